@@ -1,0 +1,70 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Arrows point down only; the picture is in docs/how-it-works.md.
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let nio: [Target.Dependency] = [
+  .product(name: "NIOCore", package: "swift-nio"),
+  .product(name: "NIOPosix", package: "swift-nio"),
+  .product(name: "NIOHTTP1", package: "swift-nio"),
+  .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+  .product(name: "NIOSSL", package: "swift-nio-ssl"),
+  .product(name: "NIOWebSocket", package: "swift-nio"),
+]
+
+/// A module of the house and the tests that stand beside it.
+func room(_ name: String, _ dependencies: [Target.Dependency], tests: [Target.Dependency] = []) -> [Target] {
+  [
+    .target(name: name, dependencies: dependencies, swiftSettings: settings),
+    .testTarget(
+      name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies + tests, swiftSettings: settings),
+  ]
+}
+
+let package = Package(
+  name: "ekswhy",
+  platforms: [.macOS(.v15)],
+  products: [.executable(name: "ekswhy", targets: ["ekswhy"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+    .target(name: "CGenerated"),
+    .executableTarget(
+      name: "ekswhy",
+      dependencies: [
+        "Local", "Gateway", "Why", "Evidence",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: settings),
+    .testTarget(name: "EndToEndTests", dependencies: ["Wire", "Evidence", "Why"], swiftSettings: settings),
+  ]
+    + room("Wire", ["CGenerated", "Yams", crypto])
+    + room("Mechanisms", ["Wire"])
+    + room("World", ["Wire", "Mechanisms", "CSQLite"])
+    + room("Kubernetes", ["World", "Mechanisms", "Wire"])
+    + room("AWS", ["World", "Mechanisms", "Wire"])
+    + room("EKS", ["World", "Mechanisms", "Wire"])
+    + room("InCluster", ["World", "Mechanisms", "Wire"])
+    + room("Local", ["AWS", "EKS", "InCluster", "Kubernetes", "World", "Mechanisms", "Wire", crypto, cryptoExtras, x509])
+    + room("Gateway", ["Wire"] + nio)
+    + room("Evidence", ["Wire", .product(name: "AsyncHTTPClient", package: "async-http-client")])
+    + room("Why", ["Evidence", "Mechanisms", "Wire"]),
+  cLanguageStandard: .c2x
+)

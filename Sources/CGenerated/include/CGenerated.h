@@ -1,0 +1,3 @@
+#ifndef CGENERATED_H
+#define CGENERATED_H
+#endif
