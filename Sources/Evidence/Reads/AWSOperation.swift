@@ -1,0 +1,119 @@
+/// A reading operation of an AWS service: where its items stand and how they are filtered.
+package struct AWSOperation: Hashable, Sendable {
+  package var service: String
+  package var name: String
+  /// Where the items stand in the answer; `*` walks a list, an empty path is the answer itself.
+  package var items: [String]
+  /// Where in an item the value of a filter stands: `attachment.instance-id` → `Attachment.InstanceId`.
+  package var filters: [String: [String]]
+  /// Parameters that are lists of ids, and so filters too: `InstanceIds` → `InstanceId`.
+  package var idLists: [String: [String]]
+  /// Error codes that say no more than that the thing does not exist.
+  package var notFound: [String]
+
+  package init(
+    _ service: String, _ name: String, items: [String], filters: [String: [String]] = [:],
+    idLists: [String: [String]] = [:], notFound: [String] = []
+  ) {
+    self.service = service
+    self.name = name
+    self.items = items
+    self.filters = filters
+    self.idLists = idLists
+    self.notFound = notFound
+  }
+
+  package static func == (a: AWSOperation, b: AWSOperation) -> Bool { a.service == b.service && a.name == b.name }
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(service)
+    hasher.combine(name)
+  }
+
+  /// `describe-network-interfaces`, as the AWS CLI and a bundle spell it.
+  package var commandName: String { AWSOperation.kebab(name) }
+
+  /// The action that IAM must allow: `ec2:DescribeSubnets`.
+  package var action: String { "\(service):\(name)" }
+
+  package static func kebab(_ name: String) -> String {
+    var out = ""
+    var previousWasLower = false
+    for character in name {
+      if character.isUppercase, previousWasLower { out.append("-") }
+      out += character.lowercased()
+      previousWasLower = character.isLowercase || character.isNumber
+    }
+    return out
+  }
+}
+
+extension AWSOperation {
+  package static let getCallerIdentity = AWSOperation("sts", "GetCallerIdentity", items: [])
+
+  package static let describeCluster = AWSOperation(
+    "eks", "DescribeCluster", items: ["cluster"], notFound: ["ResourceNotFoundException"])
+  package static let listClusters = AWSOperation("eks", "ListClusters", items: ["clusters", "*"])
+  package static let listNodegroups = AWSOperation(
+    "eks", "ListNodegroups", items: ["nodegroups", "*"], notFound: ["ResourceNotFoundException"])
+  package static let describeNodegroup = AWSOperation(
+    "eks", "DescribeNodegroup", items: ["nodegroup"], notFound: ["ResourceNotFoundException"])
+  package static let listAddons = AWSOperation("eks", "ListAddons", items: ["addons", "*"])
+  package static let describeAddon = AWSOperation(
+    "eks", "DescribeAddon", items: ["addon"], notFound: ["ResourceNotFoundException"])
+  package static let listAccessEntries = AWSOperation("eks", "ListAccessEntries", items: ["accessEntries", "*"])
+  package static let describeAccessEntry = AWSOperation(
+    "eks", "DescribeAccessEntry", items: ["accessEntry"], notFound: ["ResourceNotFoundException"])
+  package static let listPodIdentityAssociations = AWSOperation(
+    "eks", "ListPodIdentityAssociations", items: ["associations", "*"],
+    filters: ["namespace": ["namespace"], "serviceAccount": ["serviceAccount"]])
+  package static let describePodIdentityAssociation = AWSOperation(
+    "eks", "DescribePodIdentityAssociation", items: ["association"], notFound: ["ResourceNotFoundException"])
+
+  package static let describeInstances = AWSOperation(
+    "ec2", "DescribeInstances", items: ["Reservations", "*", "Instances", "*"],
+    filters: [
+      "vpc-id": ["VpcId"], "private-dns-name": ["PrivateDnsName"], "private-ip-address": ["PrivateIpAddress"],
+      "instance-id": ["InstanceId"], "tag-key": ["Tags"], "instance-state-name": ["State", "Name"],
+    ], idLists: ["InstanceIds": ["InstanceId"]],
+    notFound: ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"])
+  package static let describeNetworkInterfaces = AWSOperation(
+    "ec2", "DescribeNetworkInterfaces", items: ["NetworkInterfaces", "*"],
+    filters: [
+      "vpc-id": ["VpcId"], "subnet-id": ["SubnetId"], "attachment.instance-id": ["Attachment", "InstanceId"],
+      "status": ["Status"],
+    ], idLists: ["NetworkInterfaceIds": ["NetworkInterfaceId"]], notFound: ["InvalidNetworkInterfaceID.NotFound"])
+  package static let describeSubnets = AWSOperation(
+    "ec2", "DescribeSubnets", items: ["Subnets", "*"],
+    filters: ["vpc-id": ["VpcId"], "subnet-id": ["SubnetId"], "availability-zone": ["AvailabilityZone"]],
+    idLists: ["SubnetIds": ["SubnetId"]], notFound: ["InvalidSubnetID.NotFound"])
+  package static let describeInstanceTypes = AWSOperation(
+    "ec2", "DescribeInstanceTypes", items: ["InstanceTypes", "*"], idLists: ["InstanceTypes": ["InstanceType"]],
+    notFound: ["InvalidInstanceType"])
+
+  package static let getInstanceProfile = AWSOperation(
+    "iam", "GetInstanceProfile", items: ["InstanceProfile"], notFound: ["NoSuchEntity"])
+  package static let getRole = AWSOperation("iam", "GetRole", items: ["Role"], notFound: ["NoSuchEntity"])
+  package static let listAttachedRolePolicies = AWSOperation(
+    "iam", "ListAttachedRolePolicies", items: ["AttachedPolicies", "*"], notFound: ["NoSuchEntity"])
+  package static let listRolePolicies = AWSOperation(
+    "iam", "ListRolePolicies", items: ["PolicyNames", "*"], notFound: ["NoSuchEntity"])
+  package static let getRolePolicy = AWSOperation("iam", "GetRolePolicy", items: [], notFound: ["NoSuchEntity"])
+  package static let getPolicy = AWSOperation("iam", "GetPolicy", items: ["Policy"], notFound: ["NoSuchEntity"])
+  package static let getPolicyVersion = AWSOperation(
+    "iam", "GetPolicyVersion", items: ["PolicyVersion"], notFound: ["NoSuchEntity"])
+
+  package static let describeAutoScalingGroups = AWSOperation(
+    "autoscaling", "DescribeAutoScalingGroups", items: ["AutoScalingGroups", "*"],
+    idLists: ["AutoScalingGroupNames": ["AutoScalingGroupName"]])
+  package static let describeScalingActivities = AWSOperation(
+    "autoscaling", "DescribeScalingActivities", items: ["Activities", "*"])
+
+  /// Every operation that some link reads.
+  package static let all: [AWSOperation] = [
+    .getCallerIdentity, .describeCluster, .listClusters, .listNodegroups, .describeNodegroup, .listAddons,
+    .describeAddon, .listAccessEntries, .describeAccessEntry, .listPodIdentityAssociations,
+    .describePodIdentityAssociation, .describeInstances, .describeNetworkInterfaces, .describeSubnets,
+    .describeInstanceTypes, .getInstanceProfile, .getRole, .listAttachedRolePolicies, .listRolePolicies,
+    .getRolePolicy, .getPolicy, .getPolicyVersion, .describeAutoScalingGroups, .describeScalingActivities,
+  ]
+}

@@ -1,0 +1,90 @@
+package import Wire
+
+/// The view of the evidence that an answer is made from: lazy, cached, bounded.
+///
+/// A filtered read is answered from a wider complete one. Reads beyond the budget are gaps.
+package actor EvidenceReader {
+  package struct Budget: Sendable {
+    package var kubernetes: Int
+    package var aws: Int
+
+    package init(kubernetes: Int = 60, aws: Int = 40) {
+      self.kubernetes = kubernetes
+      self.aws = aws
+    }
+  }
+
+  package struct Counts: Sendable {
+    package var kubernetes = 0
+    package var aws = 0
+  }
+
+  package nonisolated let source: any EvidenceSource
+  package nonisolated let budget: Budget
+  package private(set) var counts = Counts()
+  /// The reads sent to the source, in order.
+  package private(set) var sent: [Read] = []
+  private var answers: [Read: Reading] = [:]
+  /// Reads with an answer, in order of arrival; the search for a wider one must not depend on hashing.
+  private var order: [Read] = []
+  private var underway: [Read: Task<Reading, Never>] = [:]
+  private var time: (time: Timestamp, basis: String)?
+
+  package init(_ source: any EvidenceSource, budget: Budget = Budget()) {
+    self.source = source
+    self.budget = budget
+  }
+
+  package func read(_ read: Read) async -> Reading {
+    if let known = answers[read] { return known }
+    if let wide = order.first(where: { read.isWithin($0) && answers[$0]?.isComplete == true }) {
+      return answers[wide]!.narrowed(to: read)
+    }
+    if let task = underway[read] { return await task.value }
+    // A wider read under way will answer this one too.
+    let wider = underway.keys.filter { read.isWithin($0) }.sorted { $0.name < $1.name }.first
+    if let wider, let task = underway[wider] {
+      let reading = await task.value
+      if reading.isComplete { return reading.narrowed(to: read) }
+      if let known = answers[read] { return known }
+    }
+    guard take(read) else {
+      return Reading(
+        state: .missing("the budget of \(read.isAWS ? budget.aws : budget.kubernetes) reads is used up"),
+        at: await now())
+    }
+    let source = source
+    let task = Task { await source.read(read) }
+    underway[read] = task
+    let reading = await task.value
+    underway[read] = nil
+    if answers[read] == nil { order.append(read) }
+    answers[read] = reading
+    return reading
+  }
+
+  /// Forgets an answer, so that two readings which contradict each other can be read once more.
+  package func forget(_ read: Read) { answers[read] = nil }
+
+  /// The present of this evidence, and what it was taken from.
+  package func clock() async -> (time: Timestamp, basis: String) {
+    if let time { return time }
+    let fresh = await source.now()
+    if time == nil { time = fresh }
+    return time!
+  }
+
+  package func now() async -> Timestamp { await clock().time }
+
+  private func take(_ read: Read) -> Bool {
+    if read.isAWS {
+      guard counts.aws < budget.aws else { return false }
+      counts.aws += 1
+    } else {
+      guard counts.kubernetes < budget.kubernetes else { return false }
+      counts.kubernetes += 1
+    }
+    sent.append(read)
+    return true
+  }
+}

@@ -1,0 +1,63 @@
+/// A kind of Kubernetes object that can be read.
+package struct KubernetesResource: Hashable, Sendable {
+  /// Empty for the core group.
+  package var group: String
+  package var version: String
+  /// The plural: `pods`.
+  package var name: String
+  package var kind: String
+  package var isNamespaced: Bool
+  /// Only `metadata` is ever asked for.
+  package var metadataOnly: Bool
+
+  package init(
+    _ name: String, kind: String, group: String = "", version: String = "v1", isNamespaced: Bool = true,
+    metadataOnly: Bool = false
+  ) {
+    self.name = name
+    self.kind = kind
+    self.group = group
+    self.version = version
+    self.isNamespaced = isNamespaced
+    self.metadataOnly = metadataOnly
+  }
+
+  /// The name of its file in a bundle, without `.json`: `pods`, `daemonsets.apps`.
+  package var fileName: String { group.isEmpty ? name : "\(name).\(group)" }
+
+  package func path(namespace: String?, name object: String?) -> String {
+    var path = group.isEmpty ? "/api/\(version)" : "/apis/\(group)/\(version)"
+    if let namespace, isNamespaced { path += "/namespaces/\(namespace)" }
+    path += "/\(name)"
+    if let object { path += "/\(object)" }
+    return path
+  }
+}
+
+extension KubernetesResource {
+  package static let pods = KubernetesResource("pods", kind: "Pod")
+  package static let nodes = KubernetesResource("nodes", kind: "Node", isNamespaced: false)
+  package static let events = KubernetesResource("events", kind: "Event")
+  package static let namespaces = KubernetesResource("namespaces", kind: "Namespace", isNamespaced: false)
+  package static let services = KubernetesResource("services", kind: "Service")
+  package static let serviceAccounts = KubernetesResource("serviceaccounts", kind: "ServiceAccount")
+  package static let configMaps = KubernetesResource("configmaps", kind: "ConfigMap")
+  package static let secrets = KubernetesResource("secrets", kind: "Secret", metadataOnly: true)
+  package static let persistentVolumeClaims = KubernetesResource(
+    "persistentvolumeclaims", kind: "PersistentVolumeClaim")
+  package static let daemonSets = KubernetesResource("daemonsets", kind: "DaemonSet", group: "apps")
+  package static let deployments = KubernetesResource("deployments", kind: "Deployment", group: "apps")
+  package static let replicaSets = KubernetesResource("replicasets", kind: "ReplicaSet", group: "apps")
+  package static let statefulSets = KubernetesResource("statefulsets", kind: "StatefulSet", group: "apps")
+  package static let leases = KubernetesResource("leases", kind: "Lease", group: "coordination.k8s.io")
+  package static let csrs = KubernetesResource(
+    "certificatesigningrequests", kind: "CertificateSigningRequest", group: "certificates.k8s.io", isNamespaced: false)
+  package static let eniConfigs = KubernetesResource(
+    "eniconfigs", kind: "ENIConfig", group: "crd.k8s.amazonaws.com", version: "v1alpha1", isNamespaced: false)
+
+  /// Everything that some link reads, in the order in which a capture writes it.
+  package static let all: [KubernetesResource] = [
+    .nodes, .pods, .events, .namespaces, .daemonSets, .deployments, .replicaSets, .statefulSets, .services,
+    .serviceAccounts, .configMaps, .secrets, .leases, .csrs, .persistentVolumeClaims, .eniConfigs,
+  ]
+}

@@ -1,0 +1,195 @@
+package import Wire
+
+/// One question put to a source of evidence: source, operation, parameters.
+package enum Read: Hashable, Sendable {
+  case kubernetes(KubernetesRead)
+  case aws(AWSRead)
+
+  /// How gaps and `--dry-run` name it: `kubernetes:list pods -n shop`, `ec2:DescribeSubnets`.
+  package var name: String {
+    switch self {
+    case .kubernetes(let read): read.title
+    case .aws(let read): read.title
+    }
+  }
+
+  package var isAWS: Bool { if case .aws = self { true } else { false } }
+
+  /// Where a bundle keeps the answer, without `.json`.
+  package var bundlePath: String {
+    switch self {
+    case .kubernetes(let read): "kubernetes/\(read.resource.fileName)"
+    case .aws(let read): read.bundlePath
+    }
+  }
+
+  /// The command of `kubectl` or `aws` that asks the same.
+  package var command: String {
+    switch self {
+    case .kubernetes(let read): read.command
+    case .aws(let read): read.command
+    }
+  }
+
+  /// Whether a complete answer to `other` holds the whole answer to this read.
+  package func isWithin(_ other: Read) -> Bool {
+    switch (self, other) {
+    case (.kubernetes(let a), .kubernetes(let b)): a.isWithin(b)
+    case (.aws(let a), .aws(let b)): a.isWithin(b)
+    default: false
+    }
+  }
+
+  /// Whether an item of a wider answer belongs to the answer of this read.
+  package func admits(_ item: JSON) -> Bool {
+    switch self {
+    case .kubernetes(let read): read.admits(item)
+    case .aws(let read): read.admits(item)
+    }
+  }
+}
+
+/// An equality test on a field or label; a read holds them sorted.
+package struct Term: Hashable, Sendable, Comparable {
+  package var name: String
+  package var values: [String]
+
+  package init(_ name: String, _ values: [String]) {
+    self.name = name
+    self.values = values.sorted()
+  }
+
+  package static func < (a: Term, b: Term) -> Bool { a.name < b.name }
+}
+
+/// A get (with a name) or list of Kubernetes objects.
+package struct KubernetesRead: Hashable, Sendable {
+  package var resource: KubernetesResource
+  package var namespace: String?
+  package var object: String?
+  /// Field selector: dotted path, one value.
+  package var fields: [Term]
+  package var labels: [Term]
+
+  package init(
+    _ resource: KubernetesResource, namespace: String? = nil, name: String? = nil, fields: [String: String] = [:],
+    labels: [String: String] = [:]
+  ) {
+    self.resource = resource
+    self.namespace = resource.isNamespaced ? namespace : nil
+    self.object = name
+    self.fields = fields.map { Term($0.key, [$0.value]) }.sorted()
+    self.labels = labels.map { Term($0.key, [$0.value]) }.sorted()
+  }
+
+  package var title: String {
+    var text = "kubernetes:\(object == nil ? "list" : "get") \(resource.fileName)"
+    if let object { text += "/\(object)" }
+    if let namespace { text += " -n \(namespace)" }
+    for term in fields { text += " \(term.name)=\(term.values[0])" }
+    for term in labels { text += " -l \(term.name)=\(term.values[0])" }
+    return text
+  }
+
+  package var command: String {
+    var text = "kubectl get \(resource.fileName)"
+    if resource.isNamespaced { text += " -A" }
+    return text + " -o json --show-managed-fields"
+  }
+
+  package func isWithin(_ other: KubernetesRead) -> Bool {
+    resource == other.resource && other.object == nil
+      && (other.namespace == nil || other.namespace == namespace)
+      && other.fields.allSatisfy(fields.contains) && other.labels.allSatisfy(labels.contains)
+  }
+
+  package func admits(_ item: JSON) -> Bool {
+    let metadata = item["metadata"]
+    if let object, metadata["name"].string != object { return false }
+    if let namespace, metadata["namespace"].string != namespace { return false }
+    for term in fields {
+      let value = item.at(term.name.split(separator: ".").map(String.init)).string ?? ""
+      guard term.values.contains(value) else { return false }
+    }
+    for term in labels {
+      guard let value = metadata["labels"][term.name].string, term.values.contains(value) else { return false }
+    }
+    return true
+  }
+}
+
+/// A call of a reading AWS operation.
+package struct AWSRead: Hashable, Sendable {
+  package var operation: AWSOperation
+  /// Parameters that name what is read, as the API spells them; they make the bundle's file name.
+  package var parameters: [String: String]
+  /// Filters and lists of ids.
+  package var filters: [Term]
+
+  package init(_ operation: AWSOperation, _ parameters: [String: String] = [:], filters: [String: [String]] = [:]) {
+    self.operation = operation
+    self.parameters = parameters
+    self.filters = filters.map { Term($0.key, $0.value) }.sorted()
+  }
+
+  package var title: String {
+    let named = parameters.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
+    let filtered = filters.map { " \($0.name)=\($0.values.joined(separator: "|"))" }
+    return operation.action + (named + filtered).joined()
+  }
+
+  package var bundlePath: String {
+    let path = "aws/\(operation.service)/\(operation.commandName)"
+    guard !parameters.isEmpty else { return path }
+    let key = parameters.sorted { $0.key < $1.key }
+      .map { "\(PercentEncoding.encode($0.key))=\(PercentEncoding.encode($0.value))" }.joined(separator: ",")
+    return "\(path)--\(key)"
+  }
+
+  package var command: String {
+    let named = parameters.sorted { $0.key < $1.key }.map { " --\(AWSOperation.kebab($0.key)) \($0.value)" }
+    let commandService = operation.service
+    return "aws \(commandService) \(operation.commandName)\(named.joined())"
+  }
+
+  /// The parameters as the operation takes them.
+  package var input: JSON {
+    var input = JSON.emptyObject
+    for (name, value) in parameters.sorted(by: { $0.key < $1.key }) { input[name] = .string(value) }
+    var filterList: [JSON] = []
+    for term in filters {
+      if operation.idLists[term.name] != nil {
+        input[term.name] = .array(term.values.map { .string($0) })
+      } else if operation.service == "ec2" {
+        filterList.append(["Name": .string(term.name), "Values": .array(term.values.map { .string($0) })])
+      } else {
+        input[term.name] = .string(term.values[0])
+      }
+    }
+    if !filterList.isEmpty { input["Filters"] = .array(filterList) }
+    return input
+  }
+
+  package func isWithin(_ other: AWSRead) -> Bool {
+    operation == other.operation && parameters == other.parameters
+      && other.filters.allSatisfy { wide in
+        filters.contains { $0.name == wide.name && $0.values.allSatisfy(wide.values.contains) }
+      }
+  }
+
+  package func admits(_ item: JSON) -> Bool {
+    filters.allSatisfy { term in
+      if term.name.hasPrefix("tag:") {
+        let key = String(term.name.dropFirst(4))
+        return item["Tags"].items.contains {
+          $0["Key"].string == key && term.values.contains($0["Value"].string ?? "")
+        }
+      }
+      if term.name == "tag-key" {
+        return item["Tags"].items.contains { term.values.contains($0["Key"].string ?? "") }
+      }
+      guard let path = operation.idLists[term.name] ?? operation.filters[term.name] else { return false }
+      return term.values.contains(item.at(path).string ?? "")
+    }
+  }
+}
