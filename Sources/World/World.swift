@@ -170,7 +170,8 @@ package final class World {
       slots.append(slot)
       slotOf[id] = index
       for event in slot.scheduled {
-        queue.push(.init(at: event.at.microseconds, weight: event.weight.rawValue, component: index, sequence: event.sequence))
+        queue.push(
+          .init(at: event.at.microseconds, weight: event.weight.rawValue, component: index, sequence: event.sequence))
         if event.weight == .foreground { foreground += 1 }
       }
     }
@@ -198,7 +199,9 @@ package final class World {
         }
         let event = slot.scheduled[at]
         queue.push(
-          .init(at: event.at.microseconds, weight: event.weight.rawValue, component: Int32(index), sequence: event.sequence))
+          .init(
+            at: event.at.microseconds, weight: event.weight.rawValue, component: Int32(index), sequence: event.sequence)
+        )
       }
     }
     for index in slots.indices {

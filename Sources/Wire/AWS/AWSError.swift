@@ -1,5 +1,5 @@
 /// An error of an AWS service, before it is written in a protocol's form.
-package struct AWSError: Error, Sendable, Equatable {
+package struct AWSError: Error, Sendable, Equatable, Codable {
   /// The code as the service writes it, such as `NoSuchEntity` or `ResourceNotFoundException`.
   package var code: String
   package var message: String

@@ -31,7 +31,7 @@ extension JSON: Codable {
 }
 
 /// Where an encoder leaves its value; shared by the containers that fill it.
-private final class Slot {
+private class Slot {
   var value: JSON = .null
 }
 
@@ -220,7 +220,8 @@ private struct JSONTreeDecoder: Decoder {
     func contains(_ key: Key) -> Bool { object.has(key.stringValue) }
     func child(_ key: Key) throws -> JSONTreeDecoder {
       guard let at = object.index(of: key.stringValue) else {
-        throw DecodingError.keyNotFound(key, .init(codingPath: codingPath, debugDescription: "no field \(key.stringValue)"))
+        throw DecodingError.keyNotFound(
+          key, .init(codingPath: codingPath, debugDescription: "no field \(key.stringValue)"))
       }
       return JSONTreeDecoder(value: object.fields[at].value, codingPath: codingPath + [key])
     }
@@ -256,7 +257,8 @@ private struct JSONTreeDecoder: Decoder {
 
     mutating func next() throws -> JSONTreeDecoder {
       guard !isAtEnd else {
-        throw DecodingError.valueNotFound(JSON.self, .init(codingPath: codingPath, debugDescription: "the array is over"))
+        throw DecodingError.valueNotFound(
+          JSON.self, .init(codingPath: codingPath, debugDescription: "the array is over"))
       }
       defer { currentIndex += 1 }
       return JSONTreeDecoder(value: array[currentIndex], codingPath: codingPath)
@@ -267,7 +269,8 @@ private struct JSONTreeDecoder: Decoder {
       return true
     }
     mutating func decode<T: Decodable>(_ type: T.Type) throws -> T { try next().read(type) }
-    mutating func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) throws -> KeyedDecodingContainer<Nested> {
+    mutating func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) throws -> KeyedDecodingContainer<Nested>
+    {
       try next().container(keyedBy: type)
     }
     mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer { try next().unkeyedContainer() }

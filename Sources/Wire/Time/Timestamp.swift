@@ -5,7 +5,9 @@ package struct Timestamp: Hashable, Comparable, Sendable, Codable {
   package init(microseconds: Int64) { self.microseconds = microseconds }
   package init(seconds: Int64) { microseconds = seconds * 1_000_000 }
 
-  package init(from decoder: any Decoder) throws { microseconds = try decoder.singleValueContainer().decode(Int64.self) }
+  package init(from decoder: any Decoder) throws {
+    microseconds = try decoder.singleValueContainer().decode(Int64.self)
+  }
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(microseconds)
@@ -17,8 +19,12 @@ package struct Timestamp: Hashable, Comparable, Sendable, Codable {
   package var seconds: Int64 { microseconds.flooringDivide(1_000_000) }
 
   package static func < (a: Timestamp, b: Timestamp) -> Bool { a.microseconds < b.microseconds }
-  package static func + (a: Timestamp, b: Duration) -> Timestamp { Timestamp(microseconds: a.microseconds + b.microseconds) }
-  package static func - (a: Timestamp, b: Duration) -> Timestamp { Timestamp(microseconds: a.microseconds - b.microseconds) }
+  package static func + (a: Timestamp, b: Duration) -> Timestamp {
+    Timestamp(microseconds: a.microseconds + b.microseconds)
+  }
+  package static func - (a: Timestamp, b: Duration) -> Timestamp {
+    Timestamp(microseconds: a.microseconds - b.microseconds)
+  }
   package static func - (a: Timestamp, b: Timestamp) -> Duration { .microseconds(a.microseconds - b.microseconds) }
 }
 
@@ -75,7 +81,8 @@ extension Timestamp {
   /// `2026-11-22T12:04:15Z`, the form of Kubernetes' `metav1.Time`.
   package var rfc3339: String {
     let c = civil
-    return "\(c.year.padded(4))-\(c.month.padded(2))-\(c.day.padded(2))T\(c.hour.padded(2)):\(c.minute.padded(2)):\(c.second.padded(2))Z"
+    return
+      "\(c.year.padded(4))-\(c.month.padded(2))-\(c.day.padded(2))T\(c.hour.padded(2)):\(c.minute.padded(2)):\(c.second.padded(2))Z"
   }
 
   /// `2026-11-22T12:04:15.123456Z`, the form of `metav1.MicroTime`.
@@ -91,7 +98,8 @@ extension Timestamp {
   /// `20261122T120415Z`, the form of `X-Amz-Date`.
   package var amzDate: String {
     let c = civil
-    return "\(c.year.padded(4))\(c.month.padded(2))\(c.day.padded(2))T\(c.hour.padded(2))\(c.minute.padded(2))\(c.second.padded(2))Z"
+    return
+      "\(c.year.padded(4))\(c.month.padded(2))\(c.day.padded(2))T\(c.hour.padded(2))\(c.minute.padded(2))\(c.second.padded(2))Z"
   }
 
   /// `Sun, 22 Nov 2026 12:04:15 GMT`, the form of the `Date` header.

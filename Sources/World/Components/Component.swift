@@ -1,7 +1,8 @@
 package import Wire
 
 /// Name of a component: `kubelet/demo/i-0abc…`. The part before the first `/` is its kind.
-package struct ComponentID: Hashable, Comparable, Sendable, Codable, ExpressibleByStringInterpolation, CustomStringConvertible
+package struct ComponentID: Hashable, Comparable, Sendable, Codable, ExpressibleByStringInterpolation,
+  CustomStringConvertible
 {
   package var text: String
 

@@ -1,4 +1,3 @@
-package import Mechanisms
 package import Wire
 
 /// A request to an AWS service.
@@ -49,7 +48,7 @@ package enum AWSReply: Sendable, Codable {
 }
 
 /// Who a request is from, once its signature held.
-package struct AWSPrincipal: Sendable, Hashable, Codable {
+package struct AWSPrincipal: Sendable, Equatable, Codable {
   package enum Kind: String, Sendable, Codable { case root, user, assumedRole, federatedUser, service, anonymous }
 
   package var kind: Kind

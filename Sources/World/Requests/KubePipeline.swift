@@ -109,7 +109,8 @@ package final class KubePipeline {
     case .outside(let responder):
       let response = HTTPResponse(status: status, headers: headers, body: body.bytes(.go) + [0x0a])
       world.answerOutside { failure in
-        responder.send(failure.map { HTTPResponse(status: 500, headers: headers, body: Array("\($0)".utf8)) } ?? response)
+        responder.send(
+          failure.map { HTTPResponse(status: 500, headers: headers, body: Array("\($0)".utf8)) } ?? response)
       }
     }
   }

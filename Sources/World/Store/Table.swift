@@ -1,4 +1,4 @@
-package import Wire
+import Wire
 
 /// Rows of one kind by key, in order of their keys; every change goes into the world's next batch.
 ///

@@ -1,4 +1,4 @@
-package import Wire
+import Wire
 
 /// What waits, soonest first: a 4-ary heap of plain entries. It is an index only; what an entry means
 /// stands with the component, so that the queue can be rebuilt from the components.
