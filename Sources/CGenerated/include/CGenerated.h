@@ -1,3 +1,6 @@
 #ifndef CGENERATED_H
 #define CGENERATED_H
+
+#include "kubernetes.h"
+
 #endif
