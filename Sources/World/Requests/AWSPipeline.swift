@@ -22,6 +22,11 @@ package struct AWSCall: Sendable {
   package var userAgent: String
   /// Set by the door for requests from outside, else by the pipeline.
   package var requestID: String
+  /// The clock by which dates the caller wrote are judged: wall time at the arrival of a request from
+  /// outside, so that real clients get on with any world time; nil for the world's own clock.
+  package var callerClock: Timestamp?
+  /// What was wrong with the input by the service's model; told only to callers whose signature held.
+  package var inputError: AWSError?
 
   package init(
     service: String, operation: String, input: JSON = .emptyObject, region: String, caller: Caller,
@@ -85,6 +90,8 @@ package struct AWSRequest {
   package var now: Timestamp
   package unowned let world: World
 
+  /// The clock by which dates that the caller wrote are judged.
+  package var callerClock: Timestamp { call.callerClock ?? now }
   package var operation: String { call.operation }
   package var input: JSON { call.input }
   package var region: String { call.region }
@@ -163,6 +170,7 @@ package final class AWSPipeline {
   }
 
   private func reply(to request: AWSRequest) -> AWSReply {
+    if let wrong = request.call.inputError { return .error(wrong) }
     guard let service = services[request.call.service] else {
       return .error(.unsupported(service: request.call.service, operation: request.operation))
     }

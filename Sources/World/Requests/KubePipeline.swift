@@ -28,6 +28,9 @@ package struct KubeRequest: Sendable {
   package var body: Body
   package var credential: Credential
   package var sourceIP: String
+  /// The clock by which dates in the caller's IAM token are judged: wall time at the arrival of a request
+  /// from outside; nil for the world's own clock.
+  package var callerClock: Timestamp?
 
   package init(
     cluster: String, method: String, path: String, query: [(name: String, value: String)] = [],
@@ -91,8 +94,11 @@ package final class KubePipeline {
   private unowned let world: World
   package var host: (any KubernetesHost)?
 
-  /// The IAM webhook of a cluster: a bearer token to a TokenReview's status. Registered by EKS.
-  package var reviewIAMToken: (_ cluster: String, _ token: String) -> TokenReviewOutcome = { _, _ in .denied }
+  /// The IAM webhook of a cluster: a bearer token to a TokenReview's status; `clock` is the one by which
+  /// the token's date is judged. Registered by EKS.
+  package var reviewIAMToken: (_ cluster: String, _ token: String, _ clock: Timestamp) -> TokenReviewOutcome = {
+    _, _, _ in .denied
+  }
 
   init(world: World) { self.world = world }
 
