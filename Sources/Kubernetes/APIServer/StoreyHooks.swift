@@ -1,0 +1,91 @@
+package import Wire
+package import World
+
+/// What an API server asks of others: keys, EKS's own authorizer, the audit log. Registered by Local.
+package struct StoreyHooks {
+  /// The claims of a service-account token whose signature holds by the cluster's keys; nil for any other.
+  /// Times, audience and what it is bound to are judged by the API server.
+  package var verifyServiceAccountToken: (_ cluster: String, _ token: String) -> JSON? = { _, _ in nil }
+  /// Signs claims as a JWT of the cluster.
+  package var signServiceAccountToken: (_ cluster: String, _ claims: JSON) -> String? = { _, _ in nil }
+  /// EKS's authorizer of access policies. Asked after Node and before RBAC; nil is no opinion.
+  package var authorizeAccessPolicy: (_ cluster: String, KubeUser, AccessAttributes) -> AccessDecision? = { _, _, _ in
+    nil
+  }
+  /// Takes each audit event (`audit.k8s.io/v1`).
+  package var audit: (_ cluster: String, JSON) -> Void = { _, _ in }
+
+  package init() {}
+}
+
+/// What a request wants to do, as authorizers see it.
+package struct AccessAttributes: Sendable, Hashable {
+  package var verb: String
+  package var group: String
+  package var version: String
+  package var resource: String
+  package var subresource: String
+  package var namespace: String
+  package var name: String
+  /// Path of a request that is for no resource, else empty.
+  package var path: String
+
+  package init(
+    verb: String, group: String = "", version: String = "", resource: String = "", subresource: String = "",
+    namespace: String = "", name: String = "", path: String = ""
+  ) {
+    self.verb = verb
+    self.group = group
+    self.version = version
+    self.resource = resource
+    self.subresource = subresource
+    self.namespace = namespace
+    self.name = name
+    self.path = path
+  }
+
+  package var isResource: Bool { path.isEmpty }
+}
+
+/// What an authorizer decided: the reason stands in the audit event, and in the 403 when it denied.
+package struct AccessDecision: Sendable, Equatable {
+  package var isAllowed: Bool
+  package var reason: String
+
+  package init(isAllowed: Bool, reason: String = "") {
+    self.isAllowed = isAllowed
+    self.reason = reason
+  }
+
+  package static func allowed(_ reason: String) -> AccessDecision { AccessDecision(isAllowed: true, reason: reason) }
+  package static let denied = AccessDecision(isAllowed: false)
+}
+
+/// What runs containers, as the API server reaches it: the kubelets.
+package protocol ContainerRuntime: AnyObject {
+  /// The output of a container so far, oldest first; or why there is none, in the kubelet's words.
+  func logs(cluster: String, pod: JSON, container: String, previous: Bool) -> Result<ContainerOutput, KubeStatus>
+}
+
+/// What a container wrote. Those who follow it are told by
+/// ``KubernetesStorey/containerOutputChanged(cluster:namespace:pod:container:)``.
+package struct ContainerOutput: Sendable {
+  package struct Line: Sendable {
+    package var at: Timestamp
+    package var text: String
+
+    package init(at: Timestamp, text: String) {
+      self.at = at
+      self.text = text
+    }
+  }
+
+  package var lines: [Line]
+  /// More may come.
+  package var isRunning: Bool
+
+  package init(lines: [Line], isRunning: Bool) {
+    self.lines = lines
+    self.isRunning = isRunning
+  }
+}
