@@ -43,6 +43,9 @@ package final class World {
   package var aws: AWSPipeline { pipelines.aws }
   package var kube: KubePipeline { pipelines.kube }
 
+  /// Doors between the storeys, and to what is kept outside.
+  package let ports = Ports()
+
   private let store: any Store
   private var loaded: [String: [UInt8]] = [:]
   private var loadedKeys: [String] = []

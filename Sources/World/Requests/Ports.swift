@@ -1,0 +1,190 @@
+package import Wire
+
+/// The doors between storeys that are no requests, and those to what is kept outside the world. Each is
+/// registered by the storey named with it, or by Local; who asks needs to know neither.
+package final class Ports {
+  // MARK: Kept outside the world; registered by Local
+
+  /// Secret access keys and session tokens: in the world's state they stand by id only.
+  package var secrets: any SecretKeeper = ForgetfulSecretKeeper()
+  /// Listeners, certificates and keys of the API servers.
+  package var clusters: (any ClusterHost)?
+
+  // MARK: EC2 tells, a node's component listens
+
+  /// An instance has booted. Registered by Local, which spawns the node.
+  package var instanceRunning: (_ instanceID: String) -> Void = { _ in }
+  /// An instance is shutting down or gone.
+  package var instanceTerminating: (_ instanceID: String) -> Void = { _ in }
+  /// What IMDS gives an instance for its role: an access key id known to STS, or nil without a profile. Registered by EC2.
+  package var instanceCredentials: (_ instanceID: String) -> String? = { _ in nil }
+  /// `meta-data` and `user-data` of an instance as IMDS serves them (path → text). Registered by EC2.
+  package var instanceMetadata: (_ instanceID: String, _ path: String) -> String? = { _, _ in nil }
+
+  // MARK: EKS asks, what is in the cluster answers
+
+  /// Objects that EKS puts into a new cluster (VPC CNI, kube-proxy, CoreDNS). Registered by InCluster.
+  package var defaultAddons: (_ cluster: ClusterFacts) -> [JSON] = { _ in [] }
+  /// Makes or removes the cluster's API server state and its controllers. Registered by Local.
+  package var clusterCreated: (_ cluster: ClusterFacts) -> Void = { _ in }
+  package var clusterDeleted: (_ clusterID: String) -> Void = { _ in }
+
+  // MARK: An API server asks EKS
+
+  /// EKS access policies as a further authoriser; nil for no opinion, else the reason it allows.
+  package var accessPolicyAllows: (_ cluster: String, _ user: KubeUser, _ attributes: KubeAttributes) -> String? = {
+    _, _, _ in nil
+  }
+  /// One audit event; kept when the cluster's audit log is on.
+  package var audit: (_ cluster: String, _ event: JSON) -> Void = { _, _ in }
+
+  // MARK: An API server asks the node
+
+  /// A container's log. Registered by the kubelet's side.
+  package var containerLog:
+    (_ pod: ObjectReference, _ container: String, _ previous: Bool) -> Result<[LogStore.Record], KubeFailure> = {
+      _, _, _ in .failure(KubeFailure(status: 501, reason: "NotImplemented", message: "no kubelet is registered"))
+    }
+
+  package init() {}
+}
+
+/// What a cluster's insides need to know of it.
+package struct ClusterFacts: Sendable, Codable, Equatable {
+  /// Id in the world, also the issuer's: 32 upper-case hexadecimal digits.
+  package var id: String
+  package var name: String
+  package var account: String
+  package var region: String
+  /// `1.33`.
+  package var version: String
+  package var platformVersion: String
+  package var serviceCIDR: String
+  package var vpcID: String
+  /// `https://localhost:PORT`, once it is known.
+  package var endpoint: String
+  /// PEM in base64.
+  package var certificateAuthority: String
+  package var issuer: String
+
+  package init(
+    id: String, name: String, account: String, region: String, version: String, platformVersion: String,
+    serviceCIDR: String, vpcID: String, endpoint: String = "", certificateAuthority: String = "", issuer: String = ""
+  ) {
+    self.id = id
+    self.name = name
+    self.account = account
+    self.region = region
+    self.version = version
+    self.platformVersion = platformVersion
+    self.serviceCIDR = serviceCIDR
+    self.vpcID = vpcID
+    self.endpoint = endpoint
+    self.certificateAuthority = certificateAuthority
+    self.issuer = issuer
+  }
+}
+
+/// What a Kubernetes request is about, as authorisers see it.
+package struct KubeAttributes: Sendable, Hashable {
+  package var verb: String
+  package var group: String
+  package var resource: String
+  package var subresource: String
+  package var namespace: String
+  package var name: String
+  /// Set instead of the above for paths such as `/healthz`.
+  package var nonResourcePath: String?
+
+  package init(
+    verb: String, group: String = "", resource: String = "", subresource: String = "", namespace: String = "",
+    name: String = "", nonResourcePath: String? = nil
+  ) {
+    self.verb = verb
+    self.group = group
+    self.resource = resource
+    self.subresource = subresource
+    self.namespace = namespace
+    self.name = name
+    self.nonResourcePath = nonResourcePath
+  }
+}
+
+package struct KubeFailure: Error, Sendable {
+  package var status: Int
+  package var reason: String
+  package var message: String
+
+  package init(status: Int, reason: String, message: String) {
+    self.status = status
+    self.reason = reason
+    self.message = message
+  }
+}
+
+/// Secrets by id, outside the world's state, as durable as it is: a secret put is on disk when the batch
+/// that names its id is.
+package protocol SecretKeeper: AnyObject {
+  /// A new secret of `length` letters, kept under `id`.
+  func make(_ id: String, length: Int) -> String
+  func secret(_ id: String) -> String?
+  func remove(_ id: String)
+}
+
+/// Secrets for tests: told from their ids.
+package final class ForgetfulSecretKeeper: SecretKeeper {
+  private var secrets: [String: String] = [:]
+  package init() {}
+  package func make(_ id: String, length: Int) -> String {
+    var stream = RandomStream(seed: 1, entity: id)
+    let secret = stream.letters(length, from: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+    secrets[id] = secret
+    return secret
+  }
+  package func secret(_ id: String) -> String? { secrets[id] }
+  package func remove(_ id: String) { secrets[id] = nil }
+}
+
+/// The outside of the clusters: their listeners, certificate authorities and token keys.
+package protocol ClusterHost: AnyObject {
+  /// Makes the cluster's keys and opens its port (the one it had before, when it had one). Returns the
+  /// endpoint, the CA (PEM in base64) and the issuer of its service-account tokens.
+  func open(_ clusterID: String, name: String) throws -> (
+    endpoint: String, certificateAuthority: String, issuer: String
+  )
+  /// Closes the port and destroys the keys, after the commit that lets the cluster go.
+  func close(_ clusterID: String)
+  /// Signs a service-account token's claims: RS256, with the cluster's key.
+  func signToken(_ clusterID: String, claims: JSON) -> String?
+  /// The claims of a token that this cluster signed, whatever its times; nil for any other.
+  func verifyToken(_ clusterID: String, token: String) -> JSON?
+  /// JWKS of the cluster's token keys.
+  func keySet(_ clusterID: String) -> JSON
+  /// A certificate in PEM for a request in PEM, signed by the cluster's CA.
+  func signCertificate(
+    _ clusterID: String, request: String, usages: [String], notBefore: Timestamp, notAfter: Timestamp
+  ) throws -> String
+  /// What a certificate request (PEM) asks for; nil when it can't be read.
+  func describeCertificateRequest(_ pem: String) -> CertificateRequestFacts?
+  /// A new P-256 key and a request for it: the request in PEM and the id under which the key is kept.
+  func makeCertificateRequest(_ subject: CertificateSubject, dnsNames: [String], addresses: [String]) throws -> String
+}
+
+package struct CertificateRequestFacts: Sendable, Equatable {
+  package var subject: CertificateSubject
+  package var dnsNames: [String]
+  package var addresses: [String]
+  package var emails: [String]
+  package var uris: [String]
+
+  package init(
+    subject: CertificateSubject, dnsNames: [String] = [], addresses: [String] = [], emails: [String] = [],
+    uris: [String] = []
+  ) {
+    self.subject = subject
+    self.dnsNames = dnsNames
+    self.addresses = addresses
+    self.emails = emails
+    self.uris = uris
+  }
+}
