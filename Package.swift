@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let nio: [Target.Dependency] = [
   .product(name: "NIOCore", package: "swift-nio"),
   .product(name: "NIOPosix", package: "swift-nio"),
@@ -46,6 +47,7 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CGenerated"),
     .executableTarget(
       name: "ekswhy",
@@ -63,8 +65,8 @@ let package = Package(
     + room("EKS", ["World", "Mechanisms", "Wire"])
     + room("InCluster", ["World", "Mechanisms", "Wire"])
     + room("Local", ["AWS", "EKS", "InCluster", "Kubernetes", "World", "Mechanisms", "Wire", crypto, cryptoExtras, x509])
-    + room("Gateway", ["Wire"] + nio)
-    + room("Evidence", ["Wire", .product(name: "AsyncHTTPClient", package: "async-http-client")])
+    + room("Gateway", ["Wire", "CZlib", crypto, x509] + nio, tests: [httpClient])
+    + room("Evidence", ["Wire", httpClient])
     + room("Why", ["Evidence", "Mechanisms", "Wire"]),
   cLanguageStandard: .c2x
 )

@@ -100,10 +100,14 @@ package protocol HTTPResponder: Sendable {
 
 /// The body of an answer under way.
 package protocol HTTPStream: Sendable {
+  /// Bytes that the client does not take are held up to the listener's bound; a write past it closes the
+  /// stream, and nothing is dropped in the middle.
   func write(_ bytes: [UInt8])
   func end()
-  /// Called once when the client is gone or the stream has ended. Bytes that the client does not take
-  /// are held up to a bound; past it the stream is closed, nothing is dropped in the middle.
+  /// Calls once when all that was written so far has left the queue, at once if it is empty; never after
+  /// the stream is closed. A sender of much waits for it.
+  func onDrained(_ body: @escaping @Sendable () -> Void)
+  /// Calls once when the client is gone or the stream has ended.
   func onClose(_ body: @escaping @Sendable () -> Void)
 }
 
@@ -115,7 +119,43 @@ package protocol WebSocketStream: Sendable {
   func onClose(_ body: @escaping @Sendable () -> Void)
 }
 
+/// Why the Gateway itself turns a request away, before its handler sees it.
+package enum HTTPRefusal: Sendable, Hashable {
+  /// The request is not HTTP.
+  case malformed
+  case headersTooLarge
+  /// The body is longer than the listener takes, in bytes.
+  case bodyTooLarge(limit: Int)
+
+  package var status: Int {
+    switch self {
+    case .malformed: 400
+    case .headersTooLarge: 431
+    case .bodyTooLarge: 413
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .malformed: "malformed HTTP request"
+    case .headersTooLarge: "request header fields too large"
+    case .bodyTooLarge(let limit): "request body too large: limit is \(limit)"
+    }
+  }
+}
+
 /// What stands behind the Gateway. Called on a connection's thread; must not block.
 package protocol HTTPHandler: Sendable {
   func handle(_ request: HTTPRequest, _ responder: any HTTPResponder)
+  /// The words of a refusal in the door's own form. The request has its head only, and is nil where
+  /// not even that could be read.
+  func refuse(_ request: HTTPRequest?, _ refusal: HTTPRefusal) -> HTTPResponse
+}
+
+extension HTTPHandler {
+  package func refuse(_ request: HTTPRequest?, _ refusal: HTTPRefusal) -> HTTPResponse {
+    HTTPResponse(
+      status: refusal.status, headers: ["Content-Type": "text/plain; charset=utf-8"],
+      body: Array((refusal.message + "\n").utf8))
+  }
 }
