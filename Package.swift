@@ -13,6 +13,7 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let nio: [Target.Dependency] = [
   .product(name: "NIOCore", package: "swift-nio"),
   .product(name: "NIOPosix", package: "swift-nio"),
@@ -37,6 +38,7 @@ let package = Package(
   products: [.executable(name: "ekswhy", targets: ["ekswhy"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -64,7 +66,9 @@ let package = Package(
     + room("AWS", ["World", "Mechanisms", "Wire"])
     + room("EKS", ["World", "Mechanisms", "Wire"])
     + room("InCluster", ["World", "Mechanisms", "Wire"])
-    + room("Local", ["AWS", "EKS", "InCluster", "Kubernetes", "World", "Mechanisms", "Wire", crypto, cryptoExtras, x509])
+    + room(
+      "Local",
+      ["AWS", "EKS", "InCluster", "Kubernetes", "World", "Mechanisms", "Wire", crypto, cryptoExtras, x509, asn1])
     + room("Gateway", ["Wire", "CZlib", crypto, x509] + nio, tests: [httpClient])
     + room("Evidence", ["Wire", httpClient])
     + room("Why", ["Evidence", "Mechanisms", "Wire"]),

@@ -1,0 +1,252 @@
+import Foundation
+package import Wire
+package import World
+
+/// The one thread that owns the world: takes what came in, carries out what is due, commits, and goes on.
+final class WorldThread: @unchecked Sendable {
+  typealias Job = (World) -> Void
+
+  /// Events carried out before waiting requests are looked at again.
+  private static let slice = 500
+
+  private let condition = NSCondition()
+  // Guarded by `condition`.
+  private var jobs: [Job] = []
+  private var stopping = false
+  private var stopped = false
+
+  // Owned by the thread.
+  private let world: World
+  private var clock: WorldClock
+  private var drive: Drive?
+  private let wall: @Sendable () -> Timestamp
+  /// Failures of the store are logged once, not for each request.
+  private var reportedFailure = false
+  private let report: @Sendable (String) -> Void
+
+  /// A command under way that moves the clock.
+  private struct Drive {
+    enum Goal {
+      case until(Timestamp)
+      case idle
+      case condition(String, (World) -> Bool)
+    }
+    var goal: Goal
+    /// World time at which the drive gives up.
+    var limit: Timestamp
+    var done: (Result<ClockReport, ClockError>) -> Void
+  }
+
+  init(
+    world: World, mode: ClockMode, wall: @escaping @Sendable () -> Timestamp,
+    report: @escaping @Sendable (String) -> Void
+  ) {
+    self.world = world
+    self.wall = wall
+    self.report = report
+    clock = WorldClock(mode: mode, wall: wall(), world: max(world.now, wall()))
+    if mode == .step { clock.anchor(wall: wall(), world: world.now) }
+  }
+
+  func start() {
+    let thread = Thread { [self] in run() }
+    thread.name = "world"
+    thread.stackSize = 8 << 20
+    thread.start()
+  }
+
+  /// Hands something to the world's thread; in order of arrival. False once it is stopping.
+  @discardableResult
+  func post(_ job: @escaping @Sendable (World) -> Void) -> Bool {
+    condition.lock()
+    defer { condition.unlock() }
+    guard !stopping else { return false }
+    jobs.append(job)
+    condition.signal()
+    return true
+  }
+
+  /// Finishes what has arrived, commits, and ends the thread.
+  func stop() {
+    condition.lock()
+    stopping = true
+    condition.signal()
+    while !stopped { condition.wait() }
+    condition.unlock()
+  }
+
+  // MARK: - The thread
+
+  private func run() {
+    while true {
+      condition.lock()
+      let taken = jobs
+      jobs.removeAll(keepingCapacity: true)
+      let leaving = stopping
+      condition.unlock()
+
+      let busy = turn(taken)
+      if leaving {
+        world.commit()
+        condition.lock()
+        stopped = true
+        condition.broadcast()
+        condition.unlock()
+        return
+      }
+      guard !busy else { continue }
+
+      condition.lock()
+      if jobs.isEmpty, !stopping {
+        if let delay = delay() {
+          _ = condition.wait(until: Date(timeIntervalSinceNow: delay.inSeconds))
+        } else {
+          condition.wait()
+        }
+      }
+      condition.unlock()
+    }
+  }
+
+  /// One round; true when there is more to do at once.
+  private func turn(_ jobs: [Job]) -> Bool {
+    let target = drive == nil && clock.mode != .step ? clock.world(at: wall()) : world.now
+    world.setClock(target)
+    for job in jobs { job(world) }
+    var more = false
+    if drive != nil {
+      more = advanceDrive()
+    } else if clock.mode == .run, !world.isIdle {
+      more = runWhileBusy(until: .distantFuture)
+      clock.anchor(wall: wall(), world: world.now)
+    } else {
+      more = world.runEvents(until: target, limit: Self.slice) == Self.slice
+    }
+    world.commit()
+    reportFailure()
+    return more
+  }
+
+  private func reportFailure() {
+    if let failure = world.failure {
+      if !reportedFailure { report("\(failure); nothing is acknowledged until it can be written again") }
+      reportedFailure = true
+    } else if reportedFailure {
+      report("the state can be written again")
+      reportedFailure = false
+    }
+  }
+
+  /// Carries out events as long as foreground is left; true when the slice was too short for it.
+  private func runWhileBusy(until limit: Timestamp) -> Bool {
+    for _ in 0..<Self.slice {
+      guard !world.isIdle, let next = world.nextEvent, next <= limit else { return false }
+      _ = world.runEvents(until: next, limit: 1)
+    }
+    return true
+  }
+
+  private func advanceDrive() -> Bool {
+    guard let drive else { return false }
+    switch drive.goal {
+    case .until(let time):
+      if world.runEvents(until: time, limit: Self.slice) == Self.slice { return true }
+      world.setClock(time)
+      finish(drive, .success(ClockReport(now: world.now)))
+    case .idle:
+      if runWhileBusy(until: drive.limit) { return true }
+      finish(drive, world.isIdle ? .success(ClockReport(now: world.now)) : .failure(overdue(drive, "idle")))
+    case .condition(let name, let holds):
+      for _ in 0..<Self.slice {
+        if holds(world) {
+          finish(drive, .success(ClockReport(now: world.now)))
+          return false
+        }
+        guard let next = world.nextEvent, next <= drive.limit else {
+          finish(drive, .failure(overdue(drive, name)))
+          return false
+        }
+        _ = world.runEvents(until: next, limit: 1)
+      }
+      return true
+    }
+    return false
+  }
+
+  private func overdue(_ drive: Drive, _ goal: String) -> ClockError {
+    let busy = world.busiest(3).map { "\($0.id) (\($0.waiting))" }
+    return ClockError(
+      message: "the limit was reached at \(world.now.rfc3339) before \(goal)"
+        + (busy.isEmpty ? "; nothing is under way" : "; still busy: \(busy.joined(separator: ", "))"))
+  }
+
+  private func finish(_ drive: Drive, _ result: Result<ClockReport, ClockError>) {
+    self.drive = nil
+    clock.anchor(wall: wall(), world: world.now)
+    world.answerOutside { _ in drive.done(result) }
+  }
+
+  /// How long nothing happens by itself; nil for ever.
+  private func delay() -> Duration? {
+    guard clock.mode != .step, let next = world.nextEvent else { return nil }
+    return clock.wallDelay(until: next, from: wall())
+  }
+
+  // MARK: - Commands, on the world's thread
+
+  func command(_ command: ClockCommand, done: @escaping (Result<ClockReport, ClockError>) -> Void) {
+    let answer = { [self] in
+      done(.success(ClockReport(now: world.now, mode: clock.mode, rate: clock.rate, wall: wall())))
+    }
+    if drive != nil {
+      return done(.failure(ClockError(message: "the clock is being moved by another command; wait for it to end")))
+    }
+    switch command {
+    case .now: answer()
+    case .mode(let mode):
+      clock.mode = mode
+      clock.anchor(wall: wall(), world: world.now)
+      answer()
+    case .rate(let rate):
+      guard rate > 0, rate <= 100_000, rate.isFinite else {
+        return done(.failure(ClockError(message: "rate \(rate): wanted a number above 0 and at most 100000")))
+      }
+      clock.setRate(rate, wall: wall())
+      answer()
+    case .advance(let duration):
+      guard duration >= .zero, duration <= .seconds(366 * 86_400) else {
+        return done(.failure(ClockError(message: "advance by \(duration): wanted 0 to 366 days; time never goes back")))
+      }
+      drive = Drive(goal: .until(world.now + duration), limit: world.now + duration, done: done)
+    case .runUntilIdle(let limit):
+      drive = Drive(goal: .idle, limit: world.now + limit, done: done)
+    case .runUntil(let text, let limit, let holds):
+      drive = Drive(goal: .condition(text, holds), limit: world.now + limit, done: done)
+    }
+  }
+}
+
+/// What may be done to the clock of a running world.
+package enum ClockCommand {
+  case now
+  case mode(ClockMode)
+  case rate(Double)
+  case advance(Duration)
+  case runUntilIdle(limit: Duration)
+  case runUntil(String, limit: Duration, (World) -> Bool)
+}
+
+package struct ClockReport: Sendable {
+  package var now: Timestamp
+  package var mode: ClockMode?
+  package var rate: Double?
+  package var wall: Timestamp?
+
+  /// How far world time is ahead of wall time.
+  package var ahead: Duration? { wall.map { now - $0 } }
+}
+
+package struct ClockError: Error, Sendable, CustomStringConvertible {
+  package var message: String
+  package var description: String { message }
+}

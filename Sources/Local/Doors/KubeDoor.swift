@@ -1,0 +1,36 @@
+import Wire
+import World
+
+/// The TLS port of one cluster's API server.
+struct KubeDoor: HTTPHandler {
+  let cluster: String
+  let thread: WorldThread
+  let wall: @Sendable () -> Timestamp
+  let outsideAddress: String
+
+  func handle(_ request: HTTPRequest, _ responder: any HTTPResponder) {
+    guard let path = PercentEncoding.decode(request.path), let query = PercentEncoding.pairs(request.query ?? "") else {
+      return responder.send(
+        HTTPResponse(
+          status: 400, headers: ["Content-Type": "text/plain; charset=utf-8"], body: Array("400 Bad Request".utf8)))
+    }
+    var credential = KubeRequest.Credential.none
+    if let certificate = request.certificate {
+      credential = .certificate(certificate)
+    } else if let authorization = request.headers["authorization"], authorization.count > 7,
+      authorization.prefix(7).lowercased() == "bearer "
+    {
+      credential = .bearer(String(authorization.dropFirst(7)))
+    }
+    var headers = request.headers
+    headers["authorization"] = nil
+    var asked = KubeRequest(
+      cluster: cluster, method: request.method, path: path, query: query, headers: headers,
+      body: request.body.isEmpty ? .none : .bytes(request.body), credential: credential, sourceIP: outsideAddress)
+    asked.callerClock = wall()
+    let posted = thread.post { [asked] world in world.kube.handle(asked, .outside(responder)) }
+    if !posted {
+      responder.send(HTTPResponse(status: 503, headers: ["Retry-After": "1"], body: Array("shutting down".utf8)))
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import Foundation
+import Synchronization
+import Wire
+import World
+
+/// Keys and certificates of one cluster, in `keys/<id>/` of the state folder.
+final class ClusterKeys: Sendable {
+  let authority: CertificateAuthority
+  let signer: TokenSigner
+  let server: TLSIdentity
+
+  /// Reads the cluster's keys, or makes them.
+  init(folder: StateFolder, cluster: String, spare: SpareKeys) throws {
+    let base = "keys/\(cluster)"
+    let now = Date()
+    func text(_ name: String) -> String? { folder.read("\(base)/\(name)").map { String(decoding: $0, as: UTF8.self) } }
+    if let ca = text("ca.crt"), let caKey = text("ca.key"), let token = text("sa.key"), let chain = text("server.crt"),
+      let key = text("server.key")
+    {
+      authority = try CertificateAuthority(certificatePEM: ca, keyPEM: caKey)
+      signer = try TokenSigner(pem: token)
+      server = TLSIdentity(certificateChain: chain, privateKey: key, clientRoots: ca)
+      return
+    }
+    try FileManager.default.createDirectory(
+      atPath: "\(folder.path)/\(base)", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    authority = try CertificateAuthority(wall: now)
+    signer = try spare.take()
+    let ca = try authority.certificatePEM
+    let issued = try authority.issueServer(
+      names: [
+        "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+        "*.eks.amazonaws.com",
+      ], addresses: ["127.0.0.1", "::1"], wall: now)
+    server = TLSIdentity(certificateChain: issued.certificate, privateKey: issued.key, clientRoots: ca)
+    // The authority's certificate comes last: keys that are found with it are whole.
+    for (name, text) in [
+      ("ca.key", try authority.keyPEM), ("sa.key", signer.pem), ("server.key", issued.key),
+      ("server.crt", issued.certificate), ("ca.crt", ca),
+    ] { try folder.writePrivate("\(base)/\(name)", Array(text.utf8)) }
+  }
+
+  static func destroy(folder: StateFolder, cluster: String) {
+    try? FileManager.default.removeItem(atPath: "\(folder.path)/keys/\(cluster)")
+  }
+}
+
+/// A token key made ahead, since making one takes up to a tenth of a second.
+final class SpareKeys: Sendable {
+  private let spare = Mutex<TokenSigner?>(nil)
+
+  /// Makes the next one on a thread of its own.
+  func refill() {
+    Thread { [self] in
+      guard spare.withLock({ $0 == nil }), let made = try? TokenSigner() else { return }
+      spare.withLock { if $0 == nil { $0 = made } }
+    }.start()
+  }
+
+  func take() throws -> TokenSigner {
+    defer { refill() }
+    if let ready = spare.withLock({ held in
+      let ready = held
+      held = nil
+      return ready
+    }) {
+      return ready
+    }
+    return try TokenSigner()
+  }
+}
