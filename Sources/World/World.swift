@@ -42,6 +42,8 @@ package final class World {
   private var pipelines: (aws: AWSPipeline, kube: KubePipeline)!
   package var aws: AWSPipeline { pipelines.aws }
   package var kube: KubePipeline { pipelines.kube }
+  /// What nodes ask across the storeys.
+  package let nodes = NodeHooks()
 
   /// Doors between the storeys, and to what is kept outside.
   package let ports = Ports()

@@ -1,0 +1,44 @@
+package import World
+
+/// The controllers and the scheduler of a cluster, as components of the world.
+package enum ControlPlane {
+  /// Makes the kinds of component known; once for each world, before it is restored.
+  package static func know(in world: World) {
+    for part in parts { part.know(world) }
+    world.know(Scheduler.self)
+  }
+
+  /// Starts the control plane of a cluster whose API server is there.
+  package static func start(cluster: String, in world: World) {
+    for part in parts { part.start(cluster, world) }
+    world.spawn(Scheduler.id(cluster), Scheduler(cluster: cluster))
+  }
+
+  /// Stops it for good.
+  package static func stop(cluster: String, in world: World) {
+    for part in parts { part.stop(cluster, world) }
+    world.kube.host?.unwatch(cluster: cluster, component: Scheduler.id(cluster))
+    world.stop(Scheduler.id(cluster))
+  }
+
+  private struct Part {
+    var know: (World) -> Void
+    var start: (String, World) -> Void
+    var stop: (String, World) -> Void
+
+    init<R: Reconciler>(_ type: R.Type) {
+      know = { $0.know(Controller<R>.self) }
+      start = { cluster, world in world.spawn(Controller<R>.id(cluster), Controller<R>(cluster: cluster)) }
+      stop = { cluster, world in
+        world.kube.host?.unwatch(cluster: cluster, component: Controller<R>.id(cluster))
+        world.stop(Controller<R>.id(cluster))
+      }
+    }
+  }
+
+  private static var parts: [Part] {
+    [
+      Part(ReplicaSetController.self), Part(DeploymentController.self),
+    ]
+  }
+}
