@@ -95,7 +95,7 @@ package struct BundleSource: EvidenceSource {
   package var isEmpty: Bool { files.isEmpty }
 
   /// The values of a parameter for which the bundle holds an operation: which clusters were described.
-  package func values(of parameter: String, in operation: AWSOperation) -> [String] {
+  package func values(of parameter: String, in operation: AWSCall) -> [String] {
     let prefix = "aws/\(operation.service)/\(operation.commandName)--"
     let wanted = parameter.lowercased() + "="
     return files.keys.filter { $0.hasPrefix(prefix) }.sorted().flatMap { key in

@@ -120,13 +120,13 @@ package struct KubernetesRead: Hashable, Sendable {
 
 /// A call of a reading AWS operation.
 package struct AWSRead: Hashable, Sendable {
-  package var operation: AWSOperation
+  package var operation: AWSCall
   /// Parameters that name what is read, as the API spells them; they make the bundle's file name.
   package var parameters: [String: String]
   /// Filters and lists of ids.
   package var filters: [Term]
 
-  package init(_ operation: AWSOperation, _ parameters: [String: String] = [:], filters: [String: [String]] = [:]) {
+  package init(_ operation: AWSCall, _ parameters: [String: String] = [:], filters: [String: [String]] = [:]) {
     self.operation = operation
     self.parameters = parameters
     self.filters = filters.map { Term($0.key, $0.value) }.sorted()
@@ -147,7 +147,7 @@ package struct AWSRead: Hashable, Sendable {
   }
 
   package var command: String {
-    let named = parameters.sorted { $0.key < $1.key }.map { " --\(AWSOperation.kebab($0.key)) \($0.value)" }
+    let named = parameters.sorted { $0.key < $1.key }.map { " --\(AWSCall.kebab($0.key)) \($0.value)" }
     let commandService = operation.service
     return "aws \(commandService) \(operation.commandName)\(named.joined())"
   }

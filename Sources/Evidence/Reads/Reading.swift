@@ -42,7 +42,7 @@ package struct Reading: Sendable {
   }
 }
 
-extension AWSOperation {
+extension AWSCall {
   /// The items of an answer, all pages already merged.
   package func items(in output: JSON) -> [JSON] {
     var found = [output]

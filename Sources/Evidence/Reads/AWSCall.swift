@@ -1,5 +1,5 @@
 /// A reading operation of an AWS service: where its items stand and how they are filtered.
-package struct AWSOperation: Hashable, Sendable {
+package struct AWSCall: Hashable, Sendable {
   package var service: String
   package var name: String
   /// Where the items stand in the answer; `*` walks a list, an empty path is the answer itself.
@@ -23,14 +23,14 @@ package struct AWSOperation: Hashable, Sendable {
     self.notFound = notFound
   }
 
-  package static func == (a: AWSOperation, b: AWSOperation) -> Bool { a.service == b.service && a.name == b.name }
+  package static func == (a: AWSCall, b: AWSCall) -> Bool { a.service == b.service && a.name == b.name }
   package func hash(into hasher: inout Hasher) {
     hasher.combine(service)
     hasher.combine(name)
   }
 
   /// `describe-network-interfaces`, as the AWS CLI and a bundle spell it.
-  package var commandName: String { AWSOperation.kebab(name) }
+  package var commandName: String { AWSCall.kebab(name) }
 
   /// The action that IAM must allow: `ec2:DescribeSubnets`.
   package var action: String { "\(service):\(name)" }
@@ -47,69 +47,69 @@ package struct AWSOperation: Hashable, Sendable {
   }
 }
 
-extension AWSOperation {
-  package static let getCallerIdentity = AWSOperation("sts", "GetCallerIdentity", items: [])
+extension AWSCall {
+  package static let getCallerIdentity = AWSCall("sts", "GetCallerIdentity", items: [])
 
-  package static let describeCluster = AWSOperation(
+  package static let describeCluster = AWSCall(
     "eks", "DescribeCluster", items: ["cluster"], notFound: ["ResourceNotFoundException"])
-  package static let listClusters = AWSOperation("eks", "ListClusters", items: ["clusters", "*"])
-  package static let listNodegroups = AWSOperation(
+  package static let listClusters = AWSCall("eks", "ListClusters", items: ["clusters", "*"])
+  package static let listNodegroups = AWSCall(
     "eks", "ListNodegroups", items: ["nodegroups", "*"], notFound: ["ResourceNotFoundException"])
-  package static let describeNodegroup = AWSOperation(
+  package static let describeNodegroup = AWSCall(
     "eks", "DescribeNodegroup", items: ["nodegroup"], notFound: ["ResourceNotFoundException"])
-  package static let listAddons = AWSOperation("eks", "ListAddons", items: ["addons", "*"])
-  package static let describeAddon = AWSOperation(
+  package static let listAddons = AWSCall("eks", "ListAddons", items: ["addons", "*"])
+  package static let describeAddon = AWSCall(
     "eks", "DescribeAddon", items: ["addon"], notFound: ["ResourceNotFoundException"])
-  package static let listAccessEntries = AWSOperation("eks", "ListAccessEntries", items: ["accessEntries", "*"])
-  package static let describeAccessEntry = AWSOperation(
+  package static let listAccessEntries = AWSCall("eks", "ListAccessEntries", items: ["accessEntries", "*"])
+  package static let describeAccessEntry = AWSCall(
     "eks", "DescribeAccessEntry", items: ["accessEntry"], notFound: ["ResourceNotFoundException"])
-  package static let listPodIdentityAssociations = AWSOperation(
+  package static let listPodIdentityAssociations = AWSCall(
     "eks", "ListPodIdentityAssociations", items: ["associations", "*"],
     filters: ["namespace": ["namespace"], "serviceAccount": ["serviceAccount"]])
-  package static let describePodIdentityAssociation = AWSOperation(
+  package static let describePodIdentityAssociation = AWSCall(
     "eks", "DescribePodIdentityAssociation", items: ["association"], notFound: ["ResourceNotFoundException"])
 
-  package static let describeInstances = AWSOperation(
+  package static let describeInstances = AWSCall(
     "ec2", "DescribeInstances", items: ["Reservations", "*", "Instances", "*"],
     filters: [
       "vpc-id": ["VpcId"], "private-dns-name": ["PrivateDnsName"], "private-ip-address": ["PrivateIpAddress"],
       "instance-id": ["InstanceId"], "tag-key": ["Tags"], "instance-state-name": ["State", "Name"],
     ], idLists: ["InstanceIds": ["InstanceId"]],
     notFound: ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"])
-  package static let describeNetworkInterfaces = AWSOperation(
+  package static let describeNetworkInterfaces = AWSCall(
     "ec2", "DescribeNetworkInterfaces", items: ["NetworkInterfaces", "*"],
     filters: [
       "vpc-id": ["VpcId"], "subnet-id": ["SubnetId"], "attachment.instance-id": ["Attachment", "InstanceId"],
       "status": ["Status"],
     ], idLists: ["NetworkInterfaceIds": ["NetworkInterfaceId"]], notFound: ["InvalidNetworkInterfaceID.NotFound"])
-  package static let describeSubnets = AWSOperation(
+  package static let describeSubnets = AWSCall(
     "ec2", "DescribeSubnets", items: ["Subnets", "*"],
     filters: ["vpc-id": ["VpcId"], "subnet-id": ["SubnetId"], "availability-zone": ["AvailabilityZone"]],
     idLists: ["SubnetIds": ["SubnetId"]], notFound: ["InvalidSubnetID.NotFound"])
-  package static let describeInstanceTypes = AWSOperation(
+  package static let describeInstanceTypes = AWSCall(
     "ec2", "DescribeInstanceTypes", items: ["InstanceTypes", "*"], idLists: ["InstanceTypes": ["InstanceType"]],
     notFound: ["InvalidInstanceType"])
 
-  package static let getInstanceProfile = AWSOperation(
+  package static let getInstanceProfile = AWSCall(
     "iam", "GetInstanceProfile", items: ["InstanceProfile"], notFound: ["NoSuchEntity"])
-  package static let getRole = AWSOperation("iam", "GetRole", items: ["Role"], notFound: ["NoSuchEntity"])
-  package static let listAttachedRolePolicies = AWSOperation(
+  package static let getRole = AWSCall("iam", "GetRole", items: ["Role"], notFound: ["NoSuchEntity"])
+  package static let listAttachedRolePolicies = AWSCall(
     "iam", "ListAttachedRolePolicies", items: ["AttachedPolicies", "*"], notFound: ["NoSuchEntity"])
-  package static let listRolePolicies = AWSOperation(
+  package static let listRolePolicies = AWSCall(
     "iam", "ListRolePolicies", items: ["PolicyNames", "*"], notFound: ["NoSuchEntity"])
-  package static let getRolePolicy = AWSOperation("iam", "GetRolePolicy", items: [], notFound: ["NoSuchEntity"])
-  package static let getPolicy = AWSOperation("iam", "GetPolicy", items: ["Policy"], notFound: ["NoSuchEntity"])
-  package static let getPolicyVersion = AWSOperation(
+  package static let getRolePolicy = AWSCall("iam", "GetRolePolicy", items: [], notFound: ["NoSuchEntity"])
+  package static let getPolicy = AWSCall("iam", "GetPolicy", items: ["Policy"], notFound: ["NoSuchEntity"])
+  package static let getPolicyVersion = AWSCall(
     "iam", "GetPolicyVersion", items: ["PolicyVersion"], notFound: ["NoSuchEntity"])
 
-  package static let describeAutoScalingGroups = AWSOperation(
+  package static let describeAutoScalingGroups = AWSCall(
     "autoscaling", "DescribeAutoScalingGroups", items: ["AutoScalingGroups", "*"],
     idLists: ["AutoScalingGroupNames": ["AutoScalingGroupName"]])
-  package static let describeScalingActivities = AWSOperation(
+  package static let describeScalingActivities = AWSCall(
     "autoscaling", "DescribeScalingActivities", items: ["Activities", "*"])
 
   /// Every operation that some link reads.
-  package static let all: [AWSOperation] = [
+  package static let all: [AWSCall] = [
     .getCallerIdentity, .describeCluster, .listClusters, .listNodegroups, .describeNodegroup, .listAddons,
     .describeAddon, .listAccessEntries, .describeAccessEntry, .listPodIdentityAssociations,
     .describePodIdentityAssociation, .describeInstances, .describeNetworkInterfaces, .describeSubnets,
