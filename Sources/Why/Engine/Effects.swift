@@ -1,0 +1,28 @@
+/// The effects that questions start from and links hand on.
+extension Effect.Kind {
+  // Nodes
+  static let nodeNotReady: Self = "nodes/not-ready"
+  static let kubeletSilent: Self = "nodes/kubelet-silent"
+  static let neverJoined: Self = "nodes/never-joined"
+  static let nodeReady: Self = "nodes/ready"
+  static let nodegroupTrouble: Self = "nodes/nodegroup-trouble"
+  static let launchFailed: Self = "nodes/launch-failed"
+
+  // Identity
+  static let roleUnmapped: Self = "identity/role-unmapped"
+  static let roleMapped: Self = "identity/role-mapped"
+
+  // Addresses
+  static let cniNotInitialized: Self = "addresses/cni-not-initialized"
+  static let cniAgentFails: Self = "addresses/cni-agent-fails"
+  static let cniAgentReady: Self = "addresses/cni-agent-ready"
+  static let noAddress: Self = "addresses/no-address"
+  static let poolCannotGrow: Self = "addresses/pool-cannot-grow"
+  static let subnetShort: Self = "addresses/subnet-short"
+
+  // Pods
+  static let podNotStarted: Self = "pods/not-started"
+  static let podUnschedulable: Self = "scheduling/unschedulable"
+  static let podFails: Self = "pods/fails"
+  static let podRunning: Self = "pods/running"
+}
