@@ -54,7 +54,7 @@ let package = Package(
     .executableTarget(
       name: "ekswhy",
       dependencies: [
-        "Local", "Gateway", "Why", "Evidence",
+        "Local", "Gateway", "Why", "Evidence", "Mechanisms", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["Wire", "Evidence", "Why"], swiftSettings: settings),
@@ -70,7 +70,12 @@ let package = Package(
       "Local",
       ["AWS", "EKS", "InCluster", "Kubernetes", "World", "Mechanisms", "Wire", crypto, cryptoExtras, x509, asn1])
     + room("Gateway", ["Wire", "CZlib", crypto, x509] + nio, tests: [httpClient])
-    + room("Evidence", ["Wire", httpClient])
+    + room(
+      "Evidence",
+      [
+        "Wire", crypto, httpClient, .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ])
     + room("Why", ["Evidence", "Mechanisms", "Wire"]),
   cLanguageStandard: .c2x
 )

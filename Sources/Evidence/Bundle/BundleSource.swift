@@ -94,6 +94,8 @@ package struct BundleSource: EvidenceSource {
 
   package var isEmpty: Bool { files.isEmpty }
 
+  var unkeyedCluster: JSON? { files["aws/eks/describe-cluster"] }
+
   /// The values of a parameter for which the bundle holds an operation: which clusters were described.
   package func values(of parameter: String, in operation: AWSCall) -> [String] {
     let prefix = "aws/\(operation.service)/\(operation.commandName)--"
@@ -179,7 +181,7 @@ package struct BundleSource: EvidenceSource {
       return
     }
     var newest = Timestamp(seconds: 0)
-    for (_, content) in files { BundleSource.newest(in: content, &newest, depth: 0) }
+    for content in files.values { BundleSource.newest(in: content, &newest, depth: 0) }
     time = (newest, "newest time in the bundle")
   }
 

@@ -1,0 +1,76 @@
+import Evidence
+import Mechanisms
+import Wire
+
+/// Answers questions about a cluster from evidence alone.
+package struct Why: Sendable {
+  package let investigation: Investigation
+  private let catalogue: Catalogue
+  private let questions: [any Question]
+
+  package init(_ investigation: Investigation, catalogue: Catalogue = .all, questions: [any Question] = Why.questions) {
+    self.investigation = investigation
+    self.catalogue = catalogue
+    self.questions = questions
+  }
+
+  /// The kinds that can be asked about.
+  package var kinds: [String] { questions.flatMap(\.kinds) }
+
+  /// The answer about one subject.
+  package func ask(_ subject: Subject) async throws(QuestionError) -> Answer {
+    guard let question = questions.first(where: { $0.kinds.contains(subject.kind) }) else {
+      throw .unsupported(
+        "ekswhy has no questions about a \(subject.kind) yet; it can be asked about: \(kinds.joined(separator: ", "))")
+    }
+    let started = ContinuousClock.now
+    let inquiry = try await question.inquire(subject, investigation)
+    var answer = await conclude(inquiry)
+    let counts = await investigation.reader.counts
+    answer.reads = .init(
+      kubernetes: counts.kubernetes, aws: counts.aws, seconds: (ContinuousClock.now - started).inSeconds)
+    return answer
+  }
+
+  private func conclude(_ inquiry: Inquiry) async -> Answer {
+    let clock = await investigation.reader.clock()
+    var answer = Answer(
+      target: investigation.target, asOf: clock.time, basis: clock.basis.isEmpty ? nil : clock.basis,
+      subject: inquiry.subject, status: .healthy, summary: inquiry.summary)
+    let trail = await Engine(catalogue, investigation).follow(inquiry.effects)
+    trail.fill(&answer, from: inquiry.effects.map(\.effect))
+    answer.notChecked = inquiry.notChecked
+    let isOpen = answer.gaps.contains { $0.isDeciding }
+    if !answer.roots.isEmpty {
+      answer.status = .failing
+      if !inquiry.isTrouble, let hidden = inquiry.hiddenTrouble { answer.summary = hidden }
+    } else if let waits = inquiry.waits, waits.until > answer.asOf {
+      answer.status = .progressing
+      answer.waitsFor = waits.what
+      answer.waitsUntil = waits.until
+    } else if inquiry.isTrouble || isOpen || !trail.deadEnds.isEmpty {
+      answer.status = .unproven
+      if !isOpen {
+        let gap =
+          inquiry.lastResort
+          ?? Gap(read: "node logs", why: "what is left to rule out stands in no public API", how: "--node-logs DIR")
+        for effect in trail.deadEnds.isEmpty ? inquiry.effects.map(\.effect) : trail.deadEnds {
+          answer.add(gap, effect.kind.rawValue, deciding: true)
+        }
+      }
+    }
+    if inquiry.isTrouble, answer.lastSymptomAt == nil { answer.lastSymptomAt = answer.asOf }
+    return answer
+  }
+}
+
+extension Why {
+  package static let questions: [any Question] = [NodeQuestion()]
+}
+
+extension Catalogue {
+  /// Every link there is, in the order in which they are tried.
+  package static let all = Catalogue([
+    KubeletSilent(), InstanceNotRunning(), NodeLockedOut(), RoleNotMapped(), RoleIsMapped(), NodeIsReady(),
+  ])
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import Evidence
+import Mechanisms
+import Why
+import Wire
+
+/// The options by which evidence is found, as kubectl and aws have them.
+struct EvidenceOptions: ParsableArguments {
+  @Option(help: "The kubeconfig to use instead of KUBECONFIG or ~/.kube/config.")
+  var kubeconfig: String?
+  @Option(help: "The context of the kubeconfig.")
+  var context: String?
+  @Option(help: "The EKS cluster's name, where the context doesn't tell.")
+  var cluster: String?
+  @Option(help: "The AWS region.")
+  var region: String?
+  @Option(help: "The profile of the AWS shared files.")
+  var profile: String?
+  @Option(name: .customLong("role-arn"), help: "A role to assume for the AWS reads.")
+  var roleARN: String?
+  @Option(name: .customLong("as"), help: "The Kubernetes user to impersonate.")
+  var impersonate: String?
+  @Option(name: .customLong("request-timeout"), help: "Seconds that one request may take.")
+  var requestTimeout: Int = 10
+  @Option(name: .customLong("from"), help: "A bundle, folder or .tar.gz, to read instead of the live APIs.")
+  var from: String?
+  @Option(name: .customLong("max-reads"), help: "The most reads of each kind; 60 Kubernetes and 40 AWS unless given.")
+  var maxReads: Int?
+
+  var budget: EvidenceReader.Budget {
+    maxReads.map { EvidenceReader.Budget(kubernetes: $0, aws: $0) } ?? EvidenceReader.Budget()
+  }
+
+  /// The evidence that these options name.
+  func session() async throws -> Session {
+    if let from {
+      let bundle = try BundleSource(path: from, region: region)
+      let (identity, mismatch) = await bundle.identity(cluster: cluster)
+      var source: any EvidenceSource = bundle
+      if let mismatch {
+        source = MixedSource(
+          kubernetes: bundle,
+          aws: RefusedAWS(why: mismatch, how: "capture both sides of the same cluster, or name it with --cluster"))
+      }
+      return Session(reader: EvidenceReader(source, budget: budget), identity: identity, namespace: nil)
+    }
+    throw ValidationError("live evidence is not there yet; use --from BUNDLE")
+  }
+}
+
+/// Evidence at hand, and whose it is.
+struct Session {
+  var reader: EvidenceReader
+  var identity: ClusterIdentity
+  /// The namespace of the context.
+  var namespace: String?
+
+  var target: Target {
+    Target(
+      cluster: identity.cluster, account: identity.account, region: identity.region, context: identity.context,
+      caller: identity.caller, profile: identity.profile)
+  }
+
+  func investigation() async -> Investigation {
+    Investigation(reader, target: target, now: await reader.now())
+  }
+}

@@ -1,0 +1,78 @@
+import ArgumentParser
+import Evidence
+import Foundation
+import Mechanisms
+import Why
+import Wire
+
+struct WhyCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "why", abstract: "Why something is as it is: ekswhy pod/web-1, ekswhy node/ip-10-0-1-23…",
+    discussion: """
+      Exit status: 0 no fault found or still within its usual time, 1 a root cause was proved, 2 not proved, \
+      3 no such object, 4 evidence unreachable.
+      """)
+
+  enum Output: String, ExpressibleByArgument, CaseIterable { case text, json, yaml }
+
+  @Argument(help: "KIND/NAME, or KIND NAME.")
+  var subject: [String] = []
+  @OptionGroup var evidence: EvidenceOptions
+  @Option(name: .shortAndLong, help: "The namespace; the context's unless given.")
+  var namespace: String?
+  @Option(name: .shortAndLong, help: "text, json or yaml.")
+  var output: Output = .text
+  @Option(help: "The language of the answer: en.")
+  var lang: String = "en"
+  @Flag(name: .customLong("dry-run"), help: "Print the reads instead of the answer.")
+  var dryRun = false
+
+  func validate() throws {
+    guard lang == "en" else {
+      throw ValidationError("--lang \(lang) is not there yet: answers come in English (en) only")
+    }
+    guard subject.isEmpty || Subject(words: subject, namespace: nil) != nil else {
+      throw ValidationError(
+        "\(subject.joined(separator: " ")) is neither KIND/NAME nor KIND NAME of a kind that ekswhy knows")
+    }
+  }
+
+  func run() async throws {
+    guard !subject.isEmpty else {
+      print(Ekswhy.helpMessage())
+      return
+    }
+    let session: Session
+    do {
+      session = try await evidence.session()
+    } catch let error as ValidationError { throw error } catch {
+      Stream.error("ekswhy: \(error)\n")
+      throw ExitCode(4)
+    }
+    let why = Why(await session.investigation())
+    let subject = Subject(words: subject, namespace: namespace ?? session.namespace ?? "default")!
+    let answer: Answer
+    do {
+      answer = try await why.ask(subject)
+    } catch {
+      Stream.error("ekswhy: \(error)\n")
+      throw ExitCode(error.exitStatus)
+    }
+    if dryRun {
+      for read in await session.reader.sent { print(read.name) }
+      return
+    }
+    switch output {
+    case .text: Stream.out(TextRenderer().render(answer))
+    case .json: Stream.out(answer.json.text(.pretty) + "\n")
+    case .yaml: Stream.out(YAMLRenderer.render(answer.json))
+    }
+    if answer.exitStatus != 0 { throw ExitCode(answer.exitStatus) }
+  }
+}
+
+/// The standard streams, written at once.
+enum Stream {
+  static func out(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+  static func error(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}

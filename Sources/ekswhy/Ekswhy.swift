@@ -1,0 +1,16 @@
+import ArgumentParser
+
+/// The command line. A new command is a file in `Commands` and a line here.
+@main
+struct Ekswhy: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ekswhy",
+    abstract: "A local Amazon EKS, and answers to why.",
+    discussion: """
+      ekswhy pod/web-1 explains by evidence what is wrong with it, or why it works, on the local EKS, on a real \
+      cluster (read-only) and on a captured bundle alike.
+      """,
+    version: "0.1.0",
+    subcommands: [WhyCommand.self],
+    defaultSubcommand: WhyCommand.self)
+}
