@@ -1,0 +1,53 @@
+package import Wire
+
+/// The objects that a pod refers to, and which its node may read for that.
+package struct NodeReferences: Sendable {
+  /// `resource/namespace/name`, sorted.
+  package private(set) var keys: Set<String> = []
+
+  package init() {}
+
+  /// Adds what a pod refers to. Mirror pods give their node nothing.
+  package mutating func add(pod: JSON) {
+    guard pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].isNull else { return }
+    let namespace = pod["metadata"]["namespace"].string ?? ""
+    let spec = pod["spec"]
+    func key(_ resource: String, _ name: JSON) {
+      if let name = name.string, !name.isEmpty { keys.insert("\(resource)/\(namespace)/\(name)") }
+    }
+    key("serviceaccounts", spec["serviceAccountName"])
+    for secret in spec["imagePullSecrets"].items { key("secrets", secret["name"]) }
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
+      for container in spec[list].items {
+        for env in container["env"].items {
+          key("secrets", env["valueFrom"]["secretKeyRef"]["name"])
+          key("configmaps", env["valueFrom"]["configMapKeyRef"]["name"])
+        }
+        for from in container["envFrom"].items {
+          key("secrets", from["secretRef"]["name"])
+          key("configmaps", from["configMapRef"]["name"])
+        }
+      }
+    }
+    for volume in spec["volumes"].items {
+      key("secrets", volume["secret"]["secretName"])
+      key("configmaps", volume["configMap"]["name"])
+      key("persistentvolumeclaims", volume["persistentVolumeClaim"]["claimName"])
+      key("secrets", volume["csi"]["nodePublishSecretRef"]["name"])
+      if !volume["ephemeral"].isNull, let pod = pod["metadata"]["name"].string, let name = volume["name"].string {
+        keys.insert("persistentvolumeclaims/\(namespace)/\(pod)-\(name)")
+      }
+      for source in volume["projected"]["sources"].items {
+        key("secrets", source["secret"]["name"])
+        key("configmaps", source["configMap"]["name"])
+      }
+    }
+  }
+
+  /// Adds a volume that is bound to one of the claims, or attached to the node.
+  package mutating func add(clusterResource: String, name: String) { keys.insert("\(clusterResource)//\(name)") }
+
+  package func has(_ request: AccessRequest) -> Bool {
+    keys.contains("\(request.resource)/\(request.namespace)/\(request.name)")
+  }
+}

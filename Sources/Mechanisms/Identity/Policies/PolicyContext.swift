@@ -1,0 +1,45 @@
+import Wire
+
+/// The condition keys of a request, names without case.
+package struct PolicyContext: Sendable, Equatable {
+  package enum Entry: Sendable, Equatable {
+    case values([String])
+    case unknown(Gap)
+  }
+
+  /// What a look-up gives.
+  package enum Value: Sendable, Equatable {
+    case present([String])
+    case absent
+    case unknown(Gap)
+  }
+
+  private var entries: [String: Entry]
+  /// Nil where every key that is not listed is absent; else why it might not be.
+  package var rest: Gap?
+
+  package init(_ values: [String: [String]] = [:], rest: Gap? = nil) {
+    entries = [:]
+    self.rest = rest
+    for (key, values) in values { entries[key.lowercased()] = .values(values) }
+  }
+
+  package subscript(key: String) -> Value {
+    switch entries[key.lowercased()] {
+    case .values(let values): .present(values)
+    case .unknown(let gap): .unknown(gap)
+    case nil: rest.map(Value.unknown) ?? .absent
+    }
+  }
+
+  package mutating func set(_ key: String, _ value: String?) {
+    entries[key.lowercased()] = value.map { .values([$0]) }
+  }
+
+  package mutating func set(_ key: String, values: [String]) { entries[key.lowercased()] = .values(values) }
+
+  package mutating func set(_ key: String, unknown gap: Gap) { entries[key.lowercased()] = .unknown(gap) }
+
+  /// The keys that have values, in order.
+  package var keys: [String] { entries.keys.sorted() }
+}
