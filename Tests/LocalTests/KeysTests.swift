@@ -1,9 +1,8 @@
 import Foundation
+import Local
 import Testing
 import Wire
 import World
-
-@testable import Local
 
 @Suite struct KeysTests {
   private func folder() throws -> StateFolder {

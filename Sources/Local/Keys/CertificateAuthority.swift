@@ -1,12 +1,12 @@
 import Crypto
-import Foundation
+package import Foundation
 import SwiftASN1
-import Wire
-import World
+package import Wire
+package import World
 import X509
 
 /// The authority of one cluster: P-256, `CN=kubernetes`, valid well around any world time.
-struct CertificateAuthority: Sendable {
+package struct CertificateAuthority: Sendable {
   private let key: Certificate.PrivateKey
   private let certificate: Certificate
 
@@ -16,7 +16,7 @@ struct CertificateAuthority: Sendable {
   private static let year = 365.25 * 86_400
 
   /// A new authority.
-  init(wall: Date) throws {
+  package init(wall: Date) throws {
     let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
     self.key = key
     let name = try DistinguishedName { CommonName("kubernetes") }
@@ -32,16 +32,18 @@ struct CertificateAuthority: Sendable {
       }, issuerPrivateKey: key)
   }
 
-  init(certificatePEM: String, keyPEM: String) throws {
+  package init(certificatePEM: String, keyPEM: String) throws {
     certificate = try Certificate(pemEncoded: certificatePEM)
     key = try Certificate.PrivateKey(pemEncoded: keyPEM)
   }
 
-  var certificatePEM: String { get throws { try certificate.serializeAsPEM().pemString } }
-  var keyPEM: String { get throws { try key.serializeAsPEM().pemString } }
+  package var certificatePEM: String { get throws { try certificate.serializeAsPEM().pemString } }
+  package var keyPEM: String { get throws { try key.serializeAsPEM().pemString } }
 
   /// A server's certificate and key, PEM.
-  func issueServer(names: [String], addresses: [String], wall: Date) throws -> (certificate: String, key: String) {
+  package func issueServer(names: [String], addresses: [String], wall: Date) throws -> (
+    certificate: String, key: String
+  ) {
     let serverKey = Certificate.PrivateKey(P256.Signing.PrivateKey())
     let issued = try issue(
       publicKey: serverKey.publicKey, subject: try DistinguishedName { CommonName("kube-apiserver") },
@@ -52,7 +54,7 @@ struct CertificateAuthority: Sendable {
   }
 
   /// A certificate for a request, PEM, with the request's own subject and names.
-  func sign(request pem: String, usages: [String], notBefore: Timestamp, notAfter: Timestamp) throws -> String {
+  package func sign(request pem: String, usages: [String], notBefore: Timestamp, notAfter: Timestamp) throws -> String {
     let request = try CertificateSigningRequest(pemEncoded: pem)
     guard request.publicKey.isValidSignature(request.signature, for: request) else {
       throw KubeFailure(status: 400, reason: "BadRequest", message: "the certificate request's signature does not hold")
@@ -91,7 +93,7 @@ struct CertificateAuthority: Sendable {
   // MARK: - Requests
 
   /// What a request asks for; nil when it can't be read or is not signed by its own key.
-  static func describe(request pem: String) -> CertificateRequestFacts? {
+  package static func describe(request pem: String) -> CertificateRequestFacts? {
     guard let request = try? CertificateSigningRequest(pemEncoded: pem),
       request.publicKey.isValidSignature(request.signature, for: request), let names = try? names(of: request)
     else { return nil }
@@ -117,7 +119,9 @@ struct CertificateAuthority: Sendable {
   }
 
   /// A request signed by a new key, which is thrown away: inside the world nobody opens TLS with it.
-  static func makeRequest(_ subject: CertificateSubject, dnsNames: [String], addresses: [String]) throws -> String {
+  package static func makeRequest(_ subject: CertificateSubject, dnsNames: [String], addresses: [String]) throws
+    -> String
+  {
     let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
     let names: [GeneralName] = dnsNames.map { .dnsName($0) } + addresses.compactMap { address($0) }
     let request = try CertificateSigningRequest(

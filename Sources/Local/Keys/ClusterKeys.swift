@@ -4,13 +4,13 @@ import Wire
 import World
 
 /// Keys and certificates of one cluster, in `keys/<id>/` of the state folder.
-final class ClusterKeys: Sendable {
-  let authority: CertificateAuthority
-  let signer: TokenSigner
-  let server: TLSIdentity
+package final class ClusterKeys: Sendable {
+  package let authority: CertificateAuthority
+  package let signer: TokenSigner
+  package let server: TLSIdentity
 
   /// Reads the cluster's keys, or makes them.
-  init(folder: StateFolder, cluster: String, spare: SpareKeys) throws {
+  package init(folder: StateFolder, cluster: String, spare: SpareKeys) throws {
     let base = "keys/\(cluster)"
     let now = Date()
     func text(_ name: String) -> String? { folder.read("\(base)/\(name)").map { String(decoding: $0, as: UTF8.self) } }
@@ -41,24 +41,26 @@ final class ClusterKeys: Sendable {
     ] { try folder.writePrivate("\(base)/\(name)", Array(text.utf8)) }
   }
 
-  static func destroy(folder: StateFolder, cluster: String) {
+  package static func destroy(folder: StateFolder, cluster: String) {
     try? FileManager.default.removeItem(atPath: "\(folder.path)/keys/\(cluster)")
   }
 }
 
 /// A token key made ahead, since making one takes up to a tenth of a second.
-final class SpareKeys: Sendable {
+package final class SpareKeys: Sendable {
   private let spare = Mutex<TokenSigner?>(nil)
 
+  package init() {}
+
   /// Makes the next one on a thread of its own.
-  func refill() {
+  package func refill() {
     Thread { [self] in
       guard spare.withLock({ $0 == nil }), let made = try? TokenSigner() else { return }
       spare.withLock { if $0 == nil { $0 = made } }
     }.start()
   }
 
-  func take() throws -> TokenSigner {
+  package func take() throws -> TokenSigner {
     defer { refill() }
     if let ready = spare.withLock({ held in
       let ready = held

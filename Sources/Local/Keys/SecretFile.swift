@@ -1,50 +1,59 @@
 import Foundation
-import Wire
-import World
+package import Wire
+package import World
 
-/// Secret access keys and session tokens in one private file beside the world's store.
+/// Secret access keys and session tokens in one private file beside the world's store, whose state names
+/// them by access key id only.
 ///
 /// A secret is appended and synced when it is made, so it is on disk before the batch that names it;
-/// one whose id never came to be committed is only a dead line, dropped when the file is next opened.
-final class SecretFile: SecretKeeper, @unchecked Sendable {
-  private let path: String
-  private var secrets: [String: String] = [:]
-  private var file: Int32
+/// one whose id never came to be committed is a dead line.
+package final class SecretFile {
+  private var kept: [String: AWSCredentials] = [:]
+  private let file: Int32
 
-  init(path: String) throws(StoreError) {
-    self.path = path
+  package init(path: String) throws(StoreError) {
     if let data = FileManager.default.contents(atPath: path) {
       for line in String(decoding: data, as: UTF8.self).split(separator: "\n") {
-        let parts = line.split(separator: " ", omittingEmptySubsequences: false)
-        guard parts.count == 2 else { continue }
-        secrets[String(parts[0])] = parts[1].isEmpty ? nil : String(parts[1])
+        let parts = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+        switch parts.count {
+        case 1: kept[parts[0]] = nil
+        case 2: kept[parts[0]] = AWSCredentials(accessKeyID: parts[0], secretAccessKey: parts[1])
+        case 3:
+          kept[parts[0]] = AWSCredentials(accessKeyID: parts[0], secretAccessKey: parts[1], sessionToken: parts[2])
+        default: continue
+        }
       }
     }
-    file = Foundation.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     guard file >= 0 else { throw .unwritable("\(path): \(String(cString: strerror(errno)))") }
   }
 
   deinit { close(file) }
 
-  func make(_ id: String, length: Int) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    let secret = String(decoding: (0..<length).map { _ in alphabet.randomElement()! }, as: UTF8.self)
-    secrets[id] = secret
-    append("\(id) \(secret)\n")
-    return secret
+  package func make(accessKeyID: String, temporary: Bool) -> AWSCredentials {
+    let made = AWSCredentials(
+      accessKeyID: accessKeyID, secretAccessKey: Self.random(40), sessionToken: temporary ? Self.random(356) : nil)
+    kept[accessKeyID] = made
+    append(([made.accessKeyID, made.secretAccessKey] + (made.sessionToken.map { [$0] } ?? [])).joined(separator: " "))
+    return made
   }
 
-  func secret(_ id: String) -> String? { secrets[id] }
+  package func credentials(of accessKeyID: String) -> AWSCredentials? { kept[accessKeyID] }
 
-  func remove(_ id: String) {
-    guard secrets.removeValue(forKey: id) != nil else { return }
-    append("\(id) \n")
+  package func forget(accessKeyID: String) {
+    guard kept.removeValue(forKey: accessKeyID) != nil else { return }
+    append(accessKeyID)
+  }
+
+  private static func random(_ length: Int) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    return String(decoding: (0..<length).map { _ in alphabet.randomElement()! }, as: UTF8.self)
   }
 
   /// A line that can't be written is no reason to stop: the world's own commit fails on the same disk,
   /// and nothing that rests on the secret is acknowledged.
   private func append(_ line: String) {
-    let bytes = Array(line.utf8)
+    let bytes = Array("\(line)\n".utf8)
     _ = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
     fdatasync(file)
   }

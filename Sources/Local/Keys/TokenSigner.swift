@@ -1,25 +1,25 @@
 import Crypto
 import CryptoExtras
 import Foundation
-import Wire
+package import Wire
 
 /// The key that signs a cluster's service-account tokens: RSA 2048, RS256, as on EKS.
-struct TokenSigner: Sendable {
+package struct TokenSigner: Sendable {
   private let key: _RSA.Signing.PrivateKey
   /// Key id: SHA-256 of the public key (DER), base64url, as kube-apiserver makes it.
-  let keyID: String
+  package let keyID: String
 
-  init() throws { try self.init(key: _RSA.Signing.PrivateKey(keySize: .bits2048)) }
-  init(pem: String) throws { try self.init(key: _RSA.Signing.PrivateKey(pemRepresentation: pem)) }
+  package init() throws { try self.init(key: _RSA.Signing.PrivateKey(keySize: .bits2048)) }
+  package init(pem: String) throws { try self.init(key: _RSA.Signing.PrivateKey(pemRepresentation: pem)) }
 
   private init(key: _RSA.Signing.PrivateKey) throws {
     self.key = key
     keyID = Self.base64URL(SHA256.hash(data: key.publicKey.derRepresentation))
   }
 
-  var pem: String { key.pemRepresentation }
+  package var pem: String { key.pemRepresentation }
 
-  func sign(_ claims: JSON) throws -> String {
+  package func sign(_ claims: JSON) throws -> String {
     let header: JSON = ["alg": "RS256", "kid": .string(keyID)]
     let signed = "\(Self.base64URL(header.bytes())).\(Self.base64URL(claims.bytes()))"
     let signature = try key.signature(for: Data(signed.utf8), padding: .insecurePKCS1v1_5)
@@ -27,7 +27,7 @@ struct TokenSigner: Sendable {
   }
 
   /// The claims, when this key signed them by RS256.
-  func verify(_ token: String) -> JSON? {
+  package func verify(_ token: String) -> JSON? {
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3, token.utf8.count <= 16_384,
       let header = Self.decode(parts[0]).flatMap({ try? JSON.parse($0) }),
@@ -42,7 +42,7 @@ struct TokenSigner: Sendable {
   }
 
   /// The public key as a JWK.
-  func jwk() throws -> JSON {
+  package func jwk() throws -> JSON {
     let primitives = try key.publicKey.getKeyPrimitives()
     return [
       "use": "sig", "kty": "RSA", "kid": .string(keyID), "alg": "RS256",

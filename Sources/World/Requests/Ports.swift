@@ -5,8 +5,6 @@ package import Wire
 package final class Ports {
   // MARK: Kept outside the world; registered by Local
 
-  /// Secret access keys and session tokens: in the world's state they stand by id only.
-  package var secrets: any SecretKeeper = ForgetfulSecretKeeper()
   /// Listeners, certificates and keys of the API servers.
   package var clusters: (any ClusterHost)?
 
@@ -16,8 +14,9 @@ package final class Ports {
   package var instanceRunning: (_ instanceID: String) -> Void = { _ in }
   /// An instance is shutting down or gone.
   package var instanceTerminating: (_ instanceID: String) -> Void = { _ in }
-  /// What IMDS gives an instance for its role: an access key id known to STS, or nil without a profile. Registered by EC2.
-  package var instanceCredentials: (_ instanceID: String) -> String? = { _ in nil }
+  /// What IMDS gives an instance for its role, or nil without a profile. A component keeps at most the
+  /// access key's id in its state, never the secret. Registered by EC2.
+  package var instanceCredentials: (_ instanceID: String) -> AWSCredentials? = { _ in nil }
   /// `meta-data` and `user-data` of an instance as IMDS serves them (path → text). Registered by EC2.
   package var instanceMetadata: (_ instanceID: String, _ path: String) -> String? = { _, _ in nil }
 
@@ -28,6 +27,10 @@ package final class Ports {
   /// Makes or removes the cluster's API server state and its controllers. Registered by Local.
   package var clusterCreated: (_ cluster: ClusterFacts) -> Void = { _ in }
   package var clusterDeleted: (_ clusterID: String) -> Void = { _ in }
+
+  /// Id of the cluster of that name, and what there is of clusters for a status. Registered by EKS.
+  package var clusterID: (_ name: String) -> String? = { _ in nil }
+  package var clusterStatus: () -> [JSON] = { [] }
 
   // MARK: An API server asks EKS
 
@@ -120,29 +123,6 @@ package struct KubeFailure: Error, Sendable {
     self.reason = reason
     self.message = message
   }
-}
-
-/// Secrets by id, outside the world's state, as durable as it is: a secret put is on disk when the batch
-/// that names its id is.
-package protocol SecretKeeper: AnyObject {
-  /// A new secret of `length` letters, kept under `id`.
-  func make(_ id: String, length: Int) -> String
-  func secret(_ id: String) -> String?
-  func remove(_ id: String)
-}
-
-/// Secrets for tests: told from their ids.
-package final class ForgetfulSecretKeeper: SecretKeeper {
-  private var secrets: [String: String] = [:]
-  package init() {}
-  package func make(_ id: String, length: Int) -> String {
-    var stream = RandomStream(seed: 1, entity: id)
-    let secret = stream.letters(length, from: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-    secrets[id] = secret
-    return secret
-  }
-  package func secret(_ id: String) -> String? { secrets[id] }
-  package func remove(_ id: String) { secrets[id] = nil }
 }
 
 /// The outside of the clusters: their listeners, certificate authorities and token keys.
