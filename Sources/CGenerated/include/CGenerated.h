@@ -1,6 +1,7 @@
 #ifndef CGENERATED_H
 #define CGENERATED_H
 
+#include "aws.h"
 #include "kubernetes.h"
 
 #endif

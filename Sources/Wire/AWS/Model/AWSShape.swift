@@ -6,24 +6,24 @@ package final class AWSShape: @unchecked Sendable {
     case structure, list, map, string, integer, long, double, float, boolean, timestamp, blob
   }
 
-  package enum TimestampFormat: UInt8, Sendable { case iso8601, unix, rfc822 }
+  package enum TimestampFormat: String, Sendable {
+    case iso8601, rfc822
+    case unix = "unixTimestamp"
+  }
 
-  package let name: String
+  /// The name, of errors only.
+  package internal(set) var name = ""
   package let kind: Kind
   package internal(set) var members: [AWSMember] = []
-  /// The element of a list.
-  package internal(set) var element: AWSMember!
-  /// The key and value of a map.
-  package internal(set) var key: AWSMember!
-  package internal(set) var value: AWSMember!
-
   /// Least and greatest length or value.
   package internal(set) var min: Double?
   package internal(set) var max: Double?
   package internal(set) var pattern: String?
+  /// The values of an enumeration; empty for any other string.
   package internal(set) var values: [String] = []
   package internal(set) var flattened = false
   package internal(set) var isUnion = false
+  package internal(set) var isSecret = false
   package internal(set) var timestampFormat: TimestampFormat?
   /// The member that is the whole body.
   package internal(set) var payload: String?
@@ -33,16 +33,33 @@ package final class AWSShape: @unchecked Sendable {
   package internal(set) var errorCode: String?
   package internal(set) var errorStatus: Int?
   package internal(set) var isFault = false
+  /// Some member is not in the body.
+  var hasHTTPMembers = false
 
-  var memberIndex: [String: Int] = [:]
+  private var indexByName: [String: Int] = [:]
+  private var indexByWireName: [String: Int] = [:]
   var compiledPattern: AWSPattern?
 
-  init(name: String, kind: Kind) {
-    self.name = name
-    self.kind = kind
-  }
+  init(kind: Kind) { self.kind = kind }
 
-  package func member(_ name: String) -> AWSMember? { memberIndex[name].map { members[$0] } }
+  package func member(_ name: String) -> AWSMember? { indexByName[name].map { members[$0] } }
+  func member(wireName: String) -> AWSMember? { indexByWireName[wireName].map { members[$0] } }
+
+  /// The element of a list.
+  package var element: AWSMember { members[0] }
+  /// The key and value of a map.
+  package var key: AWSMember { members[0] }
+  package var value: AWSMember { members[1] }
+
+  func finish() {
+    if kind == .structure {
+      for (index, member) in members.enumerated() {
+        indexByName[member.name] = index
+        if member.location == .body { indexByWireName[member.wireName] = index } else { hasHTTPMembers = true }
+      }
+    }
+    if let pattern { compiledPattern = AWSPattern(pattern) }
+  }
 }
 
 /// A member of a structure, or the element, key or value of a collection.
@@ -50,9 +67,10 @@ package struct AWSMember: Sendable {
   package enum Location: UInt8, Sendable { case body, uri, queryString, header, headers, statusCode }
 
   package let name: String
-  package unowned(unsafe) let shape: AWSShape
+  package let shape: AWSShape
   package internal(set) var required = false
   package internal(set) var location = Location.body
+  /// The name that the model gives on the wire, where it differs.
   package internal(set) var locationName: String?
   package internal(set) var queryName: String?
   package internal(set) var flattened = false
@@ -67,6 +85,19 @@ package struct AWSMember: Sendable {
     self.shape = shape
   }
 
-  /// The name on the wire where a format doesn't change it.
   package var wireName: String { locationName ?? name }
+  /// The name in EC2's query: the model's own, else the wire's with a capital.
+  var ec2Name: String { queryName ?? locationName.map(\.capitalizedFirst) ?? name }
+}
+
+extension String {
+  var capitalizedFirst: String {
+    guard let first = utf8.first, (0x61...0x7a).contains(first) else { return self }
+    return String(UnicodeScalar(first - 0x20)) + dropFirst()
+  }
+
+  var decapitalizedFirst: String {
+    guard let first = utf8.first, (0x41...0x5a).contains(first) else { return self }
+    return String(UnicodeScalar(first + 0x20)) + dropFirst()
+  }
 }

@@ -2,12 +2,15 @@
 package struct AWSRoute: Sendable {
   package let service: AWSServiceModel
   package let operation: AWSOperation
+  package let format: AWSFormat
   /// The region of the credential scope, else of the host's name.
   package let region: String?
   /// The access key that the request says it is signed with.
   package let accessKeyID: String?
   /// An answer in JSON was asked of a query protocol.
   package let answersJSON: Bool
+  /// The parameters of query string and form, decoded.
+  let parameters: [(name: String, value: String)]
 }
 
 /// A request with its input in the canonical form: an object of the model's member names, timestamps in
@@ -40,10 +43,13 @@ package enum AWSProtocol {
     }
   }
 
+  /// Finds service and operation by credential scope, target, action and version, host and path.
+  package static func route(_ request: HTTPRequest) -> Result<AWSRoute, AWSWireError> { AWSRouter.route(request) }
+
   /// The error in the form of that route's service.
   package static func wireError(_ error: AWSError, _ route: AWSRoute) -> AWSWireError {
     AWSWireError(
-      error: error, format: route.service.format, service: route.service, answersJSON: route.answersJSON)
+      error: error, format: route.format, service: route.service, answersJSON: route.answersJSON)
   }
 
   /// The answer to a failed request.
