@@ -54,7 +54,7 @@ let package = Package(
     .executableTarget(
       name: "ekswhy",
       dependencies: [
-        "Local", "Gateway", "Why", "Evidence", "Mechanisms", "Wire",
+        "Local", "Gateway", "Why", "Evidence", "World", "Mechanisms", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["Wire", "Evidence", "Why"], swiftSettings: settings),

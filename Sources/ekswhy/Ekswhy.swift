@@ -1,8 +1,7 @@
 import ArgumentParser
 
 /// The command line. A new command is a file in `Commands` and a line here.
-@main
-struct Ekswhy: AsyncParsableCommand {
+struct Ekswhy: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ekswhy",
     abstract: "A local Amazon EKS, and answers to why.",
@@ -12,5 +11,8 @@ struct Ekswhy: AsyncParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [WhyCommand.self],
+    groupedSubcommands: [
+      CommandGroup(name: "Local EKS", subcommands: [Up.self, Down.self, Status.self, Env.self, Clock.self])
+    ],
     defaultSubcommand: WhyCommand.self)
 }
