@@ -17,9 +17,11 @@ struct Clock: ParsableCommand {
     /// Sends the command and prints the clock as it is then. A run may take long: it has a limit of its own.
     func command(_ command: JSON) throws {
       let folder = state.forExisting
+      let client = ControlClient(folder: folder)
       let report: JSON
       do {
-        report = try ControlClient(folder: folder).post("/clock", command, timeout: 86_400)
+        _ = try client.post("/clock", command, timeout: 86_400)
+        report = try client.post("/clock", ["command": "now"])
       } catch { throw error.failure(folder) }
       Terminal.say(output == .json ? report.text(.pretty) : Clock.text(report))
     }

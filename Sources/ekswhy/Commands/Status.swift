@@ -44,9 +44,9 @@ struct Status: ParsableCommand {
           .joined(separator: " "),
       ])
     }
-    lines.append(["clock", status["clock"]["mode"].string ?? "", Clock.text(status["clock"])])
+    lines.append(["clock", Clock.text(status["clock"]), ""])
     lines.append(["health", status["health"].string ?? "", ""])
-    let width = lines.map { $0[1].count }.max() ?? 0
+    let width = lines.map { $0[2].isEmpty ? 0 : $0[1].count }.max() ?? 0
     return lines.map { line in
       let columns = [
         line[0].padding(toLength: 8, withPad: " ", startingAt: 0),

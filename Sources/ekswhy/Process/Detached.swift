@@ -32,31 +32,23 @@ enum Detached {
   private static func spawn(_ arguments: [String], log: Int32, ready: Int32) throws -> pid_t {
     #if os(Linux)
       var actions = posix_spawn_file_actions_t()
-      var attributes = posix_spawnattr_t()
     #else
       var actions: posix_spawn_file_actions_t?
-      var attributes: posix_spawnattr_t?
     #endif
     posix_spawn_file_actions_init(&actions)
-    posix_spawnattr_init(&attributes)
-    defer {
-      posix_spawn_file_actions_destroy(&actions)
-      posix_spawnattr_destroy(&attributes)
-    }
+    defer { posix_spawn_file_actions_destroy(&actions) }
     // The pipe first: its number may be one of those that are taken next.
     posix_spawn_file_actions_adddup2(&actions, log, 1)
     posix_spawn_file_actions_adddup2(&actions, log, 2)
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, ready, readyDescriptor)
-    // A session of its own: closing the terminal does not end it.
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSID))
     let program = executable()
     let words = [program] + arguments
     var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
     pointers.append(nil)
     defer { for pointer in pointers { free(pointer) } }
     var pid: pid_t = 0
-    let result = posix_spawn(&pid, program, &actions, &attributes, pointers, environ)
+    let result = posix_spawn(&pid, program, &actions, nil, pointers, environ)
     guard result == 0 else { throw Failure("\(program): \(String(cString: strerror(result)))") }
     return pid
   }

@@ -12,6 +12,8 @@ struct Server {
 
   /// Returns when it was told to stop and everything is written.
   func run() throws {
+    // A session of its own: closing the terminal does not end it.
+    if ready.descriptor != nil { setsid() }
     let signals = Signals.block()
     raiseFileLimit()
     let gateway = Gateway(threads: 1)

@@ -11,7 +11,7 @@ enum SocketFile {
     if path.utf8.count <= pathLimit { return path }
     #if os(Linux)
       // A long folder is reached through a descriptor of it, which stays open as long as the process.
-      let descriptor = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC)
+      let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       if descriptor >= 0 { return "/proc/self/fd/\(descriptor)/\(name)" }
     #endif
     throw Failure("the path of the state folder is too long for its control socket: \(folder)")
