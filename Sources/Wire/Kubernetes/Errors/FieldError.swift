@@ -72,7 +72,7 @@ package struct FieldError: Hashable, Sendable, CustomStringConvertible {
   package static func notSupported(_ field: FieldPath, _ value: JSON, supported: [String]) -> FieldError {
     FieldError(
       .notSupported, field, value: printed(value),
-      detail: supported.isEmpty ? "" : "supported values: " + supported.map(goQuoted).joined(separator: ", "))
+      detail: supported.isEmpty ? "" : "supported values: " + supported.map(GoText.quote).joined(separator: ", "))
   }
   package static func tooLong(_ field: FieldPath, limit: Int) -> FieldError {
     FieldError(.tooLong, field, detail: "may not be more than \(limit) bytes")
@@ -84,7 +84,7 @@ package struct FieldError: Hashable, Sendable, CustomStringConvertible {
 
   /// A value as upstream prints it: strings quoted, objects as JSON.
   package static func printed(_ value: JSON) -> String {
-    if case .string(let text) = value { goQuoted(text) } else { value.text() }
+    if case .string(let text) = value { GoText.quote(text) } else { value.text() }
   }
 }
 

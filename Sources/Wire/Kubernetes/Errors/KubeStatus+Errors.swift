@@ -21,7 +21,7 @@ extension KubeResource {
 extension KubeStatus {
   package static func notFound(_ resource: GroupName, _ name: String) -> KubeStatus {
     KubeStatus(
-      code: 404, reason: "NotFound", message: "\(resource) \(goQuoted(name)) not found",
+      code: 404, reason: "NotFound", message: "\(resource) \(GoText.quote(name)) not found",
       details: Details(name: name, group: resource.group, kind: resource.name))
   }
 
@@ -31,14 +31,14 @@ extension KubeStatus {
 
   package static func alreadyExists(_ resource: GroupName, _ name: String) -> KubeStatus {
     KubeStatus(
-      code: 409, reason: "AlreadyExists", message: "\(resource) \(goQuoted(name)) already exists",
+      code: 409, reason: "AlreadyExists", message: "\(resource) \(GoText.quote(name)) already exists",
       details: Details(name: name, group: resource.group, kind: resource.name))
   }
 
   package static func generateNameConflict(_ resource: GroupName, _ name: String) -> KubeStatus {
     KubeStatus(
       code: 409, reason: "AlreadyExists",
-      message: "\(resource) \(goQuoted(name)) already exists, the server was not able to generate a unique name "
+      message: "\(resource) \(GoText.quote(name)) already exists, the server was not able to generate a unique name "
         + "for the object",
       details: Details(name: name, group: resource.group, kind: resource.name, retryAfterSeconds: 1))
   }
@@ -49,7 +49,7 @@ extension KubeStatus {
   package static func conflict(_ resource: GroupName, _ name: String, _ why: String = modified) -> KubeStatus {
     KubeStatus(
       code: 409, reason: "Conflict",
-      message: "Operation cannot be fulfilled on \(resource) \(goQuoted(name)): \(why)",
+      message: "Operation cannot be fulfilled on \(resource) \(GoText.quote(name)): \(why)",
       details: Details(name: name, group: resource.group, kind: resource.name))
   }
 
@@ -77,7 +77,7 @@ extension KubeStatus {
     let texts = errors.map(\.description).filter { seen.insert($0).inserted }
     let list = texts.count == 1 ? ": \(texts[0])" : texts.isEmpty ? "" : ": [\(texts.joined(separator: ", "))]"
     return KubeStatus(
-      code: 422, reason: "Invalid", message: "\(kind) \(goQuoted(name)) is invalid\(list)",
+      code: 422, reason: "Invalid", message: "\(kind) \(GoText.quote(name)) is invalid\(list)",
       details: Details(
         name: name, group: kind.group, kind: kind.name,
         causes: errors.map { Cause(reason: $0.type.rawValue, message: $0.body, field: $0.field) }))
@@ -86,7 +86,7 @@ extension KubeStatus {
   /// `name` is empty where the request has none, as in a list or create.
   package static func forbidden(_ resource: GroupName, _ name: String, _ why: String) -> KubeStatus {
     let subject =
-      resource.name.isEmpty ? "forbidden" : "\(resource)\(name.isEmpty ? "" : " \(goQuoted(name))") is forbidden"
+      resource.name.isEmpty ? "forbidden" : "\(resource)\(name.isEmpty ? "" : " \(GoText.quote(name))") is forbidden"
     return KubeStatus(
       code: 403, reason: "Forbidden", message: "\(subject): \(why)",
       details: Details(name: name, group: resource.group, kind: resource.name))
@@ -129,7 +129,7 @@ extension KubeStatus {
   package static func methodNotSupported(_ resource: GroupName, _ action: String) -> KubeStatus {
     KubeStatus(
       code: 405, reason: "MethodNotAllowed",
-      message: "\(action) is not supported on resources of kind \(goQuoted(resource.description))",
+      message: "\(action) is not supported on resources of kind \(GoText.quote(resource.description))",
       details: Details(group: resource.group, kind: resource.name))
   }
 
@@ -211,30 +211,4 @@ extension KubeStatus {
 
   /// A success with no more to say, as of an eviction.
   package static let success = KubeStatus(code: 201, reason: "", message: "", isFailure: false)
-}
-
-/// A text in double quotes as Go's `%q` prints it.
-package func goQuoted(_ text: String) -> String {
-  var out = "\""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "\"": out += "\\\""
-    case "\\": out += "\\\\"
-    case "\n": out += "\\n"
-    case "\r": out += "\\r"
-    case "\t": out += "\\t"
-    case "\u{07}": out += "\\a"
-    case "\u{08}": out += "\\b"
-    case "\u{0c}": out += "\\f"
-    case "\u{0b}": out += "\\v"
-    default:
-      if scalar.value < 0x20 || scalar.value == 0x7f {
-        let digits = String(scalar.value, radix: 16)
-        out += "\\x" + (digits.count < 2 ? "0" : "") + digits
-      } else {
-        out.unicodeScalars.append(scalar)
-      }
-    }
-  }
-  return out + "\""
 }

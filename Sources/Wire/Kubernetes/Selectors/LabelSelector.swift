@@ -85,7 +85,7 @@ package struct LabelSelector: Hashable, Sendable {
       case "NotIn": op = .notIn
       case "Exists": op = .exists
       case "DoesNotExist": op = .doesNotExist
-      case let other: throw SelectorError("\(goQuoted(other)) is not a valid label selector operator")
+      case let other: throw SelectorError("\(GoText.quote(other)) is not a valid label selector operator")
       }
       requirements.append(try Requirement.checked(key, op, values))
     }
@@ -121,9 +121,9 @@ extension LabelSelector.Requirement {
     var errors: [String] = []
     let faults = NameRules.qualifiedName(key)
     if !faults.isEmpty {
-      errors.append("key: Invalid value: \(goQuoted(key)): \(faults.joined(separator: "; "))")
+      errors.append("key: Invalid value: \(GoText.quote(key)): \(faults.joined(separator: "; "))")
     }
-    let printed = "[" + values.map(goQuoted).joined(separator: ",") + "]"
+    let printed = "[" + values.map(GoText.quote).joined(separator: ",") + "]"
     switch op {
     case .in, .notIn:
       if values.isEmpty {
@@ -144,13 +144,15 @@ extension LabelSelector.Requirement {
       }
       for (index, value) in values.enumerated() where Int64(value) == nil {
         errors.append(
-          "values[\(index)]: Invalid value: \(goQuoted(value)): for 'Gt', 'Lt' operators, the value must be an integer")
+          "values[\(index)]: Invalid value: \(GoText.quote(value)): for 'Gt', 'Lt' operators, the value must be an integer"
+        )
       }
     }
     for (index, value) in values.enumerated() {
       let faults = NameRules.labelValue(value)
       if !faults.isEmpty {
-        errors.append("values[\(index)][\(key)]: Invalid value: \(goQuoted(value)): \(faults.joined(separator: "; "))")
+        errors.append(
+          "values[\(index)][\(key)]: Invalid value: \(GoText.quote(value)): \(faults.joined(separator: "; "))")
       }
     }
     guard errors.isEmpty else {

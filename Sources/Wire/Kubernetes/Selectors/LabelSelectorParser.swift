@@ -123,7 +123,7 @@ private struct LabelSelectorParser {
     }
     let faults = NameRules.qualifiedName(name.text)
     if !faults.isEmpty {
-      throw wrapped("<nil>: Invalid value: \(goQuoted(name.text)): \(faults.joined(separator: "; "))")
+      throw wrapped("<nil>: Invalid value: \(GoText.quote(name.text)): \(faults.joined(separator: "; "))")
     }
     if look().token == .end || look().token == .comma {
       return LabelSelector.Requirement(key: name.text, op: negated ? .doesNotExist : .exists)

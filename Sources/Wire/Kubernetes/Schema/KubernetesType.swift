@@ -1,0 +1,77 @@
+/// An object type of the Kubernetes API: its fields and how lists of them merge.
+package final class KubernetesType: Sendable {
+  /// As OpenAPI names it, such as `io.k8s.api.core.v1.PodSpec`.
+  package let name: String
+  /// What objects of this type may say they are; empty for a part of an object.
+  package let kinds: [GroupVersionKind]
+  /// In order of their names.
+  package let fields: [Field]
+  /// The whole object belongs to one manager (`x-kubernetes-map-type: atomic`).
+  package let isAtomic: Bool
+  /// Fields that the type does not name are kept.
+  package let preservesUnknownFields: Bool
+
+  init(
+    name: String, kinds: [GroupVersionKind] = [], fields: [Field], isAtomic: Bool = false,
+    preservesUnknownFields: Bool = false
+  ) {
+    self.name = name
+    self.kinds = kinds
+    self.fields = fields.sorted { $0.name < $1.name }
+    self.isAtomic = isAtomic
+    self.preservesUnknownFields = preservesUnknownFields
+  }
+
+  package subscript(field: String) -> Field? {
+    var low = 0
+    var high = fields.count
+    while low < high {
+      let middle = (low + high) / 2
+      if fields[middle].name < field { low = middle + 1 } else { high = middle }
+    }
+    return low < fields.count && fields[low].name == field ? fields[low] : nil
+  }
+
+  /// What a value may be.
+  package indirect enum Shape: Hashable, Sendable {
+    case string, bool, int32, int64, double, bytes, quantity, time, microTime, intOrString
+    /// Any object, kept as it is.
+    case anyObject
+    /// Any value at all.
+    case any
+    case list(Shape)
+    case map(Shape)
+    /// A type, by its place in the schema.
+    case object(Int)
+  }
+
+  /// How a list merges under server-side apply.
+  package enum ListType: String, Sendable { case atomic, set, map }
+
+  package struct Field: Sendable {
+    package let name: String
+    package let shape: Shape
+    package var isRequired = false
+    package var listType: ListType?
+    package var listMapKeys: [String] = []
+    /// Of strategic merge patches.
+    package var mergeKey: String?
+    package var patchStrategies: [String] = []
+    package var isAtomicMap = false
+    /// The default of a key of a list.
+    package var keyDefault: String?
+    package var values: [String] = []
+    /// Of a custom resource's schema.
+    package var defaultValue: JSON?
+    package var itemsListType: ListType?
+    package var itemsListMapKeys: [String] = []
+
+    init(name: String, shape: Shape) {
+      self.name = name
+      self.shape = shape
+    }
+
+    package var merges: Bool { patchStrategies.contains("merge") }
+    package var retainsKeys: Bool { patchStrategies.contains("retainKeys") }
+  }
+}
