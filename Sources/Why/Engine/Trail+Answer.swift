@@ -92,7 +92,8 @@ extension Engine.Trail {
   private func isCured(_ effect: Effect, by root: RootCause, _ path: Set<Effect>) -> Bool {
     guard let at = index[effect], !path.contains(effect) else { return false }
     let holding = explained[at].holding
-    return !holding.isEmpty
+    // While a rival is open, nobody can promise that this one alone is enough.
+    return !holding.isEmpty && explained[at].open.isEmpty
       && holding.allSatisfy { _, explanation in
         if let own = explanation.root, own.code == root.code, own.entity == root.entity { return true }
         return explanation.causes.contains { isCured($0.effect, by: root, path.union([effect])) }

@@ -61,6 +61,16 @@ enum RoleMappingFix {
     """
   }
 
+  /// The same as JSON, which aws-auth may hold too: one line of a command.
+  private static func item(_ arn: String) -> JSON {
+    [
+      [
+        "rolearn": .string(arn), "username": "system:node:{{EC2PrivateDNSName}}",
+        "groups": ["system:bootstrappers", "system:nodes"],
+      ]
+    ]
+  }
+
   private static func configMapFix(
     _ mapping: RoleMapping, _ arn: String, _ special: Because?, _ verify: String, _ world: Investigation
   ) -> Fix? {
@@ -71,7 +81,7 @@ enum RoleMappingFix {
     guard let map else {
       return Fix(
         "writes aws-auth with the role's line; its kubelets retry by themselves",
-        command: "\(kubectl) create configmap aws-auth --from-literal=mapRoles=\(Shell.quote(line(wanted)))",
+        command: "\(kubectl) create configmap aws-auth --from-literal=mapRoles=\(Shell.quote(item(wanted).text()))",
         owner: "hand", touches: ["configmap/aws-auth"], undo: "\(kubectl) delete configmap aws-auth", verify: verify,
         expectWithin: "2m")
     }

@@ -20,6 +20,8 @@ struct NodeLockedOut: Link {
       return .refuted(
         "its role is mapped: \(mapping.verdict.reasons.last?.text ?? identity.username)", mapping.evidence)
     case .no:
+      // Without the mode, where the mapping should stand can't be told, nor what would mend it.
+      if let gap = mapping.mode.gap { return .open([gap]) }
       let role = Entity("Role", mapping.role.roleName ?? mapping.roleARN)
       return .holds(
         Explanation(
@@ -88,6 +90,7 @@ struct RoleIsMapped: Link {
           "the cluster lets its kubelet in: \(mapping.verdict.reasons.last?.text ?? "its role is mapped"), as \(identity.username)",
           entity: role, evidence: mapping.role.evidence + mapping.evidence))
     case .no:
+      if let gap = mapping.mode.gap { return .open([gap]) }
       // It runs on what the API server still remembers of its last sign-in.
       let root = RoleMappingFix.root(mapping, code: "identity/role-not-mapped", isAutoMode: false, world)
       return .holds(

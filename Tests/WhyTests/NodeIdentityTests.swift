@@ -1,0 +1,104 @@
+import Mechanisms
+import Testing
+import Why
+import Wire
+
+@Suite struct NodeIdentityTests {
+  @Test func aRemovedAccessEntryIsTheRootOfASilentNode() async throws {
+    var f = Fixture.healthy()
+    f.silence(1)
+    f.removeAccessEntry()
+    let answer = try await f.ask("node", Fixture.nodeName(1))
+    #expect(answer.status == .failing)
+    #expect(answer.exitStatus == 1)
+    #expect(answer.roots.map(\.cause.code) == ["identity/role-not-mapped"])
+    #expect(answer.roots.first?.sufficient == true)
+    #expect(answer.roots.first?.cause.fixes.first?.command?.contains("create-access-entry") == true)
+    #expect(
+      answer.chain.map(\.code) == ["nodes/kubelet-silent", "identity/node-unauthorized", "identity/role-not-mapped"])
+    #expect(answer.chain.last?.because == answer.roots.map(\.id))
+    #expect(answer.ruledOut.contains { $0.code == "nodes/instance-not-running" })
+  }
+
+  @Test(arguments: [
+    "aws/eks/list-access-entries--clustername=demo", "aws/eks/describe-cluster--name=demo",
+    "aws/ec2/describe-instances",
+  ])
+  func withoutTheDecidingEvidenceItIsUnproven(path: String) async throws {
+    var f = Fixture.healthy()
+    f.silence(1)
+    f.removeAccessEntry()
+    f.manifest["target"] = ["cluster": "demo"]
+    f.remove(path)
+    let answer = try await f.ask("node", Fixture.nodeName(1))
+    #expect(answer.status == .unproven)
+    #expect(answer.exitStatus == 2)
+    #expect(answer.roots.isEmpty)
+    #expect(answer.gaps.contains { $0.isDeciding })
+  }
+
+  /// The node group names the role as well as the instance does; a rival stays open, and the answer says so.
+  @Test func theNodeGroupStandsInForTheInstance() async throws {
+    var f = Fixture.healthy()
+    f.silence(1)
+    f.removeAccessEntry()
+    f.remove("aws/ec2/describe-instances")
+    let answer = try await f.ask("node", Fixture.nodeName(1))
+    #expect(answer.roots.map(\.cause.code) == ["identity/role-not-mapped"])
+    #expect(answer.roots.first?.sufficient == false)
+    #expect(answer.gaps.contains { $0.gap.read == "ec2:DescribeInstances" && !$0.isDeciding })
+    f.remove(prefix: "aws/eks/describe-nodegroup")
+    #expect(try await f.ask("node", Fixture.nodeName(1)).status == .unproven)
+  }
+
+  @Test func aMappedRoleIsRuledOutAndTheAnswerDoubts() async throws {
+    var f = Fixture.healthy()
+    f.silence(1)
+    let answer = try await f.ask("node", Fixture.nodeName(1))
+    #expect(answer.status == .unproven)
+    #expect(answer.ruledOut.contains { $0.code == "identity/node-unauthorized" })
+  }
+
+  @Test func aStoppedInstanceIsAnotherRoot() async throws {
+    var f = Fixture.healthy()
+    f.silence(1)
+    f.edit("aws/ec2/describe-instances") { answer in
+      var first = answer["Reservations"][0]
+      var instance = first["Instances"][0]
+      instance["State"]["Name"] = "stopped"
+      first["Instances"] = [instance]
+      answer["Reservations"] = [first]
+    }
+    let answer = try await f.ask("node", Fixture.nodeName(1))
+    #expect(answer.roots.map(\.cause.code) == ["nodes/instance-not-running"])
+  }
+
+  @Test func anInstanceThatNeverJoinedIsExplainedWithoutANode() async throws {
+    var f = Fixture.healthy()
+    f.removeAccessEntry()
+    f.edit("kubernetes/nodes") { list in list["items"] = .array(Array(list["items"].items.dropFirst())) }
+    let answer = try await f.ask("node", Fixture.nodeName(1))
+    #expect(answer.status == .failing)
+    #expect(answer.subject == Entity("Instance", Fixture.instanceID(1)))
+    #expect(answer.roots.map(\.cause.code) == ["identity/role-not-mapped"])
+  }
+
+  @Test func aHealthyNodeIsExplainedToo() async throws {
+    let answer = try await Fixture.healthy().ask("node", Fixture.nodeName(1))
+    #expect(answer.status == .healthy)
+    #expect(answer.exitStatus == 0)
+    #expect(answer.chain.contains { $0.code == "identity/role-mapped" })
+  }
+
+  @Test func aReadyNodeWhoseRoleIsUnmappedWillNotStaySo() async throws {
+    var f = Fixture.healthy()
+    f.removeAccessEntry()
+    let answer = try await f.ask("node", Fixture.nodeName(1))
+    #expect(answer.status == .failing)
+    #expect(answer.summary.contains("will not stay so"))
+  }
+
+  @Test func noSuchNodeIsNoAnswer() async throws {
+    await #expect(throws: QuestionError.self) { try await Fixture.healthy().ask("node", "ip-1-2-3-4.ec2.internal") }
+  }
+}

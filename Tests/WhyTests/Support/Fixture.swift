@@ -1,0 +1,386 @@
+import Evidence
+import Mechanisms
+import Why
+import Wire
+
+/// A small cluster as a bundle, healthy until a test breaks it.
+struct Fixture {
+  static let now = "2026-11-22T12:04:15Z"
+  static let account = "111122223333"
+  static let roleARN = "arn:aws:iam::111122223333:role/demo-node"
+
+  var files: [String: JSON] = [:]
+  var manifest: JSON = ["capturedAt": .string(Fixture.now)]
+
+  /// Paths without `.json`, as the bundle keeps them.
+  mutating func remove(_ path: String) { files[path] = nil }
+  mutating func remove(prefix: String) { files = files.filter { !$0.key.hasPrefix(prefix) } }
+
+  mutating func edit(_ path: String, _ change: (inout JSON) -> Void) {
+    var value = files[path] ?? .null
+    change(&value)
+    files[path] = value
+  }
+
+  /// Changes one object of a Kubernetes list.
+  mutating func edit(_ path: String, named name: String, _ change: (inout JSON) -> Void) {
+    edit(path) { list in
+      var items = list["items"].items
+      for index in items.indices where items[index]["metadata"]["name"].string == name { change(&items[index]) }
+      list["items"] = .array(items)
+    }
+  }
+
+  mutating func add(_ path: String, _ object: JSON) {
+    edit(path) { list in
+      if list.isNull { list = ["kind": "List", "apiVersion": "v1", "items": []] }
+      list["items"].append(object)
+    }
+  }
+
+  func investigation() async -> Investigation {
+    let source = BundleSource(files: files, manifest: manifest)
+    let (identity, _) = await source.identity(cluster: nil)
+    let reader = EvidenceReader(source)
+    let target = Target(cluster: identity.cluster, account: identity.account, region: identity.region)
+    return Investigation(reader, target: target, now: await reader.now())
+  }
+
+  func ask(_ kind: String, _ name: String, namespace: String = "default") async throws -> Answer {
+    try await Why(await investigation()).ask(Subject(kind: kind, name: name, namespace: namespace))
+  }
+
+  func text(_ kind: String, _ name: String, namespace: String = "default") async throws -> String {
+    TextRenderer().render(try await ask(kind, name, namespace: namespace))
+  }
+}
+
+// MARK: - The healthy cluster
+
+extension Fixture {
+  static func nodeName(_ n: Int) -> String { "ip-10-0-1-\(20 + n).ec2.internal" }
+  static func instanceID(_ n: Int) -> String { "i-0123456789abcde0\(n)" }
+
+  /// Two managed nodes with the VPC CNI and kube-proxy in one subnet, in authentication mode API.
+  static func healthy(nodes: Int = 2, mode: String = "API", subnetFree: Int = 200) -> Fixture {
+    var f = Fixture()
+    f.files["aws/eks/describe-cluster--name=demo"] = [
+      "cluster": [
+        "name": "demo", "arn": "arn:aws:eks:us-east-1:111122223333:cluster/demo", "status": "ACTIVE",
+        "endpoint": "https://ABC.gr7.us-east-1.eks.amazonaws.com", "version": "1.33",
+        "accessConfig": ["authenticationMode": .string(mode)],
+        "resourcesVpcConfig": ["vpcId": "vpc-1", "subnetIds": ["subnet-0c3"]],
+        "certificateAuthority": ["data": "Q0E="],
+        "kubernetesNetworkConfig": ["ipFamily": "ipv4", "serviceIpv4Cidr": "10.100.0.0/16"],
+      ]
+    ]
+    f.files["aws/eks/list-access-entries--clustername=demo"] = ["accessEntries": [.string(roleARN)]]
+    let encoded = PercentEncoding.encode(roleARN)
+    f.files["aws/eks/describe-access-entry--clustername=demo,principalarn=\(encoded)"] = [
+      "accessEntry": [
+        "clusterName": "demo", "principalArn": .string(roleARN), "type": "EC2_LINUX",
+        "username": "system:node:{{EC2PrivateDNSName}}", "kubernetesGroups": ["system:nodes"],
+        "createdAt": "2026-11-20T10:05:00Z",
+      ]
+    ]
+    f.files["aws/eks/list-nodegroups--clustername=demo"] = ["nodegroups": ["ng1"]]
+    f.files["aws/eks/describe-nodegroup--clustername=demo,nodegroupname=ng1"] = [
+      "nodegroup": [
+        "nodegroupName": "ng1", "clusterName": "demo", "status": "ACTIVE", "nodeRole": .string(roleARN),
+        "scalingConfig": ["minSize": 1, "maxSize": 4, "desiredSize": .int(Int64(nodes))],
+        "resources": ["autoScalingGroups": [["name": "eks-ng1-1"]]], "health": ["issues": []],
+        "subnets": ["subnet-0c3"], "instanceTypes": ["m5.large"], "createdAt": "2026-11-20T10:05:00Z",
+      ]
+    ]
+    f.files["aws/eks/list-addons--clustername=demo"] = ["addons": []]
+    f.files["aws/eks/list-pod-identity-associations--clustername=demo"] = ["associations": []]
+    f.files["aws/iam/get-instance-profile--instanceprofilename=eks-1"] = [
+      "InstanceProfile": [
+        "InstanceProfileName": "eks-1",
+        "Roles": [
+          [
+            "RoleName": "demo-node", "RoleId": "AROANODE", "Arn": .string(roleARN),
+            "CreateDate": "2026-11-20T09:00:00Z",
+          ]
+        ],
+      ]
+    ]
+    f.files["aws/iam/get-role--rolename=demo-node"] = [
+      "Role": [
+        "RoleName": "demo-node", "RoleId": "AROANODE", "Arn": .string(roleARN), "CreateDate": "2026-11-20T09:00:00Z",
+      ]
+    ]
+    let policies = ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryReadOnly"]
+    f.files["aws/iam/list-attached-role-policies--rolename=demo-node"] = [
+      "AttachedPolicies": .array(
+        policies.map { ["PolicyName": .string($0), "PolicyArn": .string("arn:aws:iam::aws:policy/\($0)")] })
+    ]
+    f.files["aws/iam/list-role-policies--rolename=demo-node"] = ["PolicyNames": []]
+    for policy in policies {
+      let arn = "arn:aws:iam::aws:policy/\(policy)"
+      f.files["aws/iam/get-policy--policyarn=\(PercentEncoding.encode(arn))"] = [
+        "Policy": ["Arn": .string(arn), "DefaultVersionId": "v5"]
+      ]
+      let actions: [JSON] =
+        policy == "AmazonEKS_CNI_Policy"
+        ? [
+          "ec2:AssignPrivateIpAddresses", "ec2:AttachNetworkInterface", "ec2:CreateNetworkInterface",
+          "ec2:DeleteNetworkInterface", "ec2:DescribeInstances", "ec2:DescribeTags", "ec2:DescribeNetworkInterfaces",
+          "ec2:DescribeInstanceTypes", "ec2:DescribeSubnets", "ec2:DetachNetworkInterface",
+          "ec2:ModifyNetworkInterfaceAttribute", "ec2:UnassignPrivateIpAddresses", "ec2:CreateTags",
+          "ec2:DescribeSecurityGroups",
+        ]
+        : policy.contains("Registry")
+          ? ["ecr:GetAuthorizationToken", "ecr:BatchGetImage"] : ["ec2:DescribeInstances", "eks:DescribeCluster"]
+      f.files["aws/iam/get-policy-version--policyarn=\(PercentEncoding.encode(arn)),versionid=v5"] = [
+        "PolicyVersion": [
+          "VersionId": "v5",
+          "Document": [
+            "Version": "2012-10-17", "Statement": [["Effect": "Allow", "Action": .array(actions), "Resource": "*"]],
+          ],
+        ]
+      ]
+    }
+    f.files["aws/ec2/describe-instances"] = ["Reservations": []]
+    f.files["aws/ec2/describe-network-interfaces"] = ["NetworkInterfaces": []]
+    f.files["aws/ec2/describe-subnets"] = [
+      "Subnets": [
+        [
+          "SubnetId": "subnet-0c3", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-east-1a",
+          "AvailableIpAddressCount": .int(Int64(subnetFree)), "Tags": [],
+        ]
+      ]
+    ]
+    f.files["aws/ec2/describe-instance-types"] = [
+      "InstanceTypes": [
+        [
+          "InstanceType": "m5.large", "Hypervisor": "nitro",
+          "NetworkInfo": ["MaximumNetworkInterfaces": 3, "Ipv4AddressesPerInterface": 10],
+        ]
+      ]
+    ]
+    f.files["aws/autoscaling/describe-auto-scaling-groups"] = [
+      "AutoScalingGroups": [
+        [
+          "AutoScalingGroupName": "eks-ng1-1", "DesiredCapacity": .int(Int64(nodes)), "MinSize": 1, "MaxSize": 4,
+          "Instances": [],
+        ]
+      ]
+    ]
+    f.files["aws/autoscaling/describe-scaling-activities--autoscalinggroupname=eks-ng1-1"] = ["Activities": []]
+    for (path, name) in [
+      ("pods", "nodes"), ("events", "leases.coordination.k8s.io"), ("configmaps", "serviceaccounts"),
+    ] {
+      for path in [path, name] { f.files["kubernetes/\(path)"] = ["kind": "List", "apiVersion": "v1", "items": []] }
+    }
+    f.files["kubernetes/daemonsets.apps"] = ["kind": "List", "apiVersion": "v1", "items": []]
+    f.add(
+      "kubernetes/serviceaccounts", ["metadata": ["name": "aws-node", "namespace": "kube-system", "annotations": [:]]])
+    f.add("kubernetes/daemonsets.apps", daemonSet("aws-node", notComputeTypes: ["fargate", "hybrid", "auto"]))
+    f.add("kubernetes/daemonsets.apps", daemonSet("kube-proxy", notComputeTypes: ["fargate", "auto"]))
+    for n in 1...max(1, nodes) { f.addNode(n) }
+    return f
+  }
+
+  static func daemonSet(_ name: String, notComputeTypes: [String], env: [(String, String)] = []) -> JSON {
+    [
+      "metadata": [
+        "name": .string(name), "namespace": "kube-system", "labels": ["k8s-app": .string(name)], "managedFields": [],
+      ],
+      "spec": [
+        "selector": ["matchLabels": ["k8s-app": .string(name)]],
+        "template": [
+          "spec": [
+            "serviceAccountName": .string(name),
+            "affinity": [
+              "nodeAffinity": [
+                "requiredDuringSchedulingIgnoredDuringExecution": [
+                  "nodeSelectorTerms": [
+                    [
+                      "matchExpressions": [
+                        [
+                          "key": "eks.amazonaws.com/compute-type", "operator": "NotIn",
+                          "values": .array(notComputeTypes.map { .string($0) }),
+                        ]
+                      ]
+                    ]
+                  ]
+                ]
+              ]
+            ],
+            "containers": [
+              [
+                "name": .string(name),
+                "env": .array(env.map { ["name": .string($0.0), "value": .string($0.1)] }),
+              ]
+            ],
+          ]
+        ],
+      ],
+    ]
+  }
+
+  mutating func addNode(_ n: Int, type: String = "m5.large", maxPods: Int = 29) {
+    let name = Fixture.nodeName(n)
+    let id = Fixture.instanceID(n)
+    add(
+      "kubernetes/nodes",
+      [
+        "metadata": [
+          "name": .string(name), "uid": .string("node-uid-\(n)"), "creationTimestamp": "2026-11-22T09:00:00Z",
+          "labels": [
+            "eks.amazonaws.com/nodegroup": "ng1", "node.kubernetes.io/instance-type": .string(type),
+            "topology.kubernetes.io/zone": "us-east-1a", "kubernetes.io/os": "linux",
+          ],
+        ],
+        "spec": ["providerID": .string("aws:///us-east-1a/\(id)")],
+        "status": [
+          "capacity": ["pods": .string(String(maxPods))], "allocatable": ["pods": .string(String(maxPods))],
+          "nodeInfo": ["osImage": "Amazon Linux 2023"],
+          "addresses": [["type": "InternalIP", "address": .string("10.0.1.\(20 + n)")]],
+          "conditions": [
+            [
+              "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",
+              "lastTransitionTime": "2026-11-22T09:01:00Z", "lastHeartbeatTime": "2026-11-22T12:04:00Z",
+            ]
+          ],
+        ],
+      ])
+    add(
+      "kubernetes/leases.coordination.k8s.io",
+      [
+        "metadata": ["name": .string(name), "namespace": "kube-node-lease"],
+        "spec": [
+          "holderIdentity": .string(name), "leaseDurationSeconds": 40, "renewTime": "2026-11-22T12:04:11.000000Z",
+        ],
+      ])
+    edit("aws/ec2/describe-instances") { answer in
+      answer["Reservations"].append([
+        "Instances": [
+          [
+            "InstanceId": .string(id), "InstanceType": .string(type), "State": ["Name": "running"],
+            "PrivateDnsName": .string(name), "PrivateIpAddress": .string("10.0.1.\(20 + n)"), "SubnetId": "subnet-0c3",
+            "VpcId": "vpc-1",
+            "LaunchTime": "2026-11-22T08:59:00Z",
+            "IamInstanceProfile": ["Arn": "arn:aws:iam::111122223333:instance-profile/eks-1"],
+            "Tags": [
+              ["Key": "kubernetes.io/cluster/demo", "Value": "owned"], ["Key": "eks:nodegroup-name", "Value": "ng1"],
+            ],
+          ]
+        ]
+      ])
+    }
+    edit("aws/autoscaling/describe-auto-scaling-groups") { answer in
+      var group = answer["AutoScalingGroups"][0]
+      group["Instances"].append(["InstanceId": .string(id), "LifecycleState": "InService", "HealthStatus": "Healthy"])
+      answer["AutoScalingGroups"] = [group]
+    }
+    addENI(n, device: 0, secondaries: 9)
+    for app in ["aws-node", "kube-proxy"] {
+      add(
+        "kubernetes/pods",
+        Fixture.pod("\(app)-\(n)", "kube-system", node: n, app: app, hostNetwork: true, address: "10.0.1.\(20 + n)"))
+    }
+  }
+
+  mutating func addENI(_ n: Int, device: Int, secondaries: Int) {
+    edit("aws/ec2/describe-network-interfaces") { answer in
+      let third = 30 + device
+      var addresses: [JSON] = [
+        ["PrivateIpAddress": .string(device == 0 ? "10.0.1.\(20 + n)" : "10.0.\(third).\(n)"), "Primary": true]
+      ]
+      for index in 0..<secondaries {
+        addresses.append(["PrivateIpAddress": .string("10.0.\(third).\(n * 12 + 20 + index)"), "Primary": false])
+      }
+      answer["NetworkInterfaces"].append([
+        "NetworkInterfaceId": .string("eni-\(n)\(device)"), "SubnetId": "subnet-0c3", "VpcId": "vpc-1",
+        "Status": "in-use",
+        "Description": .string(device == 0 ? "" : "aws-K8S-\(Fixture.instanceID(n))"),
+        "Attachment": [
+          "InstanceId": .string(Fixture.instanceID(n)), "DeviceIndex": .int(Int64(device)), "Status": "attached",
+        ],
+        "PrivateIpAddresses": .array(addresses), "Ipv4Prefixes": [], "TagSet": [],
+      ])
+    }
+  }
+
+  static func pod(
+    _ name: String, _ namespace: String = "default", node n: Int?, app: String, hostNetwork: Bool = false,
+    address: String? = nil, ready: Bool = true
+  ) -> JSON {
+    var pod: JSON = [
+      "metadata": [
+        "name": .string(name), "namespace": .string(namespace), "uid": .string("uid-\(name)"),
+        "labels": ["k8s-app": .string(app), "app": .string(app)], "creationTimestamp": "2026-11-22T11:58:03Z",
+      ],
+      "spec": [
+        "hostNetwork": .bool(hostNetwork), "serviceAccountName": .string(app),
+        "containers": [["name": .string(app), "image": "nginx"]],
+      ],
+      "status": [
+        "phase": .string(ready ? "Running" : "Pending"), "podIP": address.map { .string($0) } ?? .null,
+        "startTime": "2026-11-22T11:58:03Z",
+        "conditions": [
+          ["type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-22T11:58:03Z"],
+          ["type": "Ready", "status": .string(ready ? "True" : "False"), "lastTransitionTime": "2026-11-22T11:58:10Z"],
+        ],
+        "containerStatuses": [
+          [
+            "name": .string(app), "ready": .bool(ready), "restartCount": 0,
+            "state": ready
+              ? ["running": ["startedAt": "2026-11-22T11:58:10Z"]] : ["waiting": ["reason": "ContainerCreating"]],
+          ]
+        ],
+      ],
+    ]
+    if let n { pod["spec"]["nodeName"] = .string(nodeName(n)) }
+    return pod
+  }
+
+  mutating func event(
+    _ kind: String, _ name: String, namespace: String = "default", uid: String, reason: String, message: String,
+    count: Int = 1, last: String = "2026-11-22T12:04:11Z"
+  ) {
+    add(
+      "kubernetes/events",
+      [
+        "metadata": [
+          "name": .string("\(name).\(reason.lowercased())\(count)"), "namespace": .string(namespace),
+          "creationTimestamp": .string(last),
+        ],
+        "involvedObject": [
+          "kind": .string(kind), "name": .string(name), "namespace": .string(namespace), "uid": .string(uid),
+        ],
+        "reason": .string(reason), "message": .string(message), "type": "Warning", "count": .int(Int64(count)),
+        "firstTimestamp": "2026-11-22T11:58:05Z", "lastTimestamp": .string(last),
+      ])
+  }
+}
+
+// MARK: - Faults
+
+extension Fixture {
+  /// The kubelet of a node went silent three minutes ago.
+  mutating func silence(_ n: Int) {
+    let name = Fixture.nodeName(n)
+    edit("kubernetes/nodes", named: name) { node in
+      node["status"]["conditions"] = [
+        [
+          "type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown",
+          "message": "Kubelet stopped posting node status.", "lastTransitionTime": "2026-11-22T12:01:00Z",
+          "lastHeartbeatTime": "2026-11-22T11:58:00Z",
+        ]
+      ]
+    }
+    edit("kubernetes/leases.coordination.k8s.io", named: name) {
+      $0["spec"]["renewTime"] = "2026-11-22T12:00:15.000000Z"
+    }
+  }
+
+  mutating func removeAccessEntry() {
+    files["aws/eks/list-access-entries--clustername=demo"] = [
+      "accessEntries": ["arn:aws:iam::111122223333:role/admin"]
+    ]
+    remove(prefix: "aws/eks/describe-access-entry")
+  }
+}
