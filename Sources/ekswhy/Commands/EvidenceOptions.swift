@@ -44,7 +44,18 @@ struct EvidenceOptions: ParsableArguments {
       }
       return Session(reader: EvidenceReader(source, budget: budget), identity: identity, namespace: nil)
     }
-    throw ValidationError("live evidence is not there yet; use --from BUNDLE")
+    var options = LiveSession.Options()
+    options.kubeconfig = kubeconfig
+    options.context = context
+    options.cluster = cluster
+    options.region = region
+    options.profile = profile
+    options.roleARN = roleARN
+    options.impersonate = impersonate
+    options.timeoutSeconds = requestTimeout
+    let live = try await LiveSession(options)
+    return Session(
+      reader: EvidenceReader(live.source, budget: budget), identity: live.identity, namespace: live.namespace)
   }
 }
 
