@@ -60,7 +60,7 @@ let package = Package(
     .testTarget(name: "EndToEndTests", dependencies: ["Wire", "Evidence", "Why"], swiftSettings: settings),
   ]
     + room("Wire", ["CGenerated", "Yams", crypto])
-    + room("Mechanisms", ["Wire"])
+    + room("Mechanisms", ["Wire", "CGenerated"])
     + room("World", ["Wire", "Mechanisms", "CSQLite"])
     + room("Kubernetes", ["World", "Mechanisms", "Wire"])
     + room("AWS", ["World", "Mechanisms", "Wire"])

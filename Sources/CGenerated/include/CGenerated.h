@@ -3,5 +3,6 @@
 
 #include "aws.h"
 #include "kubernetes.h"
+#include "mechanisms.h"
 
 #endif
