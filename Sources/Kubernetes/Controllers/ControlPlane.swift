@@ -38,7 +38,9 @@ package enum ControlPlane {
 
   private static var parts: [Part] {
     [
-      Part(ReplicaSetController.self), Part(DeploymentController.self),
+      Part(ReplicaSetController.self), Part(DeploymentController.self), Part(EndpointSliceController.self),
+      Part(EndpointsController.self), Part(ServiceAccountController.self), Part(RootCAPublisher.self),
+      Part(NamespaceController.self), Part(GarbageCollector.self), Part(PodGarbageCollector.self),
     ]
   }
 }

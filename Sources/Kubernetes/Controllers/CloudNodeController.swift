@@ -1,0 +1,95 @@
+import Wire
+import World
+
+/// AWS's cloud controller: tells nodes where they are, and removes those whose instance is gone.
+///
+/// Source: kubernetes `staging/src/k8s.io/cloud-provider/controllers/{node,nodelifecycle}`,
+/// kubernetes/cloud-provider-aws `pkg/providers/v1`.
+package struct CloudNodeController: Reconciler {
+  package static let name = "cloud-node-controller"
+  package static let credential = KubeClient.user("eks:cloud-controller-manager")
+  package static let resources = ["nodes"]
+
+  private static let uninitialized = "node.cloudprovider.kubernetes.io/uninitialized"
+  private static let shutdown = "node.cloudprovider.kubernetes.io/shutdown"
+
+  package init() {}
+
+  package func reconcile(_ key: String, _ desk: inout Desk) {
+    guard let node = desk.get("nodes", "", key), !node.isTerminating else { return }
+    let isNew = node.spec["taints"].items.contains { $0["key"].string == Self.uninitialized }
+    let isReady = node.condition("Ready")["status"].string == "True"
+    guard isNew || !isReady, let id = instanceID(of: node) else { return }
+    desk.call(
+      "ec2", "DescribeInstances", ["InstanceIds": [.string(id)]], region: desk.context.world.region,
+      caller: .service("eks.amazonaws.com"), isNew ? "initialize" : "exists")
+    // Whether the instance of a node that isn't ready still exists is asked every 5 s.
+    if !isReady { desk.again(after: .seconds(5), .background) }
+  }
+
+  /// `aws:///us-east-1a/i-0abc…`.
+  private func instanceID(of node: ObjectView) -> String? {
+    node.spec["providerID"].string?.split(separator: "/").last.map(String.init)
+  }
+
+  package func replied(_ key: String, purpose: String, _ reply: AWSReply, _ desk: inout Desk) {
+    guard let node = desk.get("nodes", "", key) else { return }
+    let instance = reply.output?["Reservations"].items.flatMap { $0["Instances"].items }.first
+    let state = instance?["State"]["Name"].string
+    if instance == nil, reply.error.map({ $0.code != "InvalidInstanceID.NotFound" }) == true { return }
+    guard let instance, let state, state != "terminated" else {
+      if purpose == "initialize" { return }
+      desk.event(node, "DeletingNode", "Deleting node \(key) because it does not exist in the cloud provider")
+      desk.send(desk.client.delete("nodes", "", key, uid: node.uid), "delete")
+      return
+    }
+    if purpose == "initialize" { initialize(node, instance, &desk) }
+    if purpose == "exists", state == "stopped" || state == "stopping" { taintShutdown(node, &desk) }
+  }
+
+  private func initialize(_ node: ObjectView, _ instance: JSON, _ desk: inout Desk) {
+    let zone = instance["Placement"]["AvailabilityZone"].string ?? ""
+    let region = desk.context.world.region
+    let type = instance["InstanceType"].string ?? ""
+    var addresses: [JSON] = []
+    func add(_ type: String, _ value: String?) {
+      guard let value, !value.isEmpty else { return }
+      addresses.append(["type": .string(type), "address": .string(value)])
+    }
+    add("InternalIP", instance["PrivateIpAddress"].string)
+    add("ExternalIP", instance["PublicIpAddress"].string)
+    add("InternalDNS", instance["PrivateDnsName"].string)
+    add("Hostname", instance["PrivateDnsName"].string)
+    add("ExternalDNS", instance["PublicDnsName"].string)
+    var labels: JSON = [
+      "beta.kubernetes.io/instance-type": .string(type), "node.kubernetes.io/instance-type": .string(type),
+      "failure-domain.beta.kubernetes.io/region": .string(region), "topology.kubernetes.io/region": .string(region),
+      "failure-domain.beta.kubernetes.io/zone": .string(zone), "topology.kubernetes.io/zone": .string(zone),
+      "k8s.io/cloud-provider-aws": .string(Self.clusterLabel(desk.cluster)),
+    ]
+    let zoneID = instance["Placement"]["AvailabilityZoneId"].string
+    labels["topology.k8s.aws/zone-id"] = zoneID.map { .string($0) } ?? .null
+    let taints = node.spec["taints"].items.filter { $0["key"].string != Self.uninitialized }
+    desk.send(
+      desk.client.patch("nodes", "", node.name, ["status": ["addresses": .array(addresses)]], subresource: "status"),
+      "update")
+    desk.send(
+      desk.client.patch(
+        "nodes", "", node.name,
+        ["metadata": ["labels": labels], "spec": ["taints": taints.isEmpty ? .array([]) : .array(taints)]], .merge),
+      "update")
+    desk.event(node, "Synced", "Node synced successfully")
+  }
+
+  private func taintShutdown(_ node: ObjectView, _ desk: inout Desk) {
+    guard !node.spec["taints"].items.contains(where: { $0["key"].string == Self.shutdown }) else { return }
+    let taints = node.spec["taints"].items + [["key": .string(Self.shutdown), "effect": "NoSchedule"]]
+    desk.send(desk.client.patch("nodes", "", node.name, ["spec": ["taints": .array(taints)]], .merge), "update")
+  }
+
+  /// 32 hexadecimal digits of the cluster, as the tagging controller writes them.
+  private static func clusterLabel(_ cluster: String) -> String {
+    var stream = RandomStream(seed: 0, entity: "cloud-provider-aws/\(cluster)")
+    return stream.hex(32)
+  }
+}
