@@ -1,5 +1,5 @@
 import Wire
-import World
+package import World
 
 /// EKS's own approver and signer of kubelets' serving certificates.
 ///

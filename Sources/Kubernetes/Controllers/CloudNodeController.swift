@@ -1,5 +1,5 @@
 import Wire
-import World
+package import World
 
 /// AWS's cloud controller: tells nodes where they are, and removes those whose instance is gone.
 ///
@@ -21,7 +21,7 @@ package struct CloudNodeController: Reconciler {
     let isReady = node.condition("Ready")["status"].string == "True"
     guard isNew || !isReady, let id = instanceID(of: node) else { return }
     desk.call(
-      "ec2", "DescribeInstances", ["InstanceIds": [.string(id)]], region: desk.context.world.region,
+      "ec2", "DescribeInstances", ["InstanceIds": [.string(id)]], region: desk.facts.region,
       caller: .service("eks.amazonaws.com"), isNew ? "initialize" : "exists")
     // Whether the instance of a node that isn't ready still exists is asked every 5 s.
     if !isReady { desk.again(after: .seconds(5), .background) }
@@ -49,7 +49,7 @@ package struct CloudNodeController: Reconciler {
 
   private func initialize(_ node: ObjectView, _ instance: JSON, _ desk: inout Desk) {
     let zone = instance["Placement"]["AvailabilityZone"].string ?? ""
-    let region = desk.context.world.region
+    let region = desk.facts.region
     let type = instance["InstanceType"].string ?? ""
     var addresses: [JSON] = []
     func add(_ type: String, _ value: String?) {
@@ -65,7 +65,7 @@ package struct CloudNodeController: Reconciler {
       "beta.kubernetes.io/instance-type": .string(type), "node.kubernetes.io/instance-type": .string(type),
       "failure-domain.beta.kubernetes.io/region": .string(region), "topology.kubernetes.io/region": .string(region),
       "failure-domain.beta.kubernetes.io/zone": .string(zone), "topology.kubernetes.io/zone": .string(zone),
-      "k8s.io/cloud-provider-aws": .string(Self.clusterLabel(desk.cluster)),
+      "k8s.io/cloud-provider-aws": .string(Self.clusterLabel(desk.facts.name)),
     ]
     let zoneID = instance["Placement"]["AvailabilityZoneId"].string
     labels["topology.k8s.aws/zone-id"] = zoneID.map { .string($0) } ?? .null

@@ -9,9 +9,9 @@ package enum ControlPlane {
   }
 
   /// Starts the control plane of a cluster whose API server is there.
-  package static func start(cluster: String, in world: World) {
-    for part in parts { part.start(cluster, world) }
-    world.spawn(Scheduler.id(cluster), Scheduler(cluster: cluster))
+  package static func start(_ facts: ClusterFacts, in world: World) {
+    for part in parts { part.start(facts, world) }
+    world.spawn(Scheduler.id(facts.id), Scheduler(facts))
   }
 
   /// Stops it for good.
@@ -23,12 +23,12 @@ package enum ControlPlane {
 
   private struct Part {
     var know: (World) -> Void
-    var start: (String, World) -> Void
+    var start: (ClusterFacts, World) -> Void
     var stop: (String, World) -> Void
 
     init<R: Reconciler>(_ type: R.Type) {
       know = { $0.know(Controller<R>.self) }
-      start = { cluster, world in world.spawn(Controller<R>.id(cluster), Controller<R>(cluster: cluster)) }
+      start = { facts, world in world.spawn(Controller<R>.id(facts.id), Controller<R>(facts)) }
       stop = { cluster, world in
         world.kube.host?.unwatch(cluster: cluster, component: Controller<R>.id(cluster))
         world.stop(Controller<R>.id(cluster))
@@ -41,6 +41,8 @@ package enum ControlPlane {
       Part(ReplicaSetController.self), Part(DeploymentController.self), Part(EndpointSliceController.self),
       Part(EndpointsController.self), Part(ServiceAccountController.self), Part(RootCAPublisher.self),
       Part(NamespaceController.self), Part(GarbageCollector.self), Part(PodGarbageCollector.self),
+      Part(NodeLifecycleController.self), Part(TaintEvictionController.self), Part(CertificateController.self),
+      Part(CloudNodeController.self),
     ]
   }
 }

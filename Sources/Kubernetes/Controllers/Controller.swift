@@ -50,19 +50,20 @@ package struct Controller<R: Reconciler>: Component {
   package static var kind: String { R.name }
   package static func id(_ cluster: String) -> ComponentID { ComponentID("\(R.name)/\(cluster)") }
 
-  package let cluster: String
+  package let facts: ClusterFacts
+  package var cluster: String { facts.id }
   package var reconciler = R()
   private var queue = WorkQueue()
   private var events = EventRecorder(component: R.eventSource)
 
-  package init(cluster: String) { self.cluster = cluster }
+  package init(_ facts: ClusterFacts) { self.facts = facts }
 
   package mutating func step(_ input: Input, _ context: Context) {
     var desk = Desk(
       context: context,
       client: KubeClient(
         cluster: cluster, credential: R.credential, userAgent: "kube-controller-manager/\(R.name)"),
-      queue: queue, events: events)
+      facts: facts, queue: queue, events: events)
     step(input, &desk)
     queue = desk.queue
     events = desk.events
@@ -115,7 +116,7 @@ package struct Controller<R: Reconciler>: Component {
       context: context,
       client: KubeClient(
         cluster: cluster, credential: R.credential, userAgent: "kube-controller-manager/\(R.name)"),
-      queue: queue, events: events)
+      facts: facts, queue: queue, events: events)
     reconciler.resumed(after: gap, &desk)
     queue = desk.queue
     events = desk.events

@@ -5,14 +5,16 @@ package import World
 package struct Desk {
   package let context: Context
   package let client: KubeClient
+  package let facts: ClusterFacts
   package var queue: WorkQueue
   package var events: EventRecorder
   /// The key that is looked at; requests count for it.
   package var key = ""
 
-  package init(context: Context, client: KubeClient, queue: WorkQueue, events: EventRecorder) {
+  package init(context: Context, client: KubeClient, facts: ClusterFacts, queue: WorkQueue, events: EventRecorder) {
     self.context = context
     self.client = client
+    self.facts = facts
     self.queue = queue
     self.events = events
   }

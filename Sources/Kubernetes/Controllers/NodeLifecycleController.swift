@@ -60,7 +60,9 @@ package struct NodeLifecycleController: Reconciler {
     let ready = node.condition("Ready")
     let sign = "\(lease?.spec["renewTime"].string ?? "") \(ready["lastHeartbeatTime"].string ?? "")"
     var record = seen[node.name] ?? Seen(sign: sign, at: node.createdAt, wasReady: ready["status"].string ?? "")
-    let beats = [lease?.spec["renewTime"].time, ready["status"].string == "Unknown" ? nil : ready["lastHeartbeatTime"].time]
+    let beats = [
+      lease?.spec["renewTime"].time, ready["status"].string == "Unknown" ? nil : ready["lastHeartbeatTime"].time,
+    ]
     let last = beats.compactMap { $0 }.max() ?? node.createdAt
     record.sign = sign
     record.at = max(record.at, last)

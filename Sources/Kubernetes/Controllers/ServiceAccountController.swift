@@ -38,7 +38,7 @@ package struct RootCAPublisher: Reconciler {
 
   package func reconcile(_ key: String, _ desk: inout Desk) {
     guard let namespace = desk.get("namespaces", "", key), !namespace.isTerminating else { return }
-    let pem = desk.context.world.nodes.authority(desk.cluster)
+    let pem = String(decoding: Base64.decode(desk.facts.certificateAuthority) ?? [], as: UTF8.self)
     let data: JSON = ["ca.crt": .string(pem)]
     if let present = desk.get("configmaps", key, Self.mapName) {
       guard present["data"] != data else { return }

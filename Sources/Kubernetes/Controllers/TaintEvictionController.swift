@@ -1,5 +1,5 @@
 import Wire
-import World
+package import World
 
 /// Deletes pods that don't tolerate the NoExecute taints of their node, when their time is over.
 ///

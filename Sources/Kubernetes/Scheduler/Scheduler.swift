@@ -5,9 +5,9 @@ package struct Scheduler: Component {
   package static let kind = "scheduler"
   package static func id(_ cluster: String) -> ComponentID { ComponentID("scheduler/\(cluster)") }
 
-  package let cluster: String
+  package let facts: ClusterFacts
 
-  package init(cluster: String) { self.cluster = cluster }
+  package init(_ facts: ClusterFacts) { self.facts = facts }
 
   package mutating func step(_ input: Input, _ context: Context) {}
 }

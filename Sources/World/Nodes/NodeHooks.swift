@@ -1,6 +1,6 @@
 package import Wire
 
-/// What nodes and the components on them ask across the storeys, beside ``Ports``. Registered by Local.
+/// What nodes and the components on them ask across the storeys, beside ``Ports``.
 package final class NodeHooks {
   /// A container that a kubelet starts and whose program lives in the world as a component.
   package struct Launch: Sendable, Codable {
@@ -9,28 +9,31 @@ package final class NodeHooks {
     package var nodeName: String
     package var region: String
     package var container: String
+    /// Id of the container, without `containerd://`.
+    package var containerID: String
     package var pod: JSON
+    /// The component that runs the container, to which the program tells how it fares.
+    package var kubelet: ComponentID
 
     package init(
-      cluster: String, instanceID: String, nodeName: String, region: String, container: String, pod: JSON
+      cluster: String, instanceID: String, nodeName: String, region: String, container: String, containerID: String,
+      pod: JSON, kubelet: ComponentID
     ) {
       self.cluster = cluster
       self.instanceID = instanceID
       self.nodeName = nodeName
       self.region = region
       self.container = container
+      self.containerID = containerID
       self.pod = pod
+      self.kubelet = kubelet
     }
   }
 
-  /// Secret key and session token of an access key id that the metadata service told. Registered by STS.
-  package var credentials: (_ accessKeyID: String) -> AWSCredentials? = { _ in nil }
-  /// The cluster whose API server answers at an endpoint; nil when the name leads nowhere.
+  /// The cluster whose API server answers at an endpoint; nil when the name leads nowhere. Registered by Local.
   package var cluster: (_ endpoint: String) -> ClusterFacts? = { _ in nil }
-  /// PEM of a cluster's authority.
-  package var authority: (_ clusterID: String) -> String = { _ in "" }
-  /// Starts the program of a container as a component of that id, or says nil for images whose behaviour is
-  /// data. Registered by InCluster.
+  /// Starts the program of a container as a component, or says nil for images whose behaviour is data.
+  /// Registered by InCluster.
   package var startProgram: (_ launch: Launch, _ context: Context) -> ComponentID? = { _, _ in nil }
 
   init() {}
