@@ -34,7 +34,7 @@ enum Shell {
     defer { try? FileManager.default.removeItem(at: folder) }
     func file(_ name: String) throws -> (URL, FileHandle) {
       let url = folder.appendingPathComponent(name)
-      FileManager.default.createFile(atPath: url.path, contents: nil)
+      _ = FileManager.default.createFile(atPath: url.path, contents: nil)
       return (url, try FileHandle(forWritingTo: url))
     }
     let (outputURL, output) = try file("out")

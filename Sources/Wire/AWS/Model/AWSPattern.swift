@@ -11,6 +11,7 @@ struct AWSPattern: Sendable {
     case lookahead(Node, negative: Bool)
     case start
     case end
+    case wordBoundary(negated: Bool)
   }
 
   private enum Instruction: Sendable {
@@ -22,6 +23,7 @@ struct AWSPattern: Sendable {
     case look(next: Int, negative: Bool)
     case start
     case end
+    case wordBoundary(negated: Bool)
     case accept
   }
 
@@ -50,6 +52,7 @@ struct AWSPattern: Sendable {
     case .set(let set): program.append(.run(set, min: 1, max: 1))
     case .start: program.append(.start)
     case .end: program.append(.end)
+    case .wordBoundary(let negated): program.append(.wordBoundary(negated: negated))
     case .sequence(let nodes):
       for node in nodes { guard emit(node) else { return false } }
     case .alternatives(let nodes):
@@ -120,9 +123,20 @@ struct AWSPattern: Sendable {
         if run(from: instruction + 1, at: position, text, whole: false) != negative { push(next, position) }
       case .start: if position == 0 { push(instruction + 1, position) }
       case .end: if position == text.count { push(instruction + 1, position) }
+      case .wordBoundary(let negated):
+        let before = position > 0 && AWSPattern.isWord(text[position - 1])
+        let after = position < text.count && AWSPattern.isWord(text[position])
+        if (before != after) != negated { push(instruction + 1, position) }
       }
     }
     return false
+  }
+
+  private static func isWord(_ character: Unicode.Scalar) -> Bool {
+    switch character {
+    case "a"..."z", "A"..."Z", "0"..."9", "_": true
+    default: false
+    }
   }
 
   /// A class of characters.

@@ -3,6 +3,8 @@ struct AWSPatternParser {
   private let text: [Unicode.Scalar]
   private var at = 0
   private var failed = false
+  private var ignoresCase = false
+  private var dotIsAll = false
 
   init(_ text: String) { self.text = Array(text.unicodeScalars) }
 
@@ -91,12 +93,22 @@ struct AWSPatternParser {
     case "[": return .set(bracket(depth: depth))
     case ".":
       // All but line ends.
-      return .set(.init(parts: [.range(0x0a, 0x0a), .range(0x0d, 0x0d)], negated: true))
+      return .set(.init(parts: dotIsAll ? [] : [.range(0x0a, 0x0a), .range(0x0d, 0x0d)], negated: true))
     case "^": return .start
     case "$": return .end
-    case "\\": return escape().map { .set(.init(parts: $0.parts, negated: $0.negated)) } ?? .end
-    default: return .set(.init(parts: [.range(next.value, next.value)]))
+    case "\\":
+      if take("b") { return .wordBoundary(negated: false) }
+      if take("B") { return .wordBoundary(negated: true) }
+      return escape().map { .set($0) } ?? .end
+    default: return .set(literal(next))
     }
+  }
+
+  private func literal(_ character: Unicode.Scalar) -> AWSPattern.CharacterSet {
+    guard ignoresCase, character.isASCII, character.properties.isAlphabetic else { return one(character.value) }
+    return .init(parts: [
+      .range(character.value | 0x20, character.value | 0x20), .range(character.value & ~0x20, character.value & ~0x20),
+    ])
   }
 
   private mutating func group(depth: Int) -> AWSPattern.Node {
@@ -114,6 +126,15 @@ struct AWSPatternParser {
           at += 1
         }
         _ = take(">")
+      } else if take("i") {
+        // A flag for all that follows.
+        ignoresCase = true
+        if !take(")") { failed = true }
+        return .sequence([])
+      } else if take("s") {
+        dotIsAll = true
+        if !take(")") { failed = true }
+        return .sequence([])
       } else {
         failed = true
       }

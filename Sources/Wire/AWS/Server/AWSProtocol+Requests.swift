@@ -17,7 +17,8 @@ extension AWSProtocol {
     }
   }
 
-  private static func decodeInput(_ request: HTTPRequest, _ route: AWSRoute) throws(AWSError) -> JSON {
+  /// The input as it came, not validated.
+  static func decodeInput(_ request: HTTPRequest, _ route: AWSRoute) throws(AWSError) -> JSON {
     guard request.body.count <= bodyLimit else {
       throw AWSError(
         code: route.format.isQuery ? "RequestEntityTooLarge" : "RequestEntityTooLargeException",
