@@ -13,6 +13,11 @@ package struct JSONError: Error, Equatable, CustomStringConvertible {
   /// Bytes before the fault.
   package var offset: Int
 
+  package init(problem: Problem, offset: Int) {
+    self.problem = problem
+    self.offset = offset
+  }
+
   package var description: String {
     switch problem {
     case .unexpectedEnd: "unexpected end of JSON input"
