@@ -12,8 +12,11 @@ struct Server {
 
   /// Returns when it was told to stop and everything is written.
   func run() throws {
-    // A session of its own: closing the terminal does not end it.
-    if ready.descriptor != nil { setsid() }
+    if let descriptor = ready.descriptor {
+      // A session of its own: closing the terminal does not end it. And nothing of the caller's is held open.
+      setsid()
+      for file in (descriptor + 1)..<256 { close(file) }
+    }
     let signals = Signals.block()
     raiseFileLimit()
     let gateway = Gateway(threads: 1)
