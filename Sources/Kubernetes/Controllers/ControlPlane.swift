@@ -42,7 +42,8 @@ package enum ControlPlane {
       Part(EndpointsController.self), Part(ServiceAccountController.self), Part(RootCAPublisher.self),
       Part(NamespaceController.self), Part(GarbageCollector.self), Part(PodGarbageCollector.self),
       Part(NodeLifecycleController.self), Part(TaintEvictionController.self), Part(CertificateController.self),
-      Part(CloudNodeController.self),
+      Part(CloudNodeController.self), Part(DaemonSetController.self), Part(StatefulSetController.self),
+      Part(JobController.self),
     ]
   }
 }
