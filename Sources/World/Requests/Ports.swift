@@ -20,6 +20,11 @@ package final class Ports {
   /// `meta-data` and `user-data` of an instance as IMDS serves them (path → text). Registered by EC2.
   package var instanceMetadata: (_ instanceID: String, _ path: String) -> String? = { _, _ in nil }
 
+  // MARK: A service delivers logs, CloudWatch Logs takes them
+
+  /// One event for a log group and stream, which are made when absent. Registered by Logs.
+  package var deliverLog: (_ group: String, _ stream: String, _ message: String) -> Void = { _, _, _ in }
+
   // MARK: EKS asks, what is in the cluster answers
 
   /// Objects that EKS puts into a new cluster (VPC CNI, kube-proxy, CoreDNS). Registered by InCluster.
@@ -69,10 +74,13 @@ package struct ClusterFacts: Sendable, Codable, Equatable {
   /// PEM in base64.
   package var certificateAuthority: String
   package var issuer: String
+  /// Addresses of the control plane's interfaces.
+  package var controlPlaneAddresses: [String]
 
   package init(
     id: String, name: String, account: String, region: String, version: String, platformVersion: String,
-    serviceCIDR: String, vpcID: String, endpoint: String = "", certificateAuthority: String = "", issuer: String = ""
+    serviceCIDR: String, vpcID: String, endpoint: String = "", certificateAuthority: String = "", issuer: String = "",
+    controlPlaneAddresses: [String] = []
   ) {
     self.id = id
     self.name = name
@@ -85,6 +93,7 @@ package struct ClusterFacts: Sendable, Codable, Equatable {
     self.endpoint = endpoint
     self.certificateAuthority = certificateAuthority
     self.issuer = issuer
+    self.controlPlaneAddresses = controlPlaneAddresses
   }
 }
 
