@@ -114,7 +114,7 @@ package enum AWSClientCodec {
       let body = JSONCodec.write(value.isNull ? .emptyObject : value, content)
       request.body = body.bytes()
       request.headers.add("Content-Type", "application/json")
-    } else {
+    } else if value.fields.contains(where: { content.member($0.key)?.location == .body }) {
       XMLCodec.write(
         value, content, name: operation.inputElement ?? content.locationName ?? "\(operation.name)Request",
         flattened: false, namespace: operation.inputNamespace, ec2: false, into: &request.body)

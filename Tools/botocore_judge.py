@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""botocore as the judge of our AWS codecs. Used by the tests; prints and reads one JSON value per line.
+
+  requests   makes inputs for every operation of every packed service and prints how botocore writes them
+  answers    reads answers that we wrote, with what they should say, and prints what botocore reads otherwise
+"""
+
+import base64
+import datetime
+import json
+import random
+import sys
+from urllib.parse import quote, urlencode
+
+import botocore.loaders
+import botocore.model
+import botocore.parsers
+import botocore.serialize
+from botocore.awsrequest import HeadersDict
+
+from aws_models import SERVICES
+
+DEPTH = 5
+
+
+def model(service):
+    loader = botocore.loaders.Loader()
+    data = loader.load_service_model(service, "service-2")
+    # The format that we prefer.
+    protocols = [p for p in data["metadata"].get("protocols", [data["metadata"]["protocol"]]) if "cbor" not in p]
+    data["metadata"]["protocol"] = protocols[0]
+    return botocore.model.ServiceModel(data, service), protocols[0]
+
+
+class Maker:
+    """Values for shapes: as botocore takes them, and in our canonical form."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def make(self, shape, depth=0):
+        kind = shape.type_name
+        r = self.random
+        if kind == "structure":
+            given, canonical = {}, {}
+            for name, member in shape.members.items():
+                is_place = member.serialization.get("location") == "uri"
+                if not is_place and (depth >= DEPTH or r.random() < 0.35):
+                    continue
+                given[name], canonical[name] = self.make(member, depth + 1)
+            return given, canonical
+        if kind == "list":
+            pairs = [self.make(shape.member, depth + 1) for _ in range(r.randint(1, 2))]
+            return [p[0] for p in pairs], [p[1] for p in pairs]
+        if kind == "map":
+            given, canonical = {}, {}
+            for _ in range(r.randint(1, 2)):
+                key = f"k{r.randint(0, 99)}" if not shape.key.enum else r.choice(shape.key.enum)
+                given[key], canonical[key] = self.make(shape.value, depth + 1)
+            return given, canonical
+        if kind == "string":
+            if shape.enum:
+                value = r.choice(shape.enum)
+            else:
+                value = r.choice(["a", "b c", "arn:aws:iam::111122223333:role/x", 'x<&">y', "ключ", "1+1=2&3%20", "~-._"])
+            return value, value
+        if kind == "character":
+            return "c", "c"
+        if kind in ("integer", "long"):
+            value = r.choice([0, 1, 7, -3, 65535])
+            return value, value
+        if kind in ("double", "float"):
+            value = r.choice([0.5, 2.25, -1.5])
+            return value, value
+        if kind == "boolean":
+            value = r.random() < 0.5
+            return value, value
+        if kind == "timestamp":
+            value = r.choice([1704164645, 0, 1893456000])
+            return datetime.datetime.fromtimestamp(value, datetime.timezone.utc), value
+        if kind == "blob":
+            value = r.choice([b"", b"a", b"bytes\x00\xff"])
+            return value, base64.b64encode(value).decode()
+        raise SystemExit(f"a shape of kind {kind}")
+
+
+def requests():
+    for service in SERVICES:
+        described, protocol = model(service)
+        serializer = botocore.serialize.create_serializer(protocol, include_validation=False)
+        for name in described.operation_names:
+            operation = described.operation_model(name)
+            for seed in range(3):
+                maker = Maker(f"{service}.{name}.{seed}")
+                given, canonical = maker.make(operation.input_shape) if operation.input_shape else ({}, {})
+                # Tokens are made up by botocore where they lack.
+                for token in operation.idempotent_members:
+                    given.setdefault(token, "token")
+                    canonical.setdefault(token, "token")
+                out = serializer.serialize_to_request(given, operation)
+                body = out["body"]
+                if isinstance(body, dict):
+                    body = urlencode(body, doseq=True, quote_via=quote)
+                if isinstance(body, str):
+                    body = body.encode()
+                path, _, fixed = out["url_path"].partition("?")
+                query = out["query_string"]
+                if not isinstance(query, str):
+                    query = urlencode(query, doseq=True, quote_via=quote) if query else ""
+                query = "&".join(part for part in (fixed, query) if part)
+                print(
+                    json.dumps(
+                        {
+                            "service": service,
+                            "operation": name,
+                            "input": canonical,
+                            "method": out["method"],
+                            "path": quote(path, safe="/%~-._") or "/",
+                            "query": query,
+                            "headers": {k: v for k, v in out["headers"].items()},
+                            "body": base64.b64encode(body).decode(),
+                        }
+                    )
+                )
+
+
+def plain(value):
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    if isinstance(value, datetime.datetime):
+        return round(value.timestamp() * 1000) / 1000
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(bytes(value)).decode()
+    return value
+
+
+def answers():
+    models = {}
+    for line in sys.stdin:
+        case = json.loads(line)
+        if case["service"] not in models:
+            described, protocol = model(case["service"])
+            models[case["service"]] = described, botocore.parsers.create_parser(protocol)
+        described, parser = models[case["service"]]
+        operation = described.operation_model(case["operation"])
+        response = {
+            "status_code": case["status"],
+            "headers": HeadersDict({k: v for k, v in case["headers"]}),
+            "body": base64.b64decode(case["body"]),
+        }
+        try:
+            found = plain(parser.parse(response, operation.output_shape))
+        except Exception as error:
+            found = {"failed": repr(error)}
+        meta = found.pop("ResponseMetadata", {})
+        if case["status"] >= 300:
+            found = found.get("Error", {})
+            found = {"Code": found.get("Code"), "Message": found.get("Message")}
+        problems = []
+        if found != case["output"]:
+            problems.append({"expected": case["output"], "found": found})
+        if meta.get("RequestId") != case["requestID"]:
+            problems.append({"expected": case["requestID"], "found": meta})
+        for problem in problems:
+            print(json.dumps({"service": case["service"], "operation": case["operation"], **problem}))
+
+
+if __name__ == "__main__":
+    {"requests": requests, "answers": answers}[sys.argv[1]]()
