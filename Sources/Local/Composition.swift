@@ -12,6 +12,8 @@ final class Composition {
   let kubernetes: KubernetesStorey
   let clusterDoors: ClusterDoors
   let secrets: SecretFile
+  let aws: AWSStorey
+  let eks: EKSStorey
 
   init(
     world: World, folder: StateFolder, doors: any Doors, thread: WorldThread, wall: @escaping @Sendable () -> Timestamp,
@@ -23,6 +25,8 @@ final class Composition {
       KubeDoor(cluster: cluster, thread: thread, wall: wall, outsideAddress: outsideAddress)
     }
     world.ports.clusters = clusterDoors
+    aws = AWSStorey(world: world, secrets: secrets)
+    eks = EKSStorey(world: world)
     kubernetes = KubernetesStorey(world: world)
     connectKubernetes(thread)
   }
@@ -36,9 +40,12 @@ final class Composition {
     kubernetes.onStreamClosed = { id in thread.post { _ in storey.value?.endStream(id) } }
   }
 
-  func began(endpoint: String) {}
+  /// Tokens signed for this endpoint are the local EKS's own.
+  func began(endpoint: String) { eks.origins = [endpoint] }
 
-  var adminCredentials: AWSCredentials { AWSCredentials(accessKeyID: "", secretAccessKey: "") }
+  var adminCredentials: AWSCredentials {
+    secrets.credentials(of: aws.administratorKey) ?? AWSCredentials(accessKeyID: "", secretAccessKey: "")
+  }
 
   /// A reference for closures that run on the world's thread only.
   private struct Unowned: @unchecked Sendable {
@@ -46,3 +53,5 @@ final class Composition {
     init(_ value: KubernetesStorey) { self.value = value }
   }
 }
+
+extension SecretFile: SecretKeeper {}

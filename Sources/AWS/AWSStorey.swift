@@ -1,0 +1,75 @@
+package import Wire
+package import World
+
+/// The AWS services of the account, standing on the world's AWS pipeline.
+///
+/// Made once per process, after the world and before ``World/restore()``; a new world is furnished with
+/// what every account has: an administrator, a default VPC, service-linked roles as they are needed.
+package final class AWSStorey {
+  package let iam: IAMService
+  package let sts: STSService
+  package let ec2: EC2Service
+  package let autoScaling: AutoScalingService
+  package let logs: LogsService
+  package let cloudTrail: CloudTrailService
+  package let secrets: any SecretKeeper
+
+  package init(world: World, secrets: any SecretKeeper) {
+    self.secrets = secrets
+    iam = IAMService(world: world, secrets: secrets)
+    sts = STSService(world: world, iam: iam, secrets: secrets)
+    ec2 = EC2Service(world: world, sts: sts)
+    autoScaling = AutoScalingService(world: world)
+    logs = LogsService(world: world)
+    cloudTrail = CloudTrailService(world: world)
+    world.know(InstanceLife.self, AutoScalingGroupLife.self)
+    let services: [any AWSService] = [iam, sts, ec2, autoScaling, logs, cloudTrail]
+    for service in services { world.aws.register(service) }
+    world.aws.authenticate = { [sts] in sts.authenticate($0) }
+    world.aws.authorize = { [iam] in iam.authorize($0, $1) }
+    world.aws.record = { [cloudTrail] in cloudTrail.record($0, $1) }
+    let ec2 = Reference(ec2)
+    world.ports.instanceCredentials = { ec2.value?.credentials(ofInstance: $0) }
+    world.ports.instanceMetadata = { ec2.value?.metadata(ofInstance: $0, $1) }
+    if !world.isResumed {
+      iam.furnish()
+      self.ec2.furnish()
+    }
+  }
+
+  private struct Reference {
+    weak var value: EC2Service?
+    init(_ value: EC2Service) { self.value = value }
+  }
+
+  /// Access key of the administrator, that `ekswhy env` exports.
+  package var administratorKey: String { iam.administratorKey }
+}
+
+/// Keeps what belongs to access keys apart from the world's state: secrets and session tokens, made from
+/// the system's randomness.
+package protocol SecretKeeper: AnyObject {
+  /// Makes and keeps secret (and for temporary keys session token) of an access key.
+  func make(accessKeyID: String, temporary: Bool) -> AWSCredentials
+  /// What was made for that key; nil for a key this local EKS never gave out.
+  func credentials(of accessKeyID: String) -> AWSCredentials?
+  func forget(accessKeyID: String)
+}
+
+/// A keeper that forgets with the process and whose secrets follow from the ids, for tests.
+package final class MemorySecretKeeper: SecretKeeper {
+  private var kept: [String: AWSCredentials] = [:]
+
+  package init() {}
+
+  package func make(accessKeyID: String, temporary: Bool) -> AWSCredentials {
+    let made = AWSCredentials(
+      accessKeyID: accessKeyID, secretAccessKey: "secret-of-\(accessKeyID)",
+      sessionToken: temporary ? "token-of-\(accessKeyID)" : nil)
+    kept[accessKeyID] = made
+    return made
+  }
+
+  package func credentials(of accessKeyID: String) -> AWSCredentials? { kept[accessKeyID] }
+  package func forget(accessKeyID: String) { kept[accessKeyID] = nil }
+}

@@ -1,0 +1,231 @@
+import Wire
+
+struct VPC: Codable, Sendable {
+  var id: String
+  var cidr: String
+  var isDefault = false
+  var dnsSupport = true
+  var dnsHostnames = false
+  var addressUsageMetrics = false
+  var dhcpOptions: String
+  var tags = Tags()
+}
+
+struct Subnet: Codable, Sendable {
+  var id: String
+  var vpc: String
+  var cidr: String
+  var zone: String
+  var isDefault = false
+  var mapPublicIPs = false
+  var resourceNames = false
+  var tags = Tags()
+
+  var block: CIDR { CIDR(cidr)! }
+}
+
+struct RouteTable: Codable, Sendable {
+  struct Route: Codable, Sendable {
+    var destination: String
+    var gateway: String?
+    var natGateway: String?
+    var interface: String?
+    var instance: String?
+    var origin: String
+  }
+  struct Association: Codable, Sendable {
+    var id: String
+    var subnet: String?
+    var isMain: Bool { subnet == nil }
+  }
+
+  var id: String
+  var vpc: String
+  var routes: [Route]
+  var associations: [Association] = []
+  var tags = Tags()
+}
+
+struct InternetGateway: Codable, Sendable {
+  var id: String
+  var vpc: String?
+  var tags = Tags()
+}
+
+struct NATGateway: Codable, Sendable {
+  var id: String
+  var vpc: String
+  var subnet: String
+  var connectivity: String
+  var allocation: String?
+  var publicIP: String?
+  var interface: String
+  var privateIP: String
+  var createdAt: Timestamp
+  var deletedAt: Timestamp?
+  var tags = Tags()
+}
+
+struct ElasticAddress: Codable, Sendable {
+  var allocation: String
+  var publicIP: String
+  var association: String?
+  var interface: String?
+  var privateIP: String?
+  var tags = Tags()
+}
+
+struct SecurityGroup: Codable, Sendable {
+  struct Rule: Codable, Sendable {
+    var id: String
+    var isEgress: Bool
+    /// `tcp`, `udp`, `icmp`, `-1` or a number.
+    var ipProtocol: String
+    var from: Int?
+    var to: Int?
+    var cidr: String?
+    var cidr6: String?
+    var prefixList: String?
+    var group: String?
+    var description: String?
+    var tags = Tags()
+
+    /// Whether the two let the same through.
+    func isSame(as other: Rule) -> Bool {
+      isEgress == other.isEgress && ipProtocol == other.ipProtocol && from == other.from && to == other.to
+        && cidr == other.cidr && cidr6 == other.cidr6 && prefixList == other.prefixList && group == other.group
+    }
+  }
+
+  var id: String
+  var name: String
+  var description: String
+  var vpc: String
+  var rules: [Rule] = []
+  var tags = Tags()
+}
+
+struct NetworkACL: Codable, Sendable {
+  struct Association: Codable, Sendable {
+    var id: String
+    var subnet: String
+  }
+
+  var id: String
+  var vpc: String
+  var isDefault: Bool
+  var associations: [Association] = []
+  var tags = Tags()
+}
+
+struct NetworkInterface: Codable, Sendable {
+  struct Attachment: Codable, Sendable {
+    var id: String
+    /// Nil for interfaces that a service holds.
+    var instance: String?
+    var owner: String
+    var device: Int
+    var deleteOnTermination: Bool
+    var attachedAt: Timestamp
+  }
+
+  var id: String
+  var subnet: String
+  var vpc: String
+  var zone: String
+  var description: String
+  var mac: String
+  var primary: String
+  var secondaries: [String] = []
+  var prefixes: [String] = []
+  var groups: [String]
+  var sourceDestCheck = true
+  var kind = "interface"
+  var attachment: Attachment?
+  /// Set where a service made it for itself.
+  var requester: String?
+  /// The address that came with a public subnet.
+  var publicIP: String?
+  var tags = Tags()
+
+  var isManaged: Bool { requester != nil }
+  var status: String { attachment == nil ? "available" : "in-use" }
+}
+
+struct Instance: Codable, Sendable {
+  enum State: String, Codable, Sendable {
+    case pending, running
+    case shuttingDown = "shutting-down"
+    case terminated
+
+    var code: Int64 {
+      switch self {
+      case .pending: 0
+      case .running: 16
+      case .shuttingDown: 32
+      case .terminated: 48
+      }
+    }
+  }
+
+  var id: String
+  var reservation: String
+  var owner: String
+  /// The service that launched it for the account, such as Auto Scaling.
+  var requester: String?
+  var type: String
+  var image: String
+  var state = State.pending
+  var stateReason: (code: String, message: String)? {
+    reasonCode.map { ($0, reasonText ?? "") }
+  }
+  var reasonCode: String?
+  var reasonText: String?
+  var subnet: String
+  var vpc: String
+  var zone: String
+  var privateIP: String
+  var privateDNSName: String
+  var profile: String?
+  var keyName: String?
+  var userData: String?
+  var launchIndex: Int
+  var launchedAt: Timestamp
+  var runningSince: Timestamp?
+  var terminatedAt: Timestamp?
+  var clientToken: String?
+  var hopLimit = 2
+  var tokensRequired = true
+  var detailedMonitoring = false
+  var volume: String
+  var tags = Tags()
+}
+
+struct LaunchTemplate: Codable, Sendable {
+  struct Version: Codable, Sendable {
+    var number: Int
+    var data: JSON
+    var description: String?
+    var createdAt: Timestamp
+    var createdBy: String
+  }
+
+  var id: String
+  var name: String
+  var createdAt: Timestamp
+  var createdBy: String
+  var versions: [Version]
+  var defaultVersion = 1
+  var tags = Tags()
+
+  var latest: Int { versions.last?.number ?? 1 }
+
+  /// The version called by number, `$Latest` or `$Default`.
+  func version(_ wanted: String?) -> Version? {
+    switch wanted {
+    case nil, "", "$Default": versions.first { $0.number == defaultVersion }
+    case "$Latest": versions.last
+    case .some(let number): versions.first { String($0.number) == number }
+    }
+  }
+}

@@ -1,0 +1,367 @@
+import Wire
+import World
+
+extension EC2Service {
+  static var interfaceOperations: [String: Operation<EC2Service>] {
+    [
+      "CreateNetworkInterface": createNetworkInterface, "DescribeNetworkInterfaces": describeNetworkInterfaces,
+      "AttachNetworkInterface": attachNetworkInterface, "DetachNetworkInterface": detachNetworkInterface,
+      "DeleteNetworkInterface": deleteNetworkInterface,
+      "ModifyNetworkInterfaceAttribute": modifyNetworkInterfaceAttribute,
+      "DescribeNetworkInterfaceAttribute": describeNetworkInterfaceAttribute,
+    ]
+  }
+
+  static let interfaceDescription = Description(
+    list: "NetworkInterfaces", ids: "NetworkInterfaceIds", id: "NetworkInterfaceId", kind: "networkInterface",
+    filters: [
+      "group-id": "Groups.GroupId", "group-name": "Groups.GroupName", "requester-id": "RequesterId",
+      "addresses.private-ip-address": "PrivateIpAddresses.PrivateIpAddress",
+      "addresses.primary": "PrivateIpAddresses.Primary",
+      "addresses.association.public-ip": "PrivateIpAddresses.Association.PublicIp",
+      "association.public-ip": "Association.PublicIp", "attachment.attach-time": "Attachment.AttachTime",
+      "attachment.attachment-id": "Attachment.AttachmentId", "mac-address": "MacAddress",
+    ])
+
+  /// The name that the VPC's resolver gives an address.
+  func privateName(_ address: String) -> String {
+    let domain = world.region == "us-east-1" ? "ec2.internal" : "\(world.region).compute.internal"
+    return "ip-\(address.split(separator: ".").joined(separator: "-")).\(domain)"
+  }
+
+  /// `ec2-54-1-2-3.compute-1.amazonaws.com`.
+  func publicName(_ address: String) -> String {
+    let domain = world.region == "us-east-1" ? "compute-1" : "\(world.region).compute"
+    return "ec2-\(address.split(separator: ".").joined(separator: "-")).\(domain).amazonaws.com"
+  }
+
+  private func chance(_ bound: Int) -> Int { world.newID { Int($0.next() % UInt64(bound)) } }
+
+  private func newMAC() -> String {
+    world.newID { stream in "02" + (0..<5).map { _ in ":" + stream.hex(2) }.joined() }
+  }
+
+  // MARK: - Making and removing
+
+  /// What a new interface shall have.
+  struct Wanted {
+    var primary: String?
+    var secondaries: [String] = []
+    var secondaryCount = 0
+    var prefixes: [String] = []
+    var prefixCount = 0
+  }
+
+  /// Makes an interface with its addresses, all or nothing.
+  func makeInterface(
+    in subnet: Subnet, description: String, groups wanted: [String], requester: String? = nil,
+    addresses: Wanted = Wanted(), tags: Tags = Tags()
+  ) throws(AWSError) -> NetworkInterface {
+    for id in wanted {
+      let group = try group(id)
+      guard group.vpc == subnet.vpc else {
+        throw .ec2("InvalidParameter", "You have specified two resources that belong to different networks.")
+      }
+    }
+    guard wanted.count <= 5 else {
+      throw .ec2(
+        "SecurityGroupsPerInterfaceLimitExceeded",
+        "The maximum number of security groups per interface has been reached.")
+    }
+    var space = occupied[subnet.id] ?? SubnetOccupancy(subnet.block)
+    let primary = try takePrimary(addresses.primary, &space)
+    let (more, prefixes) = try take(addresses, &space)
+    var groupIDs = wanted
+    if groupIDs.isEmpty, requester == nil,
+      let standard = groups.first(where: { $0.vpc == subnet.vpc && $0.name == "default" })
+    {
+      groupIDs = [standard.id]
+    }
+    let interface = NetworkInterface(
+      id: newID("eni"), subnet: subnet.id, vpc: subnet.vpc, zone: subnet.zone, description: description,
+      mac: newMAC(),
+      primary: primary, secondaries: more, prefixes: prefixes, groups: groupIDs, requester: requester, tags: tags)
+    occupied[subnet.id] = space
+    interfaces[interface.id] = interface
+    return interface
+  }
+
+  private func takePrimary(_ text: String?, _ space: inout SubnetOccupancy) throws(AWSError) -> String {
+    if let text { return try take(text, &space) }
+    guard let any = space.takeAny(chance) else { throw .insufficientAddresses }
+    return any.description
+  }
+
+  private func take(_ text: String, _ space: inout SubnetOccupancy) throws(AWSError) -> String {
+    guard let address = IPv4Address(text), space.block.contains(address) else {
+      throw .ec2("InvalidParameterValue", "Address does not fall within the subnet's address range")
+    }
+    guard space.isUsable(address) else {
+      throw .ec2("InvalidParameterValue", "Address \(text) is in subnet's reserved address range")
+    }
+    guard !space.isTaken(address) else { throw .ec2("InvalidIPAddress.InUse", "Address \(text) is in use.") }
+    space.take(address)
+    return text
+  }
+
+  /// Takes secondary addresses and prefixes.
+  func take(_ wanted: Wanted, _ space: inout SubnetOccupancy) throws(AWSError) -> (
+    addresses: [String], prefixes: [String]
+  ) {
+    var addresses: [String] = []
+    for text in wanted.secondaries { addresses.append(try take(text, &space)) }
+    guard wanted.secondaryCount <= space.free else { throw .insufficientAddresses }
+    for _ in 0..<wanted.secondaryCount {
+      guard let any = space.takeAny(chance) else { throw .insufficientAddresses }
+      addresses.append(any.description)
+    }
+    var prefixes: [String] = []
+    for text in wanted.prefixes {
+      guard let prefix = CIDR(text), prefix.length == 28, prefix.description == text, space.block.contains(prefix)
+      else {
+        throw .ec2("InvalidParameterValue", "The specified prefix \(text) is not a valid /28 of the subnet.")
+      }
+      guard space.isFree(prefix) else { throw .insufficientBlocks }
+      space.take(prefix)
+      prefixes.append(text)
+    }
+    for _ in 0..<wanted.prefixCount {
+      guard let prefix = space.takePrefix(chance) else { throw .insufficientBlocks }
+      prefixes.append(prefix.description)
+    }
+    return (addresses, prefixes)
+  }
+
+  /// Removes an interface and gives its addresses back.
+  func remove(_ id: String) {
+    guard let interface = interfaces[id] else { return }
+    occupied[interface.subnet]?.release(interface)
+    for address in addresses.filter({ $0.interface == id }) {
+      addresses.update(address.allocation) {
+        $0.association = nil
+        $0.interface = nil
+        $0.privateIP = nil
+      }
+    }
+    interfaces[id] = nil
+  }
+
+  func attached(to instance: String) -> [NetworkInterface] {
+    interfaces.filter { $0.attachment?.instance == instance }.sorted { $0.attachment!.device < $1.attachment!.device }
+  }
+
+  func primaryInterface(of instance: String) -> NetworkInterface? {
+    interfaces.first { $0.attachment?.instance == instance && $0.attachment?.device == 0 }
+  }
+
+  // MARK: - Telling
+
+  private func association(_ interface: NetworkInterface, _ address: String) -> JSON {
+    if let elastic = addresses.first(where: { $0.interface == interface.id && $0.privateIP == address }) {
+      return [
+        "AllocationId": .string(elastic.allocation), "AssociationId": JSON(elastic.association),
+        "IpOwnerId": .string(world.account), "PublicDnsName": .string(publicName(elastic.publicIP)),
+        "PublicIp": .string(elastic.publicIP),
+      ]
+    }
+    guard address == interface.primary, let ip = interface.publicIP else { return .null }
+    return [
+      "IpOwnerId": "amazon", "PublicDnsName": .string(publicName(ip)), "PublicIp": .string(ip),
+    ]
+  }
+
+  func json(_ interface: NetworkInterface, of instance: Bool = false) -> JSON {
+    let hasNames = vpcs[interface.vpc]?.dnsHostnames ?? false
+    let all = [interface.primary] + interface.secondaries
+    var value: JSON = [
+      "Association": association(interface, interface.primary),
+      "Description": .string(interface.description),
+      "Groups": .array(
+        interface.groups.map { ["GroupId": .string($0), "GroupName": JSON(groups[$0]?.name)] }),
+      "InterfaceType": .string(interface.kind), "Ipv6Addresses": [], "MacAddress": .string(interface.mac),
+      "NetworkInterfaceId": .string(interface.id), "OwnerId": .string(world.account),
+      "PrivateDnsName": hasNames ? .string(privateName(interface.primary)) : .null,
+      "PrivateIpAddress": .string(interface.primary),
+      "PrivateIpAddresses": .array(
+        all.enumerated().map { index, address in
+          [
+            "Association": association(interface, address), "Primary": .bool(index == 0),
+            "PrivateDnsName": hasNames ? .string(privateName(address)) : .null, "PrivateIpAddress": .string(address),
+          ]
+        }),
+      "SourceDestCheck": .bool(interface.sourceDestCheck), "Status": .string(interface.status),
+      "SubnetId": .string(interface.subnet), "VpcId": .string(interface.vpc),
+      "Ipv4Prefixes": interface.prefixes.isEmpty
+        ? .null : .array(interface.prefixes.map { ["Ipv4Prefix": .string($0)] }),
+    ]
+    if let attachment = interface.attachment {
+      value["Attachment"] = [
+        "AttachTime": .time(attachment.attachedAt), "AttachmentId": .string(attachment.id),
+        "DeleteOnTermination": .bool(attachment.deleteOnTermination), "DeviceIndex": .int(Int64(attachment.device)),
+        "NetworkCardIndex": 0, "Status": "attached",
+        "InstanceId": instance ? .null : JSON(attachment.instance),
+        "InstanceOwnerId": instance ? .null : .string(attachment.owner),
+      ]
+    }
+    if !instance {
+      value["AvailabilityZone"] = .string(interface.zone)
+      value["AvailabilityZoneId"] = .string(zoneID(interface.zone))
+      value["RequesterId"] = JSON(interface.requester)
+      value["RequesterManaged"] = .bool(interface.isManaged)
+      value["TagSet"] = interface.tags.jsonOrEmpty
+    }
+    return value
+  }
+
+  // MARK: - Operations
+
+  private func createNetworkInterface(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let input = request.input
+    let subnet = try subnet(input["SubnetId"].string)
+    var wanted = Wanted()
+    wanted.primary = input["PrivateIpAddress"].string
+    for item in input["PrivateIpAddresses"].items {
+      guard let address = item["PrivateIpAddress"].string else { continue }
+      if item["Primary"].bool == true { wanted.primary = address } else { wanted.secondaries.append(address) }
+    }
+    wanted.secondaryCount = input["SecondaryPrivateIpAddressCount"].int ?? 0
+    wanted.prefixes = input["Ipv4Prefixes"].items.compactMap { $0["Ipv4Prefix"].string }
+    wanted.prefixCount = input["Ipv4PrefixCount"].int ?? 0
+    // Interfaces that a service makes in the account's name are its own to manage.
+    let requester = request.principal.service == "eks.amazonaws.com" ? request.principal.userID : nil
+    var interface = try makeInterface(
+      in: subnet, description: input["Description"].string ?? "", groups: input["Groups"].strings,
+      requester: requester, addresses: wanted, tags: newTags("network-interface", input))
+    if requester != nil {
+      interface.attachment = .init(
+        id: newID("eni-attach"), instance: nil, owner: "\(world.newID { $0.letters(12, from: "0123456789") })",
+        device: 1, deleteOnTermination: false, attachedAt: request.now)
+      interfaces[interface.id] = interface
+    }
+    var value = json(interface)
+    value["Status"] = "pending"
+    return ["NetworkInterface": value, "ClientToken": input["ClientToken"]]
+  }
+
+  private func describeNetworkInterfaces(_ request: AWSRequest) throws(AWSError) -> JSON {
+    var what = Self.interfaceDescription
+    // Filters name tags as everywhere; the output calls them TagSet.
+    what.filters["tag-key"] = "TagSet.Key"
+    let rows = interfaces.all.map { interface in
+      var value = json(interface)
+      value["Tags"] = interface.tags.json
+      return value
+    }
+    var answer = try describe(what, rows, request)
+    let shown = answer["NetworkInterfaces"].items.map { row in
+      var row = row
+      row.remove("Tags")
+      return row
+    }
+    answer["NetworkInterfaces"] = .array(shown)
+    return answer
+  }
+
+  private func attachNetworkInterface(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let input = request.input
+    let interface = try interface(input["NetworkInterfaceId"].string)
+    let instance = try instance(input["InstanceId"].string)
+    let device = input["DeviceIndex"].int ?? 1
+    guard instance.state == .running || instance.state == .pending else {
+      throw .ec2("IncorrectState", "Instance '\(instance.id)' is not in a valid state for this operation.")
+    }
+    guard interface.attachment == nil else {
+      throw .ec2("InvalidNetworkInterface.InUse", "Interface: [\(interface.id)] in use.")
+    }
+    guard interface.zone == instance.zone else {
+      throw .ec2(
+        "InvalidParameterCombination",
+        "You may not attach a network interface to an instance if they are not in the same availability zone")
+    }
+    let present = attached(to: instance.id)
+    if let limit = limits(of: instance.type)?.interfaces, present.count >= limit {
+      throw .ec2(
+        "AttachmentLimitExceeded", "Interface count \(present.count + 1) exceeds the limit for \(instance.type)")
+    }
+    guard !present.contains(where: { $0.attachment?.device == device }) else {
+      throw .ec2(
+        "InvalidParameterValue",
+        "Instance '\(instance.id)' already has an interface attached at device index '\(device)'.")
+    }
+    let attachment = NetworkInterface.Attachment(
+      id: newID("eni-attach"), instance: instance.id, owner: world.account, device: device,
+      deleteOnTermination: false, attachedAt: request.now)
+    interfaces.update(interface.id) { $0.attachment = attachment }
+    return ["AttachmentId": .string(attachment.id), "NetworkCardIndex": 0]
+  }
+
+  private func detachNetworkInterface(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let id = request.input["AttachmentId"].string
+    guard let interface = interfaces.first(where: { $0.attachment?.id == id }), let attachment = interface.attachment
+    else { throw .notFound("attachment", id) }
+    guard attachment.instance != nil || request.principal.service == "eks.amazonaws.com" else {
+      throw .ec2(
+        "OperationNotPermitted",
+        "You are not allowed to manage '\(attachment.id.hasPrefix("ela") ? "ela-attach" : "eni-attach")' attachments.")
+    }
+    guard attachment.device != 0 || attachment.instance == nil else {
+      throw .ec2("OperationNotPermitted", "The network interface at device index 0 cannot be detached.")
+    }
+    interfaces.update(interface.id) { $0.attachment = nil }
+    return .emptyObject
+  }
+
+  private func deleteNetworkInterface(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let interface = try interface(request.input["NetworkInterfaceId"].string)
+    let isOwners = interface.requester != nil && request.principal.service == "eks.amazonaws.com"
+    guard interface.attachment == nil || isOwners else {
+      throw .ec2("InvalidParameterValue", "Network interface '\(interface.id)' is currently in use.")
+    }
+    remove(interface.id)
+    return .emptyObject
+  }
+
+  private func modifyNetworkInterfaceAttribute(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let input = request.input
+    var interface = try interface(input["NetworkInterfaceId"].string)
+    if let text = input["Description"]["Value"].string { interface.description = text }
+    if let on = input["SourceDestCheck"]["Value"].bool { interface.sourceDestCheck = on }
+    if let wanted = input["Groups"].array?.compactMap(\.string), !wanted.isEmpty {
+      for id in wanted { _ = try group(id) }
+      interface.groups = wanted
+    }
+    if let change = input["Attachment"].object {
+      guard interface.attachment?.id == change["AttachmentId"].string else {
+        throw .notFound("attachment", change["AttachmentId"].string)
+      }
+      if let on = change["DeleteOnTermination"].bool { interface.attachment?.deleteOnTermination = on }
+    }
+    interfaces[interface.id] = interface
+    return .emptyObject
+  }
+
+  private func describeNetworkInterfaceAttribute(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let interface = try interface(request.input["NetworkInterfaceId"].string)
+    let whole = json(interface)
+    var answer: JSON = ["NetworkInterfaceId": .string(interface.id)]
+    switch request.input["Attribute"].string {
+    case "description": answer["Description"] = ["Value": .string(interface.description)]
+    case "groupSet": answer["Groups"] = whole["Groups"]
+    case "sourceDestCheck": answer["SourceDestCheck"] = ["Value": .bool(interface.sourceDestCheck)]
+    default: answer["Attachment"] = whole["Attachment"]
+    }
+    return answer
+  }
+}
+
+extension AWSError {
+  static var insufficientAddresses: AWSError {
+    .ec2(
+      "InsufficientFreeAddressesInSubnet",
+      "The specified subnet does not have enough free addresses to satisfy the request.")
+  }
+  static var insufficientBlocks: AWSError {
+    .ec2(
+      "InsufficientCidrBlocks", "The specified subnet does not have enough free cidr blocks to satisfy the request.")
+  }
+}

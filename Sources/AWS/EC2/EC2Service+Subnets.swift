@@ -1,0 +1,105 @@
+import Wire
+import World
+
+extension EC2Service {
+  static var subnetOperations: [String: Operation<EC2Service>] {
+    [
+      "CreateSubnet": createSubnet, "DescribeSubnets": describeSubnets, "DeleteSubnet": deleteSubnet,
+      "ModifySubnetAttribute": modifySubnetAttribute,
+    ]
+  }
+
+  static let subnetDescription = Description(
+    list: "Subnets", ids: "SubnetIds", id: "SubnetId", kind: "subnet",
+    filters: [
+      "cidr": "CidrBlock", "cidrBlock": "CidrBlock", "availabilityZone": "AvailabilityZone",
+      "defaultForAz": "DefaultForAz", "default-for-az": "DefaultForAz",
+      "available-ip-address-count": "AvailableIpAddressCount",
+      "map-public-ip-on-launch": "MapPublicIpOnLaunch",
+    ])
+
+  func add(_ subnet: Subnet) {
+    subnets[subnet.id] = subnet
+    occupied[subnet.id] = SubnetOccupancy(subnet.block)
+    guard let acl = acls.first(where: { $0.vpc == subnet.vpc && $0.isDefault }) else { return }
+    acls.update(acl.id) { $0.associations.append(.init(id: newID("aclassoc"), subnet: subnet.id)) }
+  }
+
+  func zoneID(_ name: String) -> String { zones.first { $0.name == name }?.id ?? "" }
+
+  func json(_ subnet: Subnet) -> JSON {
+    [
+      "AvailabilityZoneId": .string(zoneID(subnet.zone)), "MapCustomerOwnedIpOnLaunch": false,
+      "OwnerId": .string(world.account), "AssignIpv6AddressOnCreation": false, "Ipv6CidrBlockAssociationSet": [],
+      "Tags": subnet.tags.json, "SubnetArn": .string(arn("subnet", subnet.id)), "EnableDns64": false,
+      "Ipv6Native": false,
+      "PrivateDnsNameOptionsOnLaunch": [
+        "HostnameType": subnet.resourceNames ? "resource-name" : "ip-name", "EnableResourceNameDnsARecord": false,
+        "EnableResourceNameDnsAAAARecord": false,
+      ],
+      "SubnetId": .string(subnet.id), "State": "available", "VpcId": .string(subnet.vpc),
+      "CidrBlock": .string(subnet.cidr), "AvailableIpAddressCount": .int(Int64(occupied[subnet.id]?.free ?? 0)),
+      "AvailabilityZone": .string(subnet.zone), "DefaultForAz": .bool(subnet.isDefault),
+      "MapPublicIpOnLaunch": .bool(subnet.mapPublicIPs),
+    ]
+  }
+
+  private func createSubnet(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let input = request.input
+    let vpc = try vpc(input["VpcId"].string)
+    let text = input["CidrBlock"].string ?? ""
+    guard let block = CIDR(text) else {
+      throw .ec2(
+        "InvalidParameterValue", "Value (\(text)) for parameter cidrBlock is invalid. This is not a valid CIDR block.")
+    }
+    guard (16...28).contains(block.length), CIDR(vpc.cidr)?.contains(block) == true else {
+      throw .ec2("InvalidSubnet.Range", "The CIDR '\(text)' is invalid.")
+    }
+    guard subnets.first(where: { $0.vpc == vpc.id && $0.block.overlaps(block) }) == nil else {
+      throw .ec2("InvalidSubnet.Conflict", "The CIDR '\(text)' conflicts with another subnet")
+    }
+    var zone = input["AvailabilityZone"].string
+    if let id = input["AvailabilityZoneId"].string { zone = zones.first { $0.id == id }?.name ?? id }
+    let chosen = zone ?? zones[0].name
+    guard zones.contains(where: { $0.name == chosen }) else {
+      let names = zones.map(\.name).joined(separator: ", ")
+      throw .ec2(
+        "InvalidParameterValue",
+        "Value (\(chosen)) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: \(names)."
+      )
+    }
+    var subnet = Subnet(id: newID("subnet"), vpc: vpc.id, cidr: block.description, zone: chosen)
+    subnet.tags = newTags("subnet", input)
+    add(subnet)
+    return ["Subnet": json(subnet)]
+  }
+
+  private func describeSubnets(_ request: AWSRequest) throws(AWSError) -> JSON {
+    try describe(Self.subnetDescription, subnets.all.map(json), request)
+  }
+
+  private func deleteSubnet(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let subnet = try subnet(request.input["SubnetId"].string)
+    guard interfaces.first(where: { $0.subnet == subnet.id }) == nil else { throw .dependency("subnet", subnet.id) }
+    for table in routeTables.filter({ $0.associations.contains { $0.subnet == subnet.id } }) {
+      routeTables.update(table.id) { $0.associations.removeAll { $0.subnet == subnet.id } }
+    }
+    for acl in acls.filter({ $0.associations.contains { $0.subnet == subnet.id } }) {
+      acls.update(acl.id) { $0.associations.removeAll { $0.subnet == subnet.id } }
+    }
+    subnets[subnet.id] = nil
+    occupied[subnet.id] = nil
+    return .emptyObject
+  }
+
+  private func modifySubnetAttribute(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let subnet = try subnet(request.input["SubnetId"].string)
+    subnets.update(subnet.id) {
+      if let on = request.input["MapPublicIpOnLaunch"]["Value"].bool { $0.mapPublicIPs = on }
+      if let type = request.input["PrivateDnsHostnameTypeOnLaunch"].string {
+        $0.resourceNames = type == "resource-name"
+      }
+    }
+    return .emptyObject
+  }
+}

@@ -1,0 +1,147 @@
+import Wire
+import World
+
+extension STSService {
+  static var identityOperations: [String: Operation<STSService>] {
+    ["GetCallerIdentity": getCallerIdentity, "GetAccessKeyInfo": getAccessKeyInfo]
+  }
+
+  static var sessionOperations: [String: Operation<STSService>] {
+    [
+      "AssumeRole": assumeRole, "GetSessionToken": getSessionToken,
+      "AssumeRoleWithWebIdentity": assumeRoleWithWebIdentity,
+    ]
+  }
+
+  private func getCallerIdentity(_ request: AWSRequest) throws(AWSError) -> JSON {
+    [
+      "UserId": .string(request.principal.userID), "Account": .string(request.principal.account),
+      "Arn": .string(request.principal.arn),
+    ]
+  }
+
+  private func getAccessKeyInfo(_ request: AWSRequest) throws(AWSError) -> JSON {
+    ["Account": .string(world.account)]
+  }
+
+  private func json(_ session: STSSession, _ credentials: AWSCredentials) -> JSON {
+    [
+      "AccessKeyId": .string(session.accessKeyID), "SecretAccessKey": .string(credentials.secretAccessKey),
+      "SessionToken": JSON(credentials.sessionToken), "Expiration": .time(session.expires),
+    ]
+  }
+
+  private func policies(in input: JSON) throws(AWSError) -> [JSON] {
+    var all: [JSON] = []
+    if let text = input["Policy"].string {
+      guard let value = try? JSON.parse(Array(text.utf8)), value.object != nil else {
+        throw .malformedPolicy("The policy is not in the valid JSON format.")
+      }
+      all.append(value)
+    }
+    for named in input["PolicyArns"].items {
+      let arn = named["arn"].string ?? ""
+      guard let text = iam.managedDocument(arn), let value = try? JSON.parse(Array(text.utf8)) else {
+        throw AWSError(
+          code: "ValidationError", message: "Policy \(arn) does not exist or is not attachable.", status: 400)
+      }
+      all.append(value)
+    }
+    return all
+  }
+
+  private func duration(_ input: JSON, of role: IAMRole) throws(AWSError) -> Duration {
+    let seconds = input["DurationSeconds"].int ?? 3600
+    guard seconds <= role.maxSession else {
+      throw AWSError(
+        code: "ValidationError",
+        message: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", status: 400)
+    }
+    return .seconds(seconds)
+  }
+
+  private func assumeRole(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let input = request.input
+    let arn = input["RoleArn"].string ?? ""
+    let name = input["RoleSessionName"].string ?? ""
+    guard let role = iam.role(arn: arn), role.service == nil || request.principal.service != nil,
+      iam.mayAssume(role, request)
+    else {
+      throw AWSError(
+        code: "AccessDenied",
+        message: "User: \(request.principal.arn) is not authorized to perform: sts:AssumeRole on resource: \(arn)",
+        status: 403)
+    }
+    if request.principal.kind == .assumedRole, request.principal.service == nil,
+      (input["DurationSeconds"].int ?? 0) > 3600
+    {
+      throw AWSError(
+        code: "ValidationError",
+        message: "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+        status: 400)
+    }
+    let (session, credentials) = makeSession(
+      role: role, name: name, duration: try duration(input, of: role), policies: try policies(in: input))
+    return [
+      "Credentials": json(session, credentials),
+      "AssumedRoleUser": ["AssumedRoleId": .string(session.userID), "Arn": .string(session.arn)],
+      "SourceIdentity": input["SourceIdentity"],
+    ]
+  }
+
+  private func getSessionToken(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let principal = request.principal
+    guard principal.kind == .user || principal.kind == .root, iam.keys[principal.accessKeyID] != nil else {
+      throw AWSError(
+        code: "AccessDenied", message: "Cannot call GetSessionToken with session credentials", status: 403)
+    }
+    let session = STSSession(
+      accessKeyID: iam.newID("ASIA", letters: 16), kind: principal.kind == .root ? .root : .user, arn: principal.arn,
+      userID: principal.userID, issuedAt: request.now,
+      expires: request.now + .seconds(request.input["DurationSeconds"].int ?? 43_200))
+    sessions[session.accessKeyID] = session
+    return ["Credentials": json(session, secrets.make(accessKeyID: session.accessKeyID, temporary: true))]
+  }
+
+  private func assumeRoleWithWebIdentity(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let input = request.input
+    let token = input["WebIdentityToken"].string ?? ""
+    let identity: WebIdentity
+    switch verifyWebIdentity(token, request.now) {
+    case .success(let verified): identity = verified
+    case .failure(let error): throw error
+    }
+    func invalid(_ message: String) -> AWSError {
+      AWSError(code: "InvalidIdentityToken", message: message, status: 400)
+    }
+    guard let audience = identity.audiences.first else { throw invalid("Missing a required claim: aud") }
+    let bare = identity.issuer.hasPrefix("https://") ? String(identity.issuer.dropFirst(8)) : identity.issuer
+    guard let provider = iam.providers["arn:aws:iam::\(world.account):oidc-provider/\(bare)"] else {
+      throw invalid("No OpenIDConnect provider found in your account for \(identity.issuer)")
+    }
+    guard identity.audiences.contains(where: { provider.clientIDs.contains($0) }) else {
+      throw invalid("Incorrect token audience")
+    }
+    guard request.now < identity.expires else {
+      throw AWSError(
+        code: "ExpiredTokenException",
+        message:
+          "Token expired: current date/time \(request.now.seconds) must be before the expiration date/time \(identity.expires.seconds)",
+        status: 400)
+    }
+    guard let role = iam.role(arn: input["RoleArn"].string ?? ""),
+      iam.mayAssume(role, identity, provider: provider.arn, host: bare, request)
+    else {
+      throw AWSError(
+        code: "AccessDenied", message: "Not authorized to perform sts:AssumeRoleWithWebIdentity", status: 403)
+    }
+    let (session, credentials) = makeSession(
+      role: role, name: input["RoleSessionName"].string ?? "", duration: try duration(input, of: role),
+      policies: try policies(in: input))
+    return [
+      "Credentials": json(session, credentials), "SubjectFromWebIdentityToken": .string(identity.subject),
+      "AssumedRoleUser": ["AssumedRoleId": .string(session.userID), "Arn": .string(session.arn)],
+      "Provider": .string(provider.arn), "Audience": .string(audience),
+    ]
+  }
+}

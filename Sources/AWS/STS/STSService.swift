@@ -1,0 +1,104 @@
+package import Wire
+package import World
+
+/// The Security Token Service: who a caller is, and temporary credentials.
+package final class STSService: AWSService {
+  package let name = "sts"
+  unowned let world: World
+  let iam: IAMService
+  let secrets: any SecretKeeper
+  let sessions: Table<STSSession>
+
+  /// Checks a web identity token: signature, issuer's keys, time. Registered by Local.
+  package var verifyWebIdentity: (_ token: String, _ now: Timestamp) -> Result<WebIdentity, AWSError> = { _, _ in
+    .failure(
+      AWSError(
+        code: "InvalidIdentityToken",
+        message:
+          "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements"
+      ))
+  }
+
+  private let operations: [String: Operation<STSService>]
+  package let modelled: Set<String>
+
+  init(world: World, iam: IAMService, secrets: any SecretKeeper) {
+    self.world = world
+    self.iam = iam
+    self.secrets = secrets
+    sessions = Table("sts-session", in: world)
+    operations = .joined([Self.identityOperations, Self.sessionOperations])
+    modelled = Set(operations.keys)
+  }
+
+  package func handle(_ request: AWSRequest) throws(AWSError) -> JSON {
+    guard let operation = operations[request.operation] else {
+      throw .unsupported(service: name, operation: request.operation)
+    }
+    return try operation(self)(request)
+  }
+
+  /// GetCallerIdentity needs no permission, and whether a role may be assumed its own trust decides too.
+  package func requirements(_ request: AWSRequest) -> [AWSRequirement] {
+    switch request.operation {
+    case "GetCallerIdentity", "GetSessionToken", "AssumeRole", "AssumeRoleWithWebIdentity": []
+    default: [AWSRequirement("sts:\(request.operation)")]
+    }
+  }
+
+  /// Makes a session of a role and keeps it.
+  func makeSession(
+    role: IAMRole, name: String, duration: Duration, policies: [JSON] = [], instance: String? = nil
+  ) -> (STSSession, AWSCredentials) {
+    prune()
+    let session = STSSession(
+      accessKeyID: iam.newID("ASIA", letters: 16), kind: .assumedRole,
+      arn: "arn:aws:sts::\(world.account):assumed-role/\(role.name)/\(name)", userID: "\(role.id):\(name)",
+      roleARN: iam.arn(of: role), policies: policies, issuedAt: world.now, expires: world.now + duration,
+      instance: instance)
+    sessions[session.accessKeyID] = session
+    iam.roles.update(role.name) { $0.lastUsed = world.now }
+    return (session, secrets.make(accessKeyID: session.accessKeyID, temporary: true))
+  }
+
+  /// Drops sessions that have been over for a day; until then their use is answered as expired.
+  private func prune() {
+    guard sessions.count > 256 else { return }
+    for session in sessions.all where session.expires + .seconds(86_400) < world.now {
+      sessions[session.accessKeyID] = nil
+      secrets.forget(accessKeyID: session.accessKeyID)
+    }
+  }
+
+  /// The credentials that an instance's metadata service hands out: those of its profile's role, renewed
+  /// some minutes before their end. Nil where the instance has no role.
+  package func instanceCredentials(_ instanceID: String, profile: String) -> (accessKeyID: String, expires: Timestamp)?
+  {
+    guard let profile = iam.profiles[profile], let role = profile.roles.first.flatMap({ iam.roles[$0] }) else {
+      return nil
+    }
+    let arn = iam.arn(of: role)
+    let current = sessions.all.last {
+      $0.instance == instanceID && $0.roleARN == arn && $0.userID.hasPrefix("\(role.id):")
+        && world.now < $0.expires - .seconds(300)
+    }
+    if let current { return (current.accessKeyID, current.expires) }
+    let (made, _) = makeSession(role: role, name: instanceID, duration: .seconds(21_600), instance: instanceID)
+    return (made.accessKeyID, made.expires)
+  }
+}
+
+/// What a web identity token says, once its signature held.
+package struct WebIdentity: Sendable {
+  package var issuer: String
+  package var subject: String
+  package var audiences: [String]
+  package var expires: Timestamp
+
+  package init(issuer: String, subject: String, audiences: [String], expires: Timestamp) {
+    self.issuer = issuer
+    self.subject = subject
+    self.audiences = audiences
+    self.expires = expires
+  }
+}

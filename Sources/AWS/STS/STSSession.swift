@@ -1,0 +1,20 @@
+import Wire
+
+/// Temporary credentials that STS gave out; secret and token are kept apart.
+struct STSSession: Codable, Sendable {
+  enum Kind: String, Codable { case assumedRole, user, federatedUser, root }
+
+  var accessKeyID: String
+  var kind: Kind
+  /// `arn:aws:sts::…:assumed-role/R/S`, or the user's.
+  var arn: String
+  /// `AROA…:session`.
+  var userID: String
+  var roleARN: String?
+  var user: String?
+  var policies: [JSON] = []
+  var issuedAt: Timestamp
+  var expires: Timestamp
+  /// The instance whose metadata service handed it out.
+  var instance: String?
+}
