@@ -27,7 +27,7 @@ struct ConnectionSetup: Sendable {
       verified.succeed(.certificateVerified)
     }
     let pipeline = channel.pipeline.syncOperations
-    try pipeline.addHandler(tls)
+    try pipeline.addHandlers([PlainRequests(), tls])
     let tooLong = channel.eventLoop.scheduleTask(in: TimeAmount(options.handshakeTimeout)) {
       channel.close(promise: nil)
     }

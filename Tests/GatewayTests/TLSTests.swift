@@ -98,10 +98,38 @@ import Wire
     try await withListener(.echo, tls: identity.tls()) { listener in
       let client = RawClient(port: listener.port)
       client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-      while client.readSome() {}
+      let answer = client.answer()
+      #expect(answer?.status == 400)
+      #expect(answer?.body == "Client sent an HTTP request to an HTTPS server.\n")
       #expect(client.isAtEnd)
       try await withClient { client in
         let response = try await client.execute(listener.request("/"), timeout: .seconds(10))
+        #expect(response.status == .ok)
+      }
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func survivesNoise(isTLS: Bool) async throws {
+    let identity = try TestIdentity.authority("ca").issue("localhost", server: true)
+    try await withListener(.echo, tls: isTLS ? identity.tls() : nil) { listener in
+      var state: UInt64 = 42
+      func random() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state >> 33
+      }
+      let beginnings = ["", "GET / HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\u{16}\u{3}\u{1}"]
+      for round in 0..<200 {
+        let client = RawClient(port: listener.port)
+        let noise = (0..<random() % 400).map { _ in UInt8(truncatingIfNeeded: random()) }
+        client.send(Array(beginnings[round % 4].utf8) + noise)
+        client.closeOutput()
+        while client.readSome() {}
+        #expect(client.isAtEnd)
+      }
+      try await withClient { client in
+        let url = "\(isTLS ? "https" : "http")://127.0.0.1:\(listener.port)/"
+        let response = try await client.execute(HTTPClientRequest(url: url), timeout: .seconds(10))
         #expect(response.status == .ok)
       }
     }
