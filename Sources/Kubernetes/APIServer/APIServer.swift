@@ -1,29 +1,226 @@
+import Mechanisms
 import Wire
 import World
 
-/// The API server of one cluster.
+/// The API server of one cluster: what it keeps, and the way of a request through it.
 final class APIServer {
   unowned let storey: KubernetesStorey
-  var options: ClusterOptions
+  let id: String
+  var options: ClusterOptions {
+    didSet {
+      persistOptions()
+      if options.version != oldValue.version { version = APIServer.version(of: options) }
+    }
+  }
+  private(set) var version: KubernetesVersion {
+    didSet { table = ResourceTable.for(version) }
+  }
+  private(set) var table: ResourceTable
+  private(set) var revision: Int
+  private var stores: [String: ObjectStore] = [:]
+
+  let tokens = TokenCache()
+  let access = AccessIndex()
+  let nodeIndex = NodeIndex()
+  let watches = WatchHub()
+  let addresses = ServiceAddresses()
+
+  var world: World { storey.world }
+  var now: Timestamp { storey.world.now }
 
   init(_ options: ClusterOptions, in storey: KubernetesStorey) {
-    self.options = options
     self.storey = storey
+    self.options = options
+    id = options.id
+    version = APIServer.version(of: options)
+    table = ResourceTable.for(version)
+    revision = 0
+    persistOptions()
   }
 
-  convenience init(restoring id: String, _ row: [UInt8], in storey: KubernetesStorey) {
-    fatalError("not yet")
+  /// As the store holds it.
+  init(restoring id: String, _ row: [UInt8], in storey: KubernetesStorey) {
+    self.storey = storey
+    self.id = id
+    do { options = try JSON.parse(row).decode(ClusterOptions.self) } catch {
+      preconditionFailure("the stored row k8s-cluster/\(id) cannot be read: \(error)")
+    }
+    version = APIServer.version(of: options)
+    table = ResourceTable.for(version)
+    revision = 0
+    for (_, value) in storey.world.takeLoaded(prefix: "k8s-revision/\(id)/") {
+      revision = Int(String(decoding: value, as: UTF8.self)) ?? 0
+    }
+    for (path, bytes) in storey.world.takeLoaded(prefix: "k8s/\(id)/") {
+      let parts = path.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+      guard parts.count == 3,
+        let object = StoredObject(
+          key: ObjectKey(namespace: String(parts[1]), name: String(parts[2])), bytes: bytes)
+      else { preconditionFailure("the stored row k8s/\(id)/\(path) cannot be read") }
+      let resource = String(parts[0])
+      store(resource).restore(object)
+      keep(resource, old: nil, new: object)
+    }
+    for resource in stores.keys.sorted() { stores[resource]!.finishRestoring() }
+    watches.restore(storey.world.takeLoaded(prefix: "k8s-watch/\(id)/"))
   }
 
-  func seed() {}
-  func removeEverything() {}
-  func handle(_ request: KubeRequest, _ target: KubeReplyTarget) {}
-  func watch(resources: [String], credential: KubeRequest.Credential, component: ComponentID) -> KubeReply {
-    KubeReply(status: 200, body: .emptyObject)
+  private static func version(of options: ClusterOptions) -> KubernetesVersion {
+    KubernetesVersion(options.version) ?? KubernetesVersion.known.upperBound
   }
-  func unwatch(_ component: ComponentID) {}
-  func endStream(_ id: UInt64) {}
-  func containerOutputChanged(namespace: String, pod: String, container: String) {}
-  func read(_ resource: String, _ namespace: String, _ name: String) -> JSON? { nil }
-  func read(_ resource: String, namespace: String) -> [JSON] { [] }
+
+  private func persistOptions() {
+    do { world.put("k8s-cluster/\(id)", try JSON(encoding: options).bytes()) } catch {
+      preconditionFailure("the options of cluster \(id) cannot be written: \(error)")
+    }
+  }
+
+  /// Takes every row of the cluster out of the store and ends its watches.
+  func removeEverything() {
+    for resource in stores.keys.sorted() {
+      for key in stores[resource]!.order { world.removeRow(row(resource, key)) }
+    }
+    for component in watches.components { world.removeRow("k8s-watch/\(id)/\(component)") }
+    watches.endAll(world)
+    stores.removeAll()
+    world.removeRow("k8s-cluster/\(id)")
+    world.removeRow("k8s-revision/\(id)/")
+  }
+
+  // MARK: - Keeping
+
+  /// Where objects of a resource are kept: resources that are two views of one are kept once.
+  static func storage(_ qualified: String) -> String { qualified == "events.events.k8s.io" ? "events" : qualified }
+
+  func store(_ resource: String) -> ObjectStore {
+    let name = APIServer.storage(resource)
+    if let store = stores[name] { return store }
+    let store = ObjectStore(name, oldest: revision)
+    stores[name] = store
+    return store
+  }
+
+  /// Resources of which objects are kept, in order.
+  var keptResources: [String] { stores.keys.filter { stores[$0]!.count > 0 }.sorted() }
+
+  private func row(_ resource: String, _ key: ObjectKey) -> String {
+    "k8s/\(id)/\(resource)/\(key.namespace)/\(key.name)"
+  }
+
+  /// Puts an object under the next revision and tells those who watch. Returns it as kept.
+  @discardableResult
+  func put(_ resource: String, _ key: ObjectKey, _ object: JSON) -> StoredObject {
+    let store = store(resource)
+    var object = object
+    let kept = StoredObject(key: key, revision: stamp(&object), json: object)
+    world.put(row(store.resource, key), kept.bytes)
+    let change = store.put(kept)
+    keep(store.resource, old: change.previous, new: kept)
+    watches.tell(change, store.resource, self)
+    return kept
+  }
+
+  /// Removes an object and tells those who watch. Returns its last state.
+  @discardableResult
+  func remove(_ resource: String, _ key: ObjectKey, last object: JSON) -> StoredObject {
+    let store = store(resource)
+    var object = object
+    let last = StoredObject(key: key, revision: stamp(&object), json: object)
+    world.removeRow(row(store.resource, key))
+    if let change = store.remove(last) {
+      keep(store.resource, old: change.previous, new: nil)
+      watches.tell(change, store.resource, self)
+    }
+    return last
+  }
+
+  private func stamp(_ object: inout JSON) -> Int {
+    revision += 1
+    world.put("k8s-revision/\(id)/", Array(String(revision).utf8))
+    object["metadata"]["resourceVersion"] = .string(String(revision))
+    return revision
+  }
+
+  /// Lets the indexes see a change.
+  private func keep(_ resource: String, old: StoredObject?, new: StoredObject?) {
+    switch resource {
+    case "clusterroles.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io",
+      "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io":
+      access.invalidate()
+    case "pods": nodeIndex.pod(old: old, new: new)
+    case "services": addresses.service(old: old, new: new)
+    default: break
+    }
+  }
+
+  // MARK: - Reading from inside
+
+  func read(_ resource: String, _ namespace: String, _ name: String) -> JSON? {
+    stores[APIServer.storage(resource)]?[ObjectKey(namespace: namespace, name: name)]?.json
+  }
+
+  func read(_ resource: String, namespace: String) -> [JSON] {
+    stores[APIServer.storage(resource)]?.list(namespace: namespace).map(\.json) ?? []
+  }
+
+  // MARK: - A request
+
+  func handle(_ request: KubeRequest, _ target: KubeReplyTarget) {
+    let exchange = Exchange(request, target, at: now, auditID: world.newID { $0.uuid() })
+    var answer: Answer
+    do throws(KubeStatus) { answer = try respond(exchange) } catch { answer = .status(error) }
+    audit(exchange, answer)
+    send(&answer, exchange)
+  }
+
+  private func respond(_ exchange: Exchange) throws(KubeStatus) -> Answer {
+    try authenticate(exchange)
+    try impersonate(exchange)
+    try authorize(exchange)
+    let info = exchange.info
+    guard info.isResource else { return try document(exchange) }
+    guard let row = table[info.group, info.version, info.resource] else {
+      throw .noSuchResource
+    }
+    return try serve(exchange, row)
+  }
+
+  private func send(_ answer: inout Answer, _ exchange: Exchange) {
+    if case .streaming = answer.body { return }
+    guard case .outside(let responder) = exchange.target else {
+      let body: JSON
+      switch answer.body {
+      case .json(let json): body = json
+      case .bytes(let bytes, _): body = .string(String(decoding: bytes, as: UTF8.self))
+      case .streaming: return
+      }
+      return world.kube.answer(exchange.target, status: answer.status, headers: answer.headers, body: body)
+    }
+    var headers = APIServer.headers(exchange)
+    headers.fields += answer.headers.fields
+    let bytes: [UInt8]
+    switch answer.body {
+    case .json(let json):
+      headers.add("Content-Type", "application/json")
+      bytes = json.bytes(.go) + [0x0a]
+    case .bytes(let body, let contentType):
+      headers.add("Content-Type", contentType)
+      bytes = body
+    case .streaming: return
+    }
+    let response = HTTPResponse(status: answer.status, headers: headers, body: bytes)
+    let failed = headers
+    world.answerOutside { failure in
+      guard let failure else { return responder.send(response) }
+      let status = KubeStatus.internalError("\(failure)")
+      responder.send(HTTPResponse(status: 500, headers: failed, body: status.json.bytes(.go)))
+    }
+  }
+
+  /// What every answer to the outside has.
+  static func headers(_ exchange: Exchange) -> HTTPHeaders {
+    var headers: HTTPHeaders = ["Audit-Id": exchange.auditID, "Cache-Control": "no-cache, private"]
+    for warning in exchange.warnings { headers.add("Warning", "299 - \(GoText.quote(warning))") }
+    return headers
+  }
 }

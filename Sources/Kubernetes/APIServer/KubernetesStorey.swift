@@ -16,6 +16,7 @@ package final class KubernetesStorey: KubernetesHost {
   /// Opens the storey with what the store holds, and registers it with the world.
   package init(world: World) {
     self.world = world
+    world.know(WatchTimer.self)
     for (key, value) in world.takeLoaded(prefix: "k8s-cluster/") {
       servers[key] = APIServer(restoring: key, value, in: self)
     }
@@ -84,6 +85,8 @@ package final class KubernetesStorey: KubernetesHost {
   package func containerOutputChanged(cluster: String, namespace: String, pod: String, container: String) {
     servers[cluster]?.containerOutputChanged(namespace: namespace, pod: pod, container: container)
   }
+
+  func tendStreams(of cluster: String) { servers[cluster]?.tendStreams() }
 
   // MARK: - Reading
 

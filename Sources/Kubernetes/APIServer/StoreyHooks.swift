@@ -1,3 +1,4 @@
+package import Mechanisms
 package import Wire
 package import World
 
@@ -9,42 +10,13 @@ package struct StoreyHooks {
   /// Signs claims as a JWT of the cluster.
   package var signServiceAccountToken: (_ cluster: String, _ claims: JSON) -> String? = { _, _ in nil }
   /// EKS's authorizer of access policies. Asked after Node and before RBAC; nil is no opinion.
-  package var authorizeAccessPolicy: (_ cluster: String, KubeUser, AccessAttributes) -> AccessDecision? = { _, _, _ in
+  package var authorizeAccessPolicy: (_ cluster: String, KubeUser, AccessRequest) -> AccessDecision? = { _, _, _ in
     nil
   }
   /// Takes each audit event (`audit.k8s.io/v1`).
   package var audit: (_ cluster: String, JSON) -> Void = { _, _ in }
 
   package init() {}
-}
-
-/// What a request wants to do, as authorizers see it.
-package struct AccessAttributes: Sendable, Hashable {
-  package var verb: String
-  package var group: String
-  package var version: String
-  package var resource: String
-  package var subresource: String
-  package var namespace: String
-  package var name: String
-  /// Path of a request that is for no resource, else empty.
-  package var path: String
-
-  package init(
-    verb: String, group: String = "", version: String = "", resource: String = "", subresource: String = "",
-    namespace: String = "", name: String = "", path: String = ""
-  ) {
-    self.verb = verb
-    self.group = group
-    self.version = version
-    self.resource = resource
-    self.subresource = subresource
-    self.namespace = namespace
-    self.name = name
-    self.path = path
-  }
-
-  package var isResource: Bool { path.isEmpty }
 }
 
 /// What an authorizer decided: the reason stands in the audit event, and in the 403 when it denied.

@@ -1,0 +1,118 @@
+import Mechanisms
+import Wire
+import World
+
+extension APIServer {
+  /// The plug-ins that may change an object, in upstream's order.
+  func admit(_ object: inout JSON, _ request: inout AdmissionRequest) throws(KubeStatus) {
+    try checkNamespace(object, request)
+    if request.isFor("pods"), request.operation == .create {
+      try ServiceAccountAdmission.admit(&object, request, self)
+      try PriorityAdmission.admit(&object, request, self)
+      TolerationAdmission.admit(&object)
+    }
+    if request.isFor("nodes"), request.operation == .create { TaintAdmission.admit(&object) }
+    if request.isFor("persistentvolumeclaims"), request.operation == .create { claimAdmission(&object) }
+  }
+
+  /// The plug-ins that only say yes or no; `object` is null for a deletion.
+  func validateAdmission(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
+    try restrictNode(object, request)
+    if request.operation == .delete, request.isFor("namespaces"),
+      ["default", "kube-system", "kube-public"].contains(request.name)
+    {
+      throw request.refused("this namespace may not be deleted")
+    }
+    if request.row.group == "rbac.authorization.k8s.io", request.operation != .delete {
+      try EscalationCheck.check(object, request, self)
+    }
+    if request.row.group == "certificates.k8s.io", request.operation == .update {
+      try checkSigner(object, request)
+    }
+  }
+
+  // MARK: - NamespaceLifecycle
+
+  private func checkNamespace(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
+    guard request.operation == .create, request.row.namespaced else { return }
+    guard let namespace = read("namespaces", "", request.namespace) else {
+      throw .notFound(GroupName(group: "", name: "namespaces"), request.namespace)
+    }
+    guard namespace["status"]["phase"].string == "Terminating" || !namespace["metadata"]["deletionTimestamp"].isNull
+    else { return }
+    // Access is still checked there, and what runs may still tell of itself.
+    if request.row.plural == "localsubjectaccessreviews" { return }
+    let since = namespace["metadata"]["deletionTimestamp"].string
+    _ = since
+    throw request.refused(
+      "unable to create new content in namespace \(request.namespace) because it is being terminated",
+      details: [
+        .init(
+          reason: "NamespaceTerminating", message: "namespace \(request.namespace) is being terminated",
+          field: "metadata.namespace")
+      ])
+  }
+
+  // MARK: - NodeRestriction
+
+  private func restrictNode(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
+    let access = request.exchange.access
+    guard access.groups.contains("system:nodes") else { return }
+    let operation: NodeRestriction.Operation =
+      switch request.operation {
+      case .create: .create
+      case .update: .update
+      case .delete: .delete
+      }
+    var boundPod = JSON.null
+    if request.isFor("serviceaccounts", "token") {
+      boundPod = read("pods", request.namespace, object["spec"]["boundObjectRef"]["name"].string ?? "") ?? .null
+    }
+    let verdict = NodeRestriction.decide(
+      .init(
+        request: .known(access), operation: .known(operation), object: .known(object),
+        oldObject: .known(request.old ?? .null), boundPod: .known(boundPod)))
+    guard !verdict.isYes else { return }
+    throw request.refused(verdict.reasons.last?.text ?? "")
+  }
+
+  // MARK: - PersistentVolumeClaims
+
+  private func claimAdmission(_ object: inout JSON) {
+    if !object["metadata"]["finalizers"].strings.contains("kubernetes.io/pvc-protection") {
+      object["metadata"]["finalizers"].append("kubernetes.io/pvc-protection")
+    }
+    guard object["spec"]["storageClassName"].isNull else { return }
+    let classes = read("storageclasses.storage.k8s.io", namespace: "").filter {
+      $0["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"].string == "true"
+    }
+    // The newest of several defaults counts.
+    let chosen = classes.max {
+      ($0["metadata"]["creationTimestamp"].string ?? "") < ($1["metadata"]["creationTimestamp"].string ?? "")
+    }
+    if let name = chosen?["metadata"]["name"].string { object["spec"]["storageClassName"] = .string(name) }
+  }
+
+  // MARK: - Certificates
+
+  private func checkSigner(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
+    let verb: String
+    switch request.subresource {
+    case "approval": verb = "approve"
+    case "status":
+      guard request.old?["status"]["certificate"] != object["status"]["certificate"] else { return }
+      verb = "sign"
+    default: return
+    }
+    let signer = request.old?["spec"]["signerName"].string ?? ""
+    let user = request.exchange.user!
+    let domain = String(signer.prefix { $0 != "/" })
+    for name in [signer, "\(domain)/*"] {
+      let access = AccessRequest(
+        username: user.name, groups: user.groups, verb: verb, group: "certificates.k8s.io", resource: "signers",
+        name: name)
+      if decide(access, user).isAllowed { return }
+    }
+    throw request.refused("user not permitted to \(verb) requests with signerName \(GoText.quote(signer))")
+  }
+}

@@ -1,0 +1,70 @@
+import Wire
+import World
+
+extension APIServer {
+  func decode(_ bytes: [UInt8], mediaType: String, _ exchange: Exchange) throws(KubeStatus) -> JSON {
+    switch mediaType {
+    case "application/json", "", "*/*":
+      var duplicates: [String] = []
+      do throws(JSONError) {
+        let json = try JSON.parse(bytes, duplicates: &duplicates)
+        exchange.duplicates = duplicates
+        return json
+      } catch {
+        throw .badRequest("couldn't get version/kind; json parse error: \(error)")
+      }
+    case "application/vnd.kubernetes.protobuf":
+      let fallback =
+        exchange.info.verb.hasPrefix("delete") ? GroupVersionKind(group: "", version: "v1", kind: "DeleteOptions") : nil
+      do throws(ProtobufDecoder.Failure) { return try ProtobufDecoder.decode(bytes, fallback: fallback) } catch {
+        throw .badRequest(error.description)
+      }
+    case "application/yaml": return try yaml(bytes)
+    default: throw .unsupportedMediaType()
+    }
+  }
+
+  func yaml(_ bytes: [UInt8]) throws(KubeStatus) -> JSON {
+    do throws(JSONError) { return try JSON.parse(bytes) } catch {
+      throw .badRequest("error decoding YAML: \(error)")
+    }
+  }
+
+  var schema: KubernetesSchema { KubernetesSchema.for(version) }
+
+  /// Drops fields that the kind does not have; by `fieldValidation` that is refused, told or neither.
+  func validateFields(_ object: inout JSON, as gvk: GroupVersionKind, _ exchange: Exchange) throws(KubeStatus) {
+    var findings = schema.prune(&object, as: gvk)
+    findings.duplicates = exchange.duplicates
+    let mode = exchange.request.parameter("fieldValidation") ?? "Warn"
+    if let refused = findings.status(gvk, strict: mode == "Strict") { throw refused }
+    if mode == "Warn" { exchange.warnings += findings.strictErrors }
+  }
+
+  // MARK: - Patches
+
+  /// An object with a patch applied to it.
+  func patched(
+    _ object: JSON, by patch: JSON, _ type: String, _ row: KubeResource, as gvk: GroupVersionKind? = nil
+  ) throws(KubeStatus) -> JSON {
+    switch type {
+    case "application/json-patch+json":
+      let operations = try JSONPatch(patch)
+      do throws(JSONPatch.Failure) { return try operations.apply(to: object) } catch { throw .unprocessable }
+    case "application/merge-patch+json": return MergePatch.apply(patch, to: object)
+    case "application/strategic-merge-patch+json":
+      return try StrategicMergePatch.apply(patch, to: object, as: gvk ?? row.gvk, in: schema)
+    default: throw .unsupportedMediaType(PatchForms.known)
+    }
+  }
+
+  /// Server-side apply.
+  func apply(_ patch: JSON, _ exchange: Exchange, _ row: KubeResource, part: Part) throws(KubeStatus) -> Answer {
+    throw .unsupportedMediaType(Array(PatchForms.known.prefix(3)))
+  }
+
+  /// Writes down which manager owns which fields.
+  func track(
+    _ object: inout JSON, old: JSON?, _ exchange: Exchange, _ row: KubeResource, subresource: String = ""
+  ) {}
+}

@@ -1,0 +1,115 @@
+import Wire
+import World
+
+extension APIServer {
+  func create(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
+    guard exchange.info.name.isEmpty else { throw .methodNotAllowed }
+    let object = try object(exchange, as: row.gvk)
+    exchange.requestObject = object
+    return try create(object, exchange, row)
+  }
+
+  /// Makes an object: defaults, admission, system fields, validation, store.
+  func create(_ given: JSON, _ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
+    let rules = KindRules.of(row.qualifiedName)
+    var object = renderer.isKeptForm(row) ? given : EventForms.kept(given)
+    try placeInNamespace(&object, exchange, row)
+    rules.defaults(&object)
+    var admission = AdmissionRequest(
+      operation: .create, row: row, subresource: "", namespace: exchange.info.namespace,
+      name: object["metadata"]["name"].string ?? "", old: nil, exchange: exchange)
+    try admit(&object, &admission)
+    try prepareForCreate(&object, exchange, row, rules)
+    let name = object["metadata"]["name"].string ?? ""
+    try validate(object, nil, row, rules)
+    admission.name = name
+    try validateAdmission(object, admission)
+    let key = ObjectKey(namespace: row.namespaced ? exchange.info.namespace : "", name: name)
+    if store(row.qualifiedName)[key] != nil {
+      if !(given["metadata"]["generateName"].string ?? "").isEmpty, (given["metadata"]["name"].string ?? "").isEmpty {
+        throw .generateNameConflict(row.groupResource, name)
+      }
+      throw .alreadyExists(row.groupResource, name)
+    }
+    if let refused = try allocate(&object, old: nil, row) { throw refused }
+    track(&object, old: nil, exchange, row)
+    if exchange.isDryRun { return try answer(object, exchange, row, status: 201) }
+    return try answer(put(row.qualifiedName, key, object), exchange, row, status: 201)
+  }
+
+  private func placeInNamespace(_ object: inout JSON, _ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) {
+    if object["metadata"].object == nil { object["metadata"] = .emptyObject }
+    guard row.namespaced else {
+      object["metadata"]["namespace"] = .null
+      return
+    }
+    let namespace = exchange.info.namespace
+    guard !namespace.isEmpty else {
+      throw .badRequest("an empty namespace may not be set during creation")
+    }
+    let said = object["metadata"]["namespace"].string ?? ""
+    guard said.isEmpty || said == namespace else {
+      throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
+    }
+    object["metadata"]["namespace"] = .string(namespace)
+  }
+
+  private func prepareForCreate(
+    _ object: inout JSON, _ exchange: Exchange, _ row: KubeResource, _ rules: KindRules
+  ) throws(KubeStatus) {
+    let generate = object["metadata"]["generateName"].string ?? ""
+    if (object["metadata"]["name"].string ?? "").isEmpty, !generate.isEmpty {
+      object["metadata"]["name"] = .string(world.newID { GeneratedNames.name(generate, using: &$0) })
+    }
+    guard
+      (object["metadata"]["resourceVersion"].string ?? "").isEmpty
+        || object["metadata"]["resourceVersion"].string == "0"
+    else { throw .badRequest("resourceVersion should not be set on objects to be created") }
+    object["metadata"]["uid"] = .string(world.newID { $0.uuid() })
+    object["metadata"]["resourceVersion"] = .null
+    object["metadata"]["creationTimestamp"] = .string(now.rfc3339)
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] { object["metadata"][field] = .null }
+    object["metadata"]["generation"] = rules.countsGenerations ? 1 : .null
+    if row.subresource("status") != nil, !rules.keepsStatusOnCreate {
+      let defaulted = object["status"]["loadBalancer"]
+      object["status"] = .null
+      if row.plural == "services" || row.plural == "ingresses" {
+        object["status"]["loadBalancer"] = defaulted.isNull ? .emptyObject : .emptyObject
+      }
+      if ["deployments", "replicasets", "daemonsets", "statefulsets", "jobs", "poddisruptionbudgets"].contains(
+        row.plural)
+      {
+        object["status"] = WorkloadStatus.initial(row.plural)
+      }
+    }
+    rules.prepareCreate(&object)
+  }
+
+  // MARK: - Validation
+
+  /// Checks metadata and what the kind says of itself; 422 with every fault.
+  func validate(_ new: JSON, _ old: JSON?, _ row: KubeResource, _ rules: KindRules) throws(KubeStatus) {
+    var errors = MetadataRules.validate(new["metadata"], old?["metadata"], row, rules)
+    errors += rules.validate(new, old)
+    guard errors.isEmpty else {
+      throw .invalid(row.groupKind, new["metadata"]["name"].string ?? "", errors)
+    }
+  }
+}
+
+/// The first status of workloads, whose counters are never absent.
+enum WorkloadStatus {
+  static func initial(_ plural: String) -> JSON {
+    switch plural {
+    case "replicasets": ["replicas": 0]
+    case "statefulsets": ["replicas": 0, "availableReplicas": 0]
+    case "daemonsets":
+      [
+        "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
+      ]
+    case "poddisruptionbudgets":
+      ["disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0]
+    default: .emptyObject
+    }
+  }
+}

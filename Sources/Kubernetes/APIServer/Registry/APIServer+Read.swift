@@ -1,0 +1,163 @@
+import Wire
+import World
+
+extension APIServer {
+  func get(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
+    if let wanted = try revisionParameter(exchange), wanted > revision {
+      throw .tooLargeResourceVersion(wanted, current: revision)
+    }
+    return try answer(try existing(exchange, row), exchange, row)
+  }
+
+  /// `resourceVersion` as a number; nil when it is absent, 0 for any.
+  private func revisionParameter(_ exchange: Exchange) throws(KubeStatus) -> Int? {
+    guard let text = exchange.request.parameter("resourceVersion"), !text.isEmpty else { return nil }
+    guard let number = Int(text), number >= 0 else {
+      throw .badRequest(
+        "invalid resourceVersion: Invalid value: \(GoText.quote(text)): strconv.ParseUint: parsing \(GoText.quote(text)): invalid syntax"
+      )
+    }
+    return number
+  }
+
+  func selection(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Selection {
+    var selection = Selection(rules: .of(row.qualifiedName))
+    do throws(SelectorError) {
+      if let text = exchange.request.parameter("labelSelector"), !text.isEmpty {
+        selection.labels = try LabelSelector(parsing: text)
+      }
+      if let text = exchange.request.parameter("fieldSelector"), !text.isEmpty {
+        selection.fields = try FieldSelector(parsing: text)
+      }
+    } catch {
+      throw .badRequest(
+        "unable to parse selector: \(error.description)".replacing("unable to parse selector: ", with: ""))
+    }
+    for requirement in selection.fields.requirements where !selection.rules.hasField(requirement.field) {
+      throw .badRequest("field label not supported: \(requirement.field)")
+    }
+    return selection
+  }
+
+  func list(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
+    let selection = try selection(exchange, row)
+    let representation = try Representation(exchange)
+    let page = try page(exchange, row, selection)
+    var metadata: JSON = ["resourceVersion": .string(String(page.revision))]
+    if let next = page.next { metadata["continue"] = .string(next) }
+    if let remaining = page.remaining, page.next != nil { metadata["remainingItemCount"] = .int(Int64(remaining)) }
+    return .ok(renderer.list(page.objects.map(\.json), row, representation, metadata: metadata))
+  }
+
+  struct Page {
+    var objects: [StoredObject]
+    var revision: Int
+    var next: String?
+    var remaining: Int?
+  }
+
+  private func page(_ exchange: Exchange, _ row: KubeResource, _ selection: Selection) throws(KubeStatus) -> Page {
+    let store = store(row.qualifiedName)
+    let namespace = row.namespaced ? exchange.info.namespace : ""
+    let limit = exchange.request.parameter("limit").flatMap(Int.init) ?? 0
+    var shown = revision
+    var after: ObjectKey?
+    var all: [StoredObject]?
+    if let text = exchange.request.parameter("continue"), !text.isEmpty {
+      let token = try ContinueToken(text)
+      if let asked = exchange.request.parameter("resourceVersion"), !asked.isEmpty, asked != "0" {
+        throw .badRequest("specifying resource version is not allowed when using continue")
+      }
+      // A later page shows the present; that the first page's revision is told lets a watch from there catch
+      // up with what changed in between.
+      (shown, after) = (token.revision, token.start)
+    } else if let wanted = try revisionParameter(exchange), wanted > 0 {
+      guard wanted <= revision else { throw .tooLargeResourceVersion(wanted, current: revision) }
+      if exchange.request.parameter("resourceVersionMatch") == "Exact", wanted < revision {
+        guard wanted >= store.oldest else {
+          throw .expired("The resourceVersion for the provided list is too old.")
+        }
+        all = store.list(namespace: namespace, at: wanted)
+        shown = wanted
+      }
+    }
+    // One object by its name is looked up, not searched.
+    if let name = selection.fields.required("metadata.name"), !namespace.isEmpty || !row.namespaced, all == nil {
+      all = store[ObjectKey(namespace: namespace, name: name)].map { [$0] } ?? []
+    }
+    let candidates = (all ?? store.list(namespace: namespace))[...]
+    let rest = after.map { after in candidates[candidates.partitioningIndex { $0.key > after }...] } ?? candidates
+    if selection.isEverything, limit <= 0 || rest.count <= limit {
+      return Page(objects: Array(rest), revision: shown)
+    }
+    var objects: [StoredObject] = []
+    for (offset, object) in rest.enumerated() where selection.isEverything || selection.matches(object.json) {
+      if limit > 0, objects.count == limit {
+        let token = ContinueToken(revision: shown, start: objects.last!.key)
+        return Page(
+          objects: objects, revision: shown, next: token.text,
+          remaining: selection.isEverything ? rest.count - offset : nil)
+      }
+      objects.append(object)
+    }
+    return Page(objects: objects, revision: shown)
+  }
+}
+
+/// Where the next page of a list begins.
+struct ContinueToken {
+  var revision: Int
+  var start: ObjectKey
+
+  init(revision: Int, start: ObjectKey) {
+    self.revision = revision
+    self.start = start
+  }
+
+  init(_ text: String) throws(KubeStatus) {
+    let trimmed = text.last == "=" ? String(text.prefix { $0 != "=" }) : text
+    guard let bytes = try? GoBase64.rawURLDecode(trimmed) else {
+      throw .invalidContinue("illegal base64 data at input byte \(trimmed.utf8.count)")
+    }
+    let json: JSON
+    do throws(JSONError) { json = try JSON.parse(bytes) } catch {
+      let found = bytes.first.map { Character(UnicodeScalar($0)) } ?? " "
+      throw .invalidContinue("continue key is not valid: invalid character '\(found)' looking for beginning of value")
+    }
+    guard json["v"].string == "meta.k8s.io/v1" else {
+      throw .invalidContinue(
+        "continue key is not valid: server does not recognize this encoded version \(GoText.quote(json["v"].string ?? ""))"
+      )
+    }
+    guard let revision = json["rv"].int, revision > 0 else {
+      throw .invalidContinue(
+        "continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+    }
+    let parts = (json["start"].string ?? "").split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2 else {
+      throw .invalidContinue("continue key is not valid: encoded start key empty (version meta.k8s.io/v1)")
+    }
+    self.revision = revision
+    start = ObjectKey(namespace: String(parts[0]), name: String(parts[1].prefix { $0 != "\0" }))
+  }
+
+  var text: String {
+    let json: JSON = [
+      "v": "meta.k8s.io/v1", "rv": .int(Int64(revision)), "start": .string("\(start.namespace)/\(start.name)\0"),
+    ]
+    return GoBase64.rawURLEncode(json.bytes())
+  }
+}
+
+extension ArraySlice {
+  /// As `Array.partitioningIndex`.
+  func partitioningIndex(_ belongs: (Element) -> Bool) -> Int {
+    var low = startIndex
+    var high = endIndex
+    while low < high {
+      let middle = (low + high) / 2
+      if belongs(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+}

@@ -1,0 +1,121 @@
+import Mechanisms
+import Wire
+import World
+
+extension APIServer {
+  /// Carries out a request for a resource, which was allowed.
+  func serve(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
+    let info = exchange.info
+    guard row.namespaced || info.namespace.isEmpty || row.plural == "namespaces" else { throw .noSuchResource }
+    if !info.subresource.isEmpty { return try serveSubresource(exchange, row) }
+    switch info.verb {
+    case "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection": break
+    default: throw .methodNotAllowed
+    }
+    guard row.verbs.contains(info.verb) else {
+      if !row.isStored, info.verb != "create" { throw .methodNotAllowed }
+      throw .methodNotSupported(row.groupResource, info.verb)
+    }
+    switch info.verb {
+    case "get": return try get(exchange, row)
+    case "list": return try list(exchange, row)
+    case "watch": return try watch(exchange, row)
+    case "create":
+      if let answer = try review(exchange, row) { return answer }
+      return try create(exchange, row)
+    case "update": return try update(exchange, row)
+    case "patch": return try patch(exchange, row)
+    case "delete": return try delete(exchange, row)
+    default: return try deleteCollection(exchange, row)
+    }
+  }
+
+  /// Namespace and name under which the request's object is kept.
+  func key(_ exchange: Exchange, _ row: KubeResource) -> ObjectKey {
+    ObjectKey(namespace: row.namespaced ? exchange.info.namespace : "", name: exchange.info.name)
+  }
+
+  func existing(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> StoredObject {
+    let key = key(exchange, row)
+    guard let object = store(row.qualifiedName)[key] else { throw .notFound(row.groupResource, key.name) }
+    return object
+  }
+
+  /// The answer that shows an object in the form that was asked for.
+  func answer(_ object: StoredObject, _ exchange: Exchange, _ row: KubeResource, status: Int = 200)
+    throws(KubeStatus) -> Answer
+  {
+    let representation = try Representation(exchange)
+    guard exchange.isOutside else { return Answer(status, .json(renderer.kept(object.json, row))) }
+    if representation == .object, renderer.isKeptForm(row) {
+      return Answer(status, .bytes(object.bytes + [0x0a], contentType: "application/json"))
+    }
+    return Answer(status, .json(renderer.object(object.json, row, representation)))
+  }
+
+  /// The same for an object that is not kept (a dry run).
+  func answer(_ object: JSON, _ exchange: Exchange, _ row: KubeResource, status: Int = 200)
+    throws(KubeStatus) -> Answer
+  {
+    let representation = exchange.isOutside ? try Representation(exchange) : .object
+    return Answer(status, .json(renderer.object(object, row, representation)))
+  }
+
+  var renderer: ObjectRenderer { ObjectRenderer(now: now, version: version) }
+
+  // MARK: - Bodies
+
+  /// The largest body that is taken, as `--max-request-bytes`.
+  static let bodyLimit = 3 << 20
+
+  /// The request's body as a value, whatever it is written in.
+  func body(_ exchange: Exchange) throws(KubeStatus) -> JSON {
+    switch exchange.request.body {
+    case .none: return .null
+    case .json(let json): return json
+    case .bytes(let bytes):
+      guard bytes.count <= APIServer.bodyLimit else {
+        throw .tooLargeBody("limit is \(APIServer.bodyLimit)")
+      }
+      return try decode(bytes, mediaType: exchange.mediaType, exchange)
+    }
+  }
+
+  /// Reads an object of a kind: checks what it says it is, and its fields against the schema.
+  func object(_ exchange: Exchange, as gvk: GroupVersionKind) throws(KubeStatus) -> JSON {
+    var object = try body(exchange)
+    guard case .object = object else {
+      throw .badRequest("the object provided is unrecognized (must be of type \(gvk.kind)): couldn't get version/kind")
+    }
+    try check(&object, as: gvk, exchange)
+    return object
+  }
+
+  func check(_ object: inout JSON, as gvk: GroupVersionKind, _ exchange: Exchange) throws(KubeStatus) {
+    if object["kind"].isNull { object["kind"] = .string(gvk.kind) }
+    if object["apiVersion"].isNull { object["apiVersion"] = .string(gvk.apiVersion) }
+    let said = object["apiVersion"].string ?? ""
+    guard said == gvk.apiVersion, object["kind"].string == gvk.kind else {
+      let found = GroupVersion(said) ?? GroupVersion(group: "", version: said)
+      if object["kind"].string != gvk.kind {
+        throw .badRequest(
+          "\(object["kind"].string ?? "") in version \(GoText.quote(found.version)) cannot be handled as a \(gvk.kind): "
+            + "converting (\(said), Kind=\(object["kind"].string ?? "")) to (\(gvk.apiVersion), Kind=\(gvk.kind)): "
+            + "unknown conversion")
+      }
+      throw .badRequest(
+        "the API version in the data (\(said)) does not match the expected API version (\(gvk.apiVersion))")
+    }
+    // What comes from inside the world was written by ourselves.
+    guard exchange.isOutside else { return }
+    try validateFields(&object, as: gvk, exchange)
+  }
+}
+
+extension Exchange {
+  /// Content type of the body, without parameters.
+  var mediaType: String {
+    let text = request.headers["Content-Type"] ?? "application/json"
+    return String(text.prefix { $0 != ";" }).trimmingBlanks.lowercased()
+  }
+}

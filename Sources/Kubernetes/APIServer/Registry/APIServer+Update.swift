@@ -1,0 +1,146 @@
+import Wire
+import World
+
+extension APIServer {
+  /// What part of an object a write is for.
+  enum Part {
+    case main
+    case status
+    /// A named subresource that may change what `merge` lets it.
+    case other(String)
+
+    var name: String {
+      switch self {
+      case .main: ""
+      case .status: "status"
+      case .other(let name): name
+      }
+    }
+  }
+
+  func update(_ exchange: Exchange, _ row: KubeResource, part: Part = .main) throws(KubeStatus) -> Answer {
+    let object = try object(exchange, as: row.gvk)
+    exchange.requestObject = object
+    let name = object["metadata"]["name"].string ?? ""
+    if name.isEmpty {
+      throw .badRequest("the name of the object (\(name)) does not match the name on the URL (\(exchange.info.name))")
+    }
+    guard name == exchange.info.name else {
+      throw .badRequest(
+        "the name of the object (\(name)) does not match the name on the URL (\(exchange.info.name))")
+    }
+    let namespace = object["metadata"]["namespace"].string ?? ""
+    if row.namespaced, !namespace.isEmpty, namespace != exchange.info.namespace {
+      throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
+    }
+    let key = key(exchange, row)
+    let rules = KindRules.of(row.qualifiedName)
+    guard let old = store(row.qualifiedName)[key] else {
+      guard rules.createsOnUpdate, case .main = part else { throw .notFound(row.groupResource, key.name) }
+      var fresh = object
+      fresh["metadata"]["resourceVersion"] = .null
+      return try create(fresh, exchange, row)
+    }
+    return try write(renderer.isKeptForm(row) ? object : EventForms.kept(object), over: old, exchange, row, part: part)
+  }
+
+  /// Writes a changed object over the kept one: preconditions, what may not change, admission, validation.
+  func write(
+    _ given: JSON, over old: StoredObject, _ exchange: Exchange, _ row: KubeResource, part: Part
+  ) throws(KubeStatus) -> Answer {
+    let rules = KindRules.of(row.qualifiedName)
+    let before = old.json
+    var object = given
+    try checkPreconditions(&object, old, row, rules)
+    keepSystemFields(&object, before)
+    switch part {
+    case .main:
+      if row.subresource("status") != nil { object["status"] = before["status"] }
+      rules.defaults(&object)
+      rules.prepareUpdate(&object, before)
+    case .status:
+      let metadata = object["metadata"]
+      let status = object["status"]
+      object = before
+      for field in ["labels", "annotations", "finalizers", "ownerReferences", "managedFields", "resourceVersion"] {
+        object["metadata"][field] = metadata[field]
+      }
+      object["status"] = status
+    case .other: rules.defaults(&object)
+    }
+    if rules.countsGenerations, isChanged(object, before) {
+      object["metadata"]["generation"] = .int(Int64((before["metadata"]["generation"].int ?? 0) + 1))
+    }
+    var admission = AdmissionRequest(
+      operation: .update, row: row, subresource: part.name, namespace: exchange.info.namespace, name: old.key.name,
+      old: before, exchange: exchange)
+    try admit(&object, &admission)
+    var errors = MetadataRules.validate(object["metadata"], before["metadata"], row, rules)
+    if case .main = part { errors += rules.validate(object, before) }
+    guard errors.isEmpty else { throw .invalid(row.groupKind, old.key.name, errors) }
+    try validateAdmission(object, admission)
+    if let refused = try allocate(&object, old: before, row) { throw refused }
+    return try finishWrite(&object, over: old, exchange, row, subresource: part.name)
+  }
+
+  /// Keeps a changed object, or removes it when nothing holds it any more; an unchanged one is not written.
+  func finishWrite(
+    _ object: inout JSON, over old: StoredObject, _ exchange: Exchange, _ row: KubeResource, subresource: String
+  ) throws(KubeStatus) -> Answer {
+    let before = old.json
+    object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"]
+    if object == before { return try answer(old, exchange, row) }
+    track(&object, old: before, exchange, row, subresource: subresource)
+    if exchange.isDryRun { return try answer(object, exchange, row) }
+    if !object["metadata"]["deletionTimestamp"].isNull, object["metadata"]["finalizers"].items.isEmpty,
+      !(before["metadata"]["finalizers"].items.isEmpty),
+      (object["metadata"]["deletionGracePeriodSeconds"].int ?? 0) == 0,
+      row.plural != "namespaces" || object["spec"]["finalizers"].items.isEmpty
+    {
+      return try answer(remove(row.qualifiedName, old.key, last: object), exchange, row)
+    }
+    return try answer(put(row.qualifiedName, old.key, object), exchange, row)
+  }
+
+  private func checkPreconditions(
+    _ object: inout JSON, _ old: StoredObject, _ row: KubeResource, _ rules: KindRules
+  ) throws(KubeStatus) {
+    let wanted = object["metadata"]["resourceVersion"].string ?? ""
+    if wanted.isEmpty || wanted == "0" {
+      guard rules.updatesUnconditionally || wanted == "0" else {
+        throw .invalid(
+          row.groupKind, old.key.name,
+          [.invalid("metadata.resourceVersion", .string(wanted), "must be specified for an update")])
+      }
+    } else if wanted != String(old.revision) {
+      throw .conflict(row.groupResource, old.key.name)
+    }
+    let uid = object["metadata"]["uid"].string ?? ""
+    guard uid.isEmpty || uid == old.uid else {
+      throw .uidPrecondition(row.groupResource, old.key.name, wanted: uid, found: old.uid)
+    }
+  }
+
+  private func keepSystemFields(_ object: inout JSON, _ before: JSON) {
+    for field in [
+      "name", "generateName", "namespace", "uid", "creationTimestamp", "deletionTimestamp",
+      "deletionGracePeriodSeconds", "generation", "selfLink",
+    ] { object["metadata"][field] = before["metadata"][field] }
+    if object["metadata"]["managedFields"].isNull {
+      object["metadata"]["managedFields"] = before["metadata"]["managedFields"]
+    }
+    object["kind"] = before["kind"]
+    object["apiVersion"] = before["apiVersion"]
+  }
+
+  /// Whether anything but metadata and status differs.
+  private func isChanged(_ new: JSON, _ old: JSON) -> Bool {
+    func rest(_ object: JSON) -> JSON {
+      var object = object
+      object["metadata"] = .null
+      object["status"] = .null
+      return object
+    }
+    return rest(new) != rest(old)
+  }
+}

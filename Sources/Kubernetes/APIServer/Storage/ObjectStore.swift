@@ -1,0 +1,113 @@
+import Wire
+import World
+
+/// The objects of one resource, in order of namespace and name, with the latest changes.
+final class ObjectStore {
+  /// Changes that are held for watches that start in the past.
+  static let windowLimit = 1000
+
+  /// `pods`, `deployments.apps`.
+  let resource: String
+  private var objects: [ObjectKey: StoredObject] = [:]
+  private(set) var order: [ObjectKey] = []
+  private var window: [ObjectChange] = []
+  private var windowStart = 0
+  /// A watch can start at this revision or a later one.
+  private(set) var oldest: Int
+
+  init(_ resource: String, oldest: Int) {
+    self.resource = resource
+    self.oldest = oldest
+  }
+
+  var count: Int { order.count }
+
+  subscript(key: ObjectKey) -> StoredObject? { objects[key] }
+
+  /// The objects of a namespace, or all with an empty one.
+  func list(namespace: String) -> [StoredObject] {
+    if namespace.isEmpty { return order.map { objects[$0]! } }
+    let first = order.partitioningIndex { $0.namespace >= namespace }
+    var found: [StoredObject] = []
+    var at = first
+    while at < order.count, order[at].namespace == namespace {
+      found.append(objects[order[at]]!)
+      at += 1
+    }
+    return found
+  }
+
+  /// The objects after a key, at most so many and one more, so that the caller sees whether there are more.
+  func list(namespace: String, after key: ObjectKey?) -> ArraySlice<StoredObject> {
+    let all = list(namespace: namespace)
+    guard let key else { return all[...] }
+    return all[all.partitioningIndex { $0.key > key }...]
+  }
+
+  /// Puts an object that was read from the store; nobody is told.
+  func restore(_ object: StoredObject) {
+    if objects.updateValue(object, forKey: object.key) == nil { order.append(object.key) }
+  }
+
+  func finishRestoring() { order.sort() }
+
+  @discardableResult
+  func put(_ object: StoredObject) -> ObjectChange {
+    let previous = objects.updateValue(object, forKey: object.key)
+    if previous == nil {
+      order.insert(object.key, at: order.partitioningIndex { $0 >= object.key })
+    }
+    let change = ObjectChange(
+      kind: previous == nil ? .added : .modified, revision: object.revision, object: object, previous: previous)
+    record(change)
+    return change
+  }
+
+  /// Removes an object; `last` is its last state with the revision of the deletion.
+  func remove(_ last: StoredObject) -> ObjectChange? {
+    guard let previous = objects.removeValue(forKey: last.key) else { return nil }
+    order.remove(at: order.partitioningIndex { $0 >= last.key })
+    let change = ObjectChange(kind: .deleted, revision: last.revision, object: last, previous: previous)
+    record(change)
+    return change
+  }
+
+  private func record(_ change: ObjectChange) {
+    window.append(change)
+    while window.count - windowStart > Self.windowLimit {
+      oldest = window[windowStart].revision
+      windowStart += 1
+    }
+    if windowStart > Self.windowLimit {
+      window.removeFirst(windowStart)
+      windowStart = 0
+    }
+  }
+
+  /// The changes after a revision that is not older than ``oldest``.
+  func changes(after revision: Int) -> ArraySlice<ObjectChange> {
+    let held = window[windowStart...]
+    var low = held.startIndex
+    var high = held.endIndex
+    while low < high {
+      let middle = (low + high) / 2
+      if held[middle].revision > revision { high = middle } else { low = middle + 1 }
+    }
+    return held[low...]
+  }
+
+  /// The objects as they were at a revision that is not older than ``oldest``.
+  func list(namespace: String, at revision: Int) -> [StoredObject] {
+    let later = changes(after: revision)
+    guard !later.isEmpty else { return list(namespace: namespace) }
+    var state = objects
+    for change in later.reversed() { state[change.object.key] = change.previous }
+    return state.values.filter { namespace.isEmpty || $0.key.namespace == namespace }.sorted { $0.key < $1.key }
+  }
+
+  /// Lets go of parsed values beyond what is likely to be asked for again.
+  func dropValues() {
+    for key in order { objects[key]?.dropValue() }
+    for change in window { change.object.dropValue() }
+  }
+}

@@ -1,0 +1,119 @@
+import Wire
+import World
+
+extension APIServer {
+  /// `pods/log`: asks the kubelet, cuts what was asked for, and follows.
+  func logs(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
+    let pod = try existing(exchange, row)
+    let name = pod.key.name
+    let container = try container(exchange, pod.json)
+    guard !(pod.json["spec"]["nodeName"].string ?? "").isEmpty else {
+      throw .badRequest("pod \(name) does not have a host assigned")
+    }
+    guard let runtime = storey.containers else {
+      throw .internalError(
+        "Get \"https://\(pod.json["status"]["hostIP"].string ?? ""):10250/containerLogs\": dial tcp: connect: connection refused"
+      )
+    }
+    let request = exchange.request
+    let output: ContainerOutput
+    switch runtime.logs(
+      cluster: id, pod: pod.json, container: container, previous: RequestInfo.flag(request.parameter("previous")))
+    {
+    case .success(let found): output = found
+    case .failure(let status): throw status
+    }
+    let lines = chosen(output.lines, request)
+    let withTimes = RequestInfo.flag(request.parameter("timestamps"))
+    let render: (ContainerOutput.Line) -> String = { line in
+      withTimes ? "\(line.at.rfc3339Nano) \(line.text)\n" : "\(line.text)\n"
+    }
+    var text = lines.map(render).joined()
+    if let limit = request.parameter("limitBytes").flatMap(Int.init), text.utf8.count > limit {
+      text = String(decoding: text.utf8.prefix(limit), as: UTF8.self)
+    }
+    guard RequestInfo.flag(request.parameter("follow")), output.isRunning,
+      case .outside(let responder) = exchange.target
+    else { return Answer(200, .bytes(Array(text.utf8), contentType: "text/plain")) }
+    var headers = APIServer.headers(exchange)
+    headers.add("Content-Type", "text/plain")
+    let stream = DeferredStream(responder: responder, headers: headers)
+    let follower = watches.follow { id in
+      LogFollower(
+        id: id, key: .init(namespace: pod.key.namespace, pod: name, container: container), stream: stream,
+        sent: output.lines.count, render: render)
+    }
+    let closed = storey.onStreamClosed
+    let id = follower.id
+    let first = Array(text.utf8)
+    world.afterCommit {
+      stream.begin { closed(id) }
+      if !first.isEmpty { stream.write(first) }
+    }
+    return Answer(200, .streaming)
+  }
+
+  private func container(_ exchange: Exchange, _ pod: JSON) throws(KubeStatus) -> String {
+    let spec = pod["spec"]
+    let names = spec["containers"].items.compactMap { $0["name"].string }
+    let initial = spec["initContainers"].items.compactMap { $0["name"].string }
+    let others = initial + spec["ephemeralContainers"].items.compactMap { $0["name"].string }
+    let name = exchange.info.name
+    if let wanted = exchange.request.parameter("container"), !wanted.isEmpty {
+      guard names.contains(wanted) || others.contains(wanted) else {
+        throw .badRequest("container \(wanted) is not valid for pod \(name)")
+      }
+      return wanted
+    }
+    guard names.count == 1, others.isEmpty else {
+      if names.count == 1, others.isEmpty { return names[0] }
+      var text = "a container name must be specified for pod \(name), choose one of: [\(names.joined(separator: " "))]"
+      if !initial.isEmpty { text += " or one of the init containers: [\(initial.joined(separator: " "))]" }
+      throw .badRequest(text)
+    }
+    return names[0]
+  }
+
+  private func chosen(_ lines: [ContainerOutput.Line], _ request: KubeRequest) -> [ContainerOutput.Line] {
+    var lines = lines
+    var since: Timestamp?
+    if let seconds = request.parameter("sinceSeconds").flatMap(Int.init) { since = now - .seconds(seconds) }
+    if let text = request.parameter("sinceTime") { since = Timestamp(rfc3339: text) }
+    if let since { lines = lines.filter { $0.at >= since } }
+    if let tail = request.parameter("tailLines").flatMap(Int.init), tail >= 0 { lines = Array(lines.suffix(tail)) }
+    return lines
+  }
+
+  func containerOutputChanged(namespace: String, pod: String, container: String) {
+    let key = LogFollower.Key(namespace: namespace, pod: pod, container: container)
+    let followers = watches.followers(of: key)
+    guard !followers.isEmpty else { return }
+    let output: ContainerOutput
+    if let object = read("pods", namespace, pod),
+      case .success(let found)? = storey.containers?.logs(
+        cluster: id, pod: object, container: container, previous: false)
+    {
+      output = found
+    } else {
+      output = ContainerOutput(lines: [], isRunning: false)
+    }
+    for follower in followers {
+      let fresh = output.lines.dropFirst(follower.sent).map(follower.render).joined()
+      follower.sent = max(follower.sent, output.lines.count)
+      let stream = follower.stream
+      world.afterCommit { if !fresh.isEmpty { stream.write(Array(fresh.utf8)) } }
+      if !output.isRunning {
+        watches.close(follower.id)
+        world.afterCommit { stream.end() }
+      }
+    }
+  }
+}
+
+extension Timestamp {
+  /// As container runtimes write it: nine digits of a second.
+  var rfc3339Nano: String {
+    let fraction = Int(microseconds - seconds * 1_000_000)
+    return "\(rfc3339.dropLast()).\(fraction.padded(6))000Z"
+  }
+}

@@ -1,0 +1,107 @@
+import Wire
+import World
+
+/// A watch by a client outside: what it wants to see, in which form, and where it goes.
+final class WatchStream {
+  /// Streams whose events are the same bytes.
+  struct Form: Hashable {
+    var kind: ObjectChange.Kind
+    var representation: Representation
+    var apiVersion: String
+  }
+
+  let id: UInt64
+  let row: KubeResource
+  /// Under which it is kept.
+  let resource: String
+  let namespace: String
+  let selection: Selection
+  let representation: Representation
+  let stream: DeferredStream
+  let sendsBookmarks: Bool
+  let endsAt: Timestamp
+  let renderer: ObjectRenderer
+  var isOpen = true
+
+  init(
+    id: UInt64, row: KubeResource, namespace: String, selection: Selection, representation: Representation,
+    stream: DeferredStream, sendsBookmarks: Bool, endsAt: Timestamp, renderer: ObjectRenderer
+  ) {
+    self.id = id
+    self.row = row
+    resource = APIServer.storage(row.qualifiedName)
+    self.namespace = namespace
+    self.selection = selection
+    self.representation = representation
+    self.stream = stream
+    self.sendsBookmarks = sendsBookmarks
+    self.endsAt = endsAt
+    self.renderer = renderer
+  }
+
+  func form(_ kind: ObjectChange.Kind) -> Form {
+    Form(kind: kind, representation: representation, apiVersion: row.apiVersion)
+  }
+
+  /// What a change is to this watch: an object that comes to be selected is added, one that ceases is deleted.
+  func sees(_ change: ObjectChange) -> ObjectChange.Kind? {
+    guard namespace.isEmpty || change.object.key.namespace == namespace else { return nil }
+    if selection.isEverything { return change.kind }
+    let before = change.previous.map { selection.matches($0.json) } ?? false
+    let after = change.kind != .deleted && selection.matches(change.object.json)
+    switch (before, after) {
+    case (false, false): return nil
+    case (false, true): return .added
+    case (true, true): return .modified
+    case (true, false): return .deleted
+    }
+  }
+
+  func event(_ kind: ObjectChange.Kind, _ change: ObjectChange) -> [UInt8] {
+    // One that ceases to be selected is shown as it last was, under the revision of the change.
+    if kind == .deleted, change.kind != .deleted, let previous = change.previous {
+      var last = previous.json
+      last["metadata"]["resourceVersion"] = .string(String(change.revision))
+      return frame(kind.rawValue, renderer.object(last, row, representation).bytes(.go))
+    }
+    return event(kind, change.object)
+  }
+
+  func event(_ kind: ObjectChange.Kind, _ object: StoredObject) -> [UInt8] {
+    if representation == .object, renderer.isKeptForm(row) { return frame(kind.rawValue, object.bytes) }
+    return frame(kind.rawValue, renderer.object(object.json, row, representation).bytes(.go))
+  }
+
+  func bookmark(_ revision: Int, isEndOfList: Bool = false) -> [UInt8] {
+    var metadata: JSON = ["resourceVersion": .string(String(revision))]
+    if isEndOfList { metadata["annotations"] = ["k8s.io/initial-events-end": "true"] }
+    let object: JSON = ["kind": .string(row.kind), "apiVersion": .string(row.apiVersion), "metadata": metadata]
+    return frame("BOOKMARK", renderer.bookmark(object, row, representation).bytes(.go))
+  }
+
+  static func failure(_ status: KubeStatus) -> [UInt8] {
+    Array("{\"type\":\"ERROR\",\"object\":".utf8) + status.json.bytes(.go) + Array("}\n".utf8)
+  }
+
+  private func frame(_ type: String, _ object: [UInt8]) -> [UInt8] {
+    var bytes = Array("{\"type\":\"\(type)\",\"object\":".utf8)
+    bytes.reserveCapacity(bytes.count + object.count + 2)
+    bytes += object
+    bytes += [UInt8(ascii: "}"), 0x0a]
+    return bytes
+  }
+}
+
+/// Which objects by labels and fields.
+struct Selection {
+  var labels = LabelSelector.everything
+  var fields = FieldSelector.everything
+  var rules: KindRules
+
+  var isEverything: Bool { labels.isEverything && fields.isEverything }
+
+  func matches(_ object: JSON) -> Bool {
+    (labels.isEverything || labels.matches(object["metadata"]["labels"]))
+      && (fields.isEverything || fields.matches { rules.field($0, of: object) })
+  }
+}
