@@ -26,6 +26,13 @@ extension FactSet {
   ) -> @Sendable (inout Self) -> Void {
     { $0[keyPath: path] = .unknown(.hidden) }
   }
+
+  /// The hiders of facts that stand inside these.
+  package static func lift<Inner: FactSet>(
+    _ path: any WritableKeyPath<Self, Inner> & Sendable
+  ) -> [@Sendable (inout Self) -> Void] {
+    Inner.hiders.map { hide in { @Sendable facts in hide(&facts[keyPath: path]) } }
+  }
 }
 
 extension Fact {
