@@ -287,6 +287,13 @@ def generate():
 
 
 def main():
+    if "--check" in sys.argv[1:]:
+        import botocore
+
+        made_with = open(os.path.join(ROOT, "aws", "VERSION"), encoding="utf-8").read().split()[-1]
+        if made_with != botocore.__version__:
+            print(f"the models were made with botocore {made_with}, this is {botocore.__version__}", file=sys.stderr)
+            sys.exit(3)
     files = generate()
     if "--check" in sys.argv[1:]:
         stale = []

@@ -2,6 +2,7 @@
 """botocore as the judge of our AWS codecs. Used by the tests; prints and reads one JSON value per line.
 
   requests   makes inputs for every operation of every packed service and prints how botocore writes them
+  signed     prints requests that botocore has signed, by header and by query
   answers    reads answers that we wrote, with what they should say, and prints what botocore reads otherwise
 """
 
@@ -10,12 +11,13 @@ import datetime
 import json
 import random
 import sys
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import botocore.loaders
 import botocore.model
 import botocore.parsers
 import botocore.serialize
+from botocore import auth, awsrequest, credentials
 from botocore.awsrequest import HeadersDict
 
 from aws_models import SERVICES
@@ -124,6 +126,48 @@ def requests():
                 )
 
 
+def signed():
+    """Requests with a signature each, of 2024-01-02T03:04:05Z."""
+    maker = random.Random("signed")
+    stamp = "20240102T030405Z"
+    paths = ["/", "/clusters/demo", "/clusters/a%2Fb/access-entries/arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fx", "/a//b/../c/./d/", "/~-._"]
+    queries = ["", "Action=GetCallerIdentity&Version=2011-06-15", "b=2&a=1&a=0&c", "tagKeys=a%20b&tagKeys=%D0%BA", "x=%2F%3D&y="]
+    bodies = [b"", b"{}", b"Action=X&Y=\xff\x00"]
+    for turn in range(200):
+        token = maker.choice([None, "IQoJb3JpZ2luX2VjE+/=="])
+        keys = credentials.Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", token)
+        by_query = maker.random() < 0.4
+        query = maker.choice(queries)
+        url = "http://localhost:4566" + maker.choice(paths) + ("?" + query if query else "")
+        headers = {}
+        if maker.random() < 0.5:
+            headers["X-K8s-Aws-Id"] = maker.choice(["demo", "  a   b "])
+        method = "GET" if by_query else maker.choice(["GET", "POST", "PUT"])
+        request = awsrequest.AWSRequest(
+            method=method, url=url, headers=headers, data=b"" if by_query else maker.choice(bodies)
+        )
+        region, name = maker.choice([("us-east-1", "sts"), ("eu-west-1", "eks")])
+        signer = (auth.SigV4QueryAuth if by_query else auth.SigV4Auth)(keys, name, region)
+        request.context["timestamp"] = stamp
+        auth.get_current_datetime = lambda: datetime.datetime(2024, 1, 2, 3, 4, 5)
+        signer.add_auth(request)
+        parts = urlsplit(request.url)
+        print(
+            json.dumps(
+                {
+                    "method": method,
+                    "path": parts.path,
+                    "query": parts.query,
+                    "headers": [["Host", "localhost:4566"]] + [[k, v] for k, v in request.headers.items()],
+                    "body": base64.b64encode(request.data or b"").decode(),
+                    "region": region,
+                    "service": name,
+                    "token": token,
+                }
+            )
+        )
+
+
 def plain(value):
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
@@ -168,4 +212,4 @@ def answers():
 
 
 if __name__ == "__main__":
-    {"requests": requests, "answers": answers}[sys.argv[1]]()
+    {"requests": requests, "signed": signed, "answers": answers}[sys.argv[1]]()

@@ -1,6 +1,5 @@
 import Testing
-
-@testable import Wire
+import Wire
 
 /// Broken requests and answers end in an error or a value, never in a crash, and in time.
 @Suite struct ProtocolFuzzTests {

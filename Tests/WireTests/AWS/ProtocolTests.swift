@@ -1,6 +1,5 @@
 import Testing
-
-@testable import Wire
+import Wire
 
 /// Requests as the aws CLI and the SDKs send them, and the answers that they expect.
 @Suite struct ProtocolTests {
@@ -331,9 +330,7 @@ import Testing
 
   private func route(_ service: String, _ operation: String) throws -> AWSRoute {
     let model = try #require(AWSServiceModel.named(service))
-    return AWSRoute(
-      service: model, operation: try #require(model.operation(operation)), format: model.format, region: nil,
-      accessKeyID: nil, answersJSON: false, parameters: [])
+    return AWSRoute(service: model, operation: try #require(model.operation(operation)), format: model.format)
   }
 
   @Test func answersOfEveryProtocol() throws {

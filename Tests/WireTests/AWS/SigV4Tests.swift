@@ -1,6 +1,5 @@
 import Testing
-
-@testable import Wire
+import Wire
 
 @Suite struct SigV4Tests {
   /// The access key of AWS's own examples.

@@ -1,7 +1,7 @@
 /// The forms of the query protocol and of EC2's kind of it.
-enum QueryCodec {
+package enum QueryCodec {
   /// More parameters than this are refused.
-  static let parameterLimit = 10_000
+  package static let parameterLimit = 10_000
   static let depthLimit = 32
 
   // MARK: Writing

@@ -1,23 +1,23 @@
 /// An element of an XML text: what AWS answers are made of. Prefixes are dropped from names.
-struct XMLElement: Sendable, Equatable {
-  var name: String
-  var attributes: [(name: String, value: String)] = []
-  var children: [XMLElement] = []
+package struct XMLElement: Sendable, Equatable {
+  package var name: String
+  package var attributes: [(name: String, value: String)] = []
+  package var children: [XMLElement] = []
   /// The text directly inside.
-  var text = ""
+  package var text = ""
 
-  init(name: String) { self.name = name }
+  package init(name: String) { self.name = name }
 
-  static func == (a: XMLElement, b: XMLElement) -> Bool {
+  package static func == (a: XMLElement, b: XMLElement) -> Bool {
     a.name == b.name && a.text == b.text && a.children == b.children
       && a.attributes.elementsEqual(b.attributes) { $0 == $1 }
   }
 
-  func child(_ name: String) -> XMLElement? { children.first { $0.name == name } }
-  func attribute(_ name: String) -> String? { attributes.first { $0.name == name }?.value }
+  package func child(_ name: String) -> XMLElement? { children.first { $0.name == name } }
+  package func attribute(_ name: String) -> String? { attributes.first { $0.name == name }?.value }
 
   /// Parses a text; nil when it isn't well-formed, goes deeper than 100 elements or has a document type.
-  static func parse(_ bytes: [UInt8]) -> XMLElement? {
+  package static func parse(_ bytes: [UInt8]) -> XMLElement? {
     var parser = XMLParser(bytes: bytes)
     return parser.document()
   }

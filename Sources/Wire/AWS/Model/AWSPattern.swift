@@ -2,7 +2,7 @@
 ///
 /// Knows what the models use: classes, groups, alternatives, greedy and lazy repetition, look-ahead, anchors.
 /// Time is bounded by the size of program times text: a pair of instruction and position is tried once.
-struct AWSPattern: Sendable {
+package struct AWSPattern: Sendable {
   indirect enum Node: Sendable {
     case set(CharacterSet)
     case sequence([Node])
@@ -34,13 +34,13 @@ struct AWSPattern: Sendable {
   private static let workLimit = 16_000_000
 
   /// Nil when the expression uses something that is not known here.
-  init?(_ text: String) {
+  package init?(_ text: String) {
     var parser = AWSPatternParser(text)
     guard let node = parser.parse(), emit(node) else { return nil }
     program.append(.accept)
   }
 
-  func matches(_ text: String) -> Bool {
+  package func matches(_ text: String) -> Bool {
     let characters = Array(text.unicodeScalars)
     guard program.count * (characters.count + 1) <= AWSPattern.workLimit else { return true }
     return run(from: 0, at: 0, characters, whole: true)

@@ -38,7 +38,7 @@ package final class AWSShape: @unchecked Sendable {
 
   private var indexByName: [String: Int] = [:]
   private var indexByWireName: [String: Int] = [:]
-  var compiledPattern: AWSPattern?
+  package internal(set) var compiledPattern: AWSPattern?
 
   init(kind: Kind) { self.kind = kind }
 

@@ -18,7 +18,7 @@ extension AWSProtocol {
   }
 
   /// The input as it came, not validated.
-  static func decodeInput(_ request: HTTPRequest, _ route: AWSRoute) throws(AWSError) -> JSON {
+  package static func decodeInput(_ request: HTTPRequest, _ route: AWSRoute) throws(AWSError) -> JSON {
     guard request.body.count <= bodyLimit else {
       throw AWSError(
         code: route.format.isQuery ? "RequestEntityTooLarge" : "RequestEntityTooLargeException",

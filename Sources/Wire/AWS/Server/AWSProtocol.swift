@@ -11,6 +11,19 @@ package struct AWSRoute: Sendable {
   package let answersJSON: Bool
   /// The parameters of query string and form, decoded.
   let parameters: [(name: String, value: String)]
+
+  package init(
+    service: AWSServiceModel, operation: AWSOperation, format: AWSFormat, region: String? = nil,
+    accessKeyID: String? = nil, answersJSON: Bool = false, parameters: [(name: String, value: String)] = []
+  ) {
+    self.service = service
+    self.operation = operation
+    self.format = format
+    self.region = region
+    self.accessKeyID = accessKeyID
+    self.answersJSON = answersJSON
+    self.parameters = parameters
+  }
 }
 
 /// A request with its input in the canonical form: an object of the model's member names, timestamps in

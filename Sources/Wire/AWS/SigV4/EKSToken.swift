@@ -12,7 +12,7 @@ package enum EKSToken {
   }
 
   /// The URL inside the token.
-  static func presignedURL(
+  package static func presignedURL(
     cluster: String, region: String, credentials: AWSCredentials, endpoint: String?, now: Timestamp
   ) -> String {
     let endpoint = AWSEndpoint(endpoint ?? "https://sts.\(region).\(AWSEndpoint.suffix(region: region))")

@@ -117,7 +117,7 @@ package enum SigV4 {
 
   // MARK: The canonical request
 
-  static func canonicalRequest(_ request: HTTPRequest, signedHeaders: [String]) -> String {
+  package static func canonicalRequest(_ request: HTTPRequest, signedHeaders: [String]) -> String {
     var out = "\(request.method)\n\(canonicalPath(request.path))\n\(canonicalQuery(request.query))\n"
     for name in signedHeaders {
       let values = request.headers.all(name).map(trimmed)
