@@ -72,5 +72,7 @@ extension Catalogue {
   /// Every link there is, in the order in which they are tried.
   package static let all = Catalogue([
     KubeletSilent(), InstanceNotRunning(), NodeLockedOut(), RoleNotMapped(), RoleIsMapped(), NodeIsReady(),
+    CNINotInitialized(), CNIAgentNotReady(), OtherCNINotReady(), CNIAbsent(), CNIAgentIsReady(),
+    CNICallsDenied(), CNIPolicyMissing(), CNICallsAreAllowed(),
   ])
 }

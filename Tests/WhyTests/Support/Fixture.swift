@@ -384,3 +384,96 @@ extension Fixture {
     remove(prefix: "aws/eks/describe-access-entry")
   }
 }
+
+extension Fixture {
+  /// AmazonEKS_CNI_Policy was detached before the node came up.
+  mutating func detachCNIPolicy(_ n: Int = 1) {
+    edit("aws/iam/list-attached-role-policies--rolename=demo-node") { answer in
+      answer["AttachedPolicies"] = .array(
+        answer["AttachedPolicies"].items.filter { $0["PolicyName"].string != "AmazonEKS_CNI_Policy" })
+    }
+    let name = Fixture.nodeName(n)
+    edit("kubernetes/nodes", named: name) { node in
+      node["status"]["conditions"] = [
+        [
+          "type": "Ready", "status": "False", "reason": "KubeletNotReady",
+          "message":
+            "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized",
+          "lastTransitionTime": "2026-11-22T12:00:15Z", "lastHeartbeatTime": "2026-11-22T12:04:05Z",
+        ]
+      ]
+    }
+    edit("kubernetes/pods", named: "aws-node-\(n)") { pod in
+      pod["status"]["conditions"] = [
+        ["type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-22T12:00:15Z"],
+        ["type": "Ready", "status": "False", "lastTransitionTime": "2026-11-22T12:00:15Z"],
+      ]
+      pod["status"]["containerStatuses"] = [
+        [
+          "name": "aws-node", "ready": false, "restartCount": 3,
+          "state": ["waiting": ["reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"]],
+        ]
+      ]
+    }
+  }
+
+  mutating func missingPermissionsEvent(_ n: Int = 1) {
+    event(
+      "Pod", "aws-node-\(n)", namespace: "kube-system", uid: "uid-aws-node-\(n)", reason: "MissingIAMPermissions",
+      message:
+        "Unauthorized operation: failed to call ec2:DescribeNetworkInterfaces due to missing permissions. Please refer https://github.com/aws/amazon-vpc-cni-k8s/blob/master/docs/iam-policy.md to attach relevant policy to IAM role",
+      count: 4)
+  }
+
+  /// Loud events about other things.
+  mutating func noise() {
+    for index in 0..<60 {
+      event(
+        "Pod", "noise-\(index)", uid: "noise-\(index)", reason: ["BackOff", "FailedMount", "Unhealthy"][index % 3],
+        message: "failed to assign an IP address to container; Unauthorized; OOMKilled \(index)", count: 100 + index)
+    }
+  }
+
+  /// A node of Auto Mode: named by instance id, no aws-node, no kube-proxy.
+  static func autoMode() -> Fixture {
+    var f = Fixture.healthy(nodes: 1)
+    let id = Fixture.instanceID(1)
+    f.edit("kubernetes/nodes", named: Fixture.nodeName(1)) { node in
+      node["metadata"]["name"] = .string(id)
+      node["metadata"]["labels"] = [
+        "eks.amazonaws.com/compute-type": "auto", "node.kubernetes.io/instance-type": "c6g.large",
+        "topology.kubernetes.io/zone": "us-east-1a",
+      ]
+      node["status"]["nodeInfo"]["osImage"] = "Bottlerocket (EKS Auto, Standard)"
+    }
+    f.edit("kubernetes/leases.coordination.k8s.io") { list in
+      var lease = list["items"][0]
+      lease["metadata"]["name"] = .string(id)
+      list["items"] = [lease]
+    }
+    f.files["kubernetes/daemonsets.apps"] = ["kind": "List", "apiVersion": "v1", "items": []]
+    f.files["kubernetes/pods"] = ["kind": "List", "apiVersion": "v1", "items": []]
+    f.edit("aws/eks/describe-access-entry--clustername=demo,principalarn=\(PercentEncoding.encode(roleARN))") { entry in
+      entry["accessEntry"]["type"] = "EC2"
+      entry["accessEntry"]["username"] = "system:node:{{SessionName}}"
+    }
+    f.files["kubernetes/pods"] = ["kind": "List", "apiVersion": "v1", "items": []]
+    var pod = Fixture.pod("web-1", node: 1, app: "web", address: "10.0.30.40")
+    pod["spec"]["nodeName"] = .string(id)
+    f.add("kubernetes/pods", pod)
+    return f
+  }
+
+  /// Cilium in place of the VPC CNI and kube-proxy.
+  static func cilium() -> Fixture {
+    var f = Fixture.healthy(nodes: 1)
+    f.files["kubernetes/daemonsets.apps"] = ["kind": "List", "apiVersion": "v1", "items": []]
+    f.add("kubernetes/daemonsets.apps", Fixture.daemonSet("cilium", notComputeTypes: ["fargate"]))
+    f.files["kubernetes/pods"] = ["kind": "List", "apiVersion": "v1", "items": []]
+    f.add(
+      "kubernetes/pods",
+      Fixture.pod("cilium-1", "kube-system", node: 1, app: "cilium", hostNetwork: true, address: "10.0.1.21"))
+    f.add("kubernetes/pods", Fixture.pod("web-1", node: 1, app: "web", address: "192.168.3.4"))
+    return f
+  }
+}

@@ -1,0 +1,92 @@
+import Evidence
+import Mechanisms
+import Wire
+
+/// The VPC CNI's EC2 calls are refused: seen in an event, or told by the role's policies.
+struct CNICallsDenied: Link {
+  let code = "identity/cni-calls-denied"
+  let explains: [Effect.Kind] = [.cniAgentBroken, .poolCannotGrow]
+  let worlds = Worlds.vpcCNI
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let nodeName = effect.entity.kind == "Node" ? effect.entity.name : effect.detail
+    let found = await world.cniPod(on: nodeName)
+    guard let pod = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
+    let agent = await world.cniAgent(pod, node: nodeName)
+    let calls = effect.kind == .cniAgentBroken ? VPCCNICalls.atStart : VPCCNICalls.all
+    let check = await CNICalls.check(agent, calls, world)
+    let events = await world.events(about: pod, kind: "Pod").events
+      .filter { $0.reason == "MissingIAMPermissions" && world.now - $0.last < .seconds(900) }
+    let refused = events.first.flatMap { VPCCNICalls.refusedAction(inEvent: $0.message) } ?? check.denied.first
+    let who = agent.roleARN.value.map { "role \(ARN.parse($0)?.name ?? $0)" } ?? "its role"
+    let cause = Effect(
+      .cniRoleDenied, Entity("Pod", pod["metadata"]["name"].string ?? "", namespace: "kube-system"), detail: nodeName)
+    if let event = events.first, check.denied.isEmpty, !check.isOpen {
+      // The policies allow it now: the event tells of a time before.
+      return .refuted(
+        "the role may make the CNI's EC2 calls now; the refusal is older",
+        check.evidence + [event.exhibit(now: world.now)])
+    }
+    if let refused, !events.isEmpty || !check.denied.isEmpty {
+      return .holds(
+        Explanation(
+          "EC2 refuses its calls, \(refused) for one: they are made as \(who)",
+          entity: Entity("Pod", pod["metadata"]["name"].string ?? "", namespace: "kube-system"),
+          evidence: events.prefix(1).map { $0.exhibit(now: world.now) } + agent.evidence, causes: [.init(cause)],
+          lastSymptomAt: events.first?.last))
+    }
+    if !check.gaps.isEmpty { return .open(check.gaps) }
+    return .refuted("the role may make the CNI's EC2 calls", check.evidence)
+  }
+}
+
+/// A role lacks the permissions that the VPC CNI needs.
+struct CNIPolicyMissing: Link {
+  let code = "identity/cni-policy-missing"
+  let explains: [Effect.Kind] = [.cniRoleDenied]
+  let worlds = Worlds.vpcCNI
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let pod = await world.object(.pods, namespace: "kube-system", name: effect.entity.name)
+    guard let item = pod.first else { return pod.gap.map { .open([$0]) } ?? .silent }
+    let agent = await world.cniAgent(item, node: effect.detail)
+    let check = await CNICalls.check(agent, VPCCNICalls.all, world)
+    guard !check.denied.isEmpty else {
+      return check.gaps.isEmpty ? .refuted("the role's policies allow them", check.evidence) : .open(check.gaps)
+    }
+    let arn = agent.roleARN.value ?? ""
+    let role = Entity("Role", ARN.parse(arn)?.name ?? arn)
+    let root = CNICalls.root(check, agent, role, world, nodeName: effect.detail)
+    return .holds(
+      Explanation(
+        "of the \(VPCCNICalls.all.count) EC2 calls the VPC CNI makes, \(check.denied.count == VPCCNICalls.all.count ? "none is" : "\(check.denied.count) aren't") allowed by the policies of role \(role.name)\(check.reason.map { ": \($0)" } ?? "")",
+        entity: role, evidence: check.evidence, root: root))
+  }
+}
+
+/// A role allows what the VPC CNI needs; or doesn't any more, behind a node that still looks well.
+struct CNICallsAreAllowed: Link {
+  let code = "identity/cni-calls-allowed"
+  let explains: [Effect.Kind] = [.cniCallsAllowed]
+  let worlds = Worlds.vpcCNI
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let pod = await world.object(.pods, namespace: "kube-system", name: effect.entity.name)
+    guard let item = pod.first else { return pod.gap.map { .open([$0]) } ?? .silent }
+    let agent = await world.cniAgent(item, node: effect.detail)
+    let check = await CNICalls.check(agent, VPCCNICalls.all, world)
+    let role = Entity("Role", agent.roleARN.value.flatMap { ARN.parse($0)?.name } ?? "")
+    if !check.denied.isEmpty {
+      return .holds(
+        Explanation(
+          "aws-node lives on what it has: EC2 would refuse its next call, \(check.denied[0])", entity: role,
+          evidence: agent.evidence + check.evidence,
+          root: CNICalls.root(check, agent, role, world, nodeName: effect.detail)))
+    }
+    if !check.gaps.isEmpty { return .open(check.gaps) }
+    return .holds(
+      Explanation(
+        "role \(role.name) allows all \(VPCCNICalls.all.count) EC2 calls that the VPC CNI makes", entity: role,
+        evidence: agent.evidence + check.evidence))
+  }
+}
