@@ -26,7 +26,6 @@ import Wire
       answer.roots.first?.cause.fixes.first?.command
         == "aws iam attach-role-policy --role-name demo-node --policy-arn arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy --region us-east-1"
     )
-    print(TextRenderer().render(answer))
   }
 
   @Test(arguments: [
@@ -39,7 +38,6 @@ import Wire
     #expect(answer.status == .unproven)
     #expect(answer.roots.isEmpty)
     #expect(answer.gaps.contains { $0.isDeciding })
-    print(TextRenderer().render(answer))
   }
 
   @Test func noiseChangesNothing() async throws {

@@ -22,7 +22,6 @@ import Wire
 
   @Test(arguments: [
     "aws/eks/list-access-entries--clustername=demo", "aws/eks/describe-cluster--name=demo",
-    "aws/ec2/describe-instances",
   ])
   func withoutTheDecidingEvidenceItIsUnproven(path: String) async throws {
     var f = Fixture.healthy()

@@ -16,14 +16,12 @@ import Wire
     let answer = try await Fixture.autoMode().ask("node", Fixture.instanceID(1))
     #expect(answer.status == .healthy)
     expectSilence(answer)
-    print(TextRenderer().render(answer))
   }
 
   @Test func ciliumIsHealthyWithoutAWordOnTheVPCCNI() async throws {
     let answer = try await Fixture.cilium().ask("node", Fixture.nodeName(1))
     #expect(answer.status == .healthy)
     expectSilence(answer)
-    print(TextRenderer().render(answer))
   }
 
   @Test func anUninitializedNetworkUnderCiliumIsNotTheVPCCNIs() async throws {
@@ -46,6 +44,5 @@ import Wire
     #expect(answer.status == .unproven)
     #expect(answer.chain.map(\.code).contains("addresses/other-cni-not-ready"))
     expectSilence(answer)
-    print(TextRenderer().render(answer))
   }
 }

@@ -78,8 +78,8 @@ package struct TextRenderer: Sendable {
 
   private func tail(_ answer: Answer, _ lines: inout [String]) {
     for ruledOut in answer.ruledOut {
-      let evidence = ruledOut.evidence.map(\.text).joined(separator: "   ")
-      lines.append("  \(pad("ruled out", 12))\(ruledOut.statement)\(evidence.isEmpty ? "" : "   [\(evidence)]")")
+      let evidence = ruledOut.evidence.prefix(3).map { Ages.shortened($0.text, 110) }.joined(separator: "; ")
+      lines.append("  \(pad("ruled out", 12))\(ruledOut.statement)\(evidence.isEmpty ? "" : " (\(evidence))")")
     }
     for gap in answer.gaps where !(gap.isDeciding && answer.status == .unproven) {
       lines.append(
