@@ -133,6 +133,8 @@ import Wire
     #expect(world.refused.count == 11)
     world.loops(1)
     #expect(world.pool.totalIPs == 18)
+    // The sandboxes that failed are tried again.
+    world.addPods(9..<20)
     world.loops(1)
     #expect(world.pool.totalIPs == 27)
   }
