@@ -1,15 +1,27 @@
-package import Wire
 package import World
 
 /// EC2 instances as machines: what boots on them.
 package enum Machine {
   /// Makes the kinds of component known; once for each world, before it is restored.
-  package static func know(in world: World) {}
+  package static func know(in world: World) { world.know(NodeBoot.self, Kubelet.self, LeaseKeeper.self) }
 
-  /// An instance has reached `running`: its image boots. `instance` is as DescribeInstances tells it,
-  /// `userData` decoded from base64.
-  package static func boot(instance: JSON, userData: String, region: String, in world: World) {}
+  /// An instance has booted: cloud-init and nodeadm begin.
+  package static func boot(instanceID: String, in world: World) {
+    guard !world.exists(NodeBoot.id(instanceID)) else { return }
+    world.spawn(NodeBoot.id(instanceID), NodeBoot(instanceID: instanceID, region: world.region))
+  }
 
   /// The instance is gone: nothing on it acts any more.
-  package static func terminate(instanceID: String, in world: World) {}
+  package static func terminate(instanceID: String, in world: World) {
+    if let kubelet = world.state(of: Kubelet.id(instanceID), as: Kubelet.self) {
+      for program in kubelet.programs { world.stop(program) }
+      world.kube.host?.unwatch(cluster: kubelet.identity.cluster, component: Kubelet.id(instanceID))
+    }
+    for id in [NodeBoot.id(instanceID), LeaseKeeper.id(instanceID), Kubelet.id(instanceID)] { world.stop(id) }
+  }
+}
+
+extension Kubelet {
+  /// Components that run as containers of the node, in order.
+  var programs: [ComponentID] { pods.values.flatMap(\.containers).compactMap(\.program).sorted() }
 }

@@ -1,0 +1,457 @@
+import Wire
+import World
+
+/// Containers of a node's pods: images, starts, probes, ends, restarts.
+extension Kubelet {
+  func spec(of name: String, _ pod: ObjectView) -> JSON {
+    (pod.spec["containers"].items + pod.spec["initContainers"].items).first { $0["name"].string == name } ?? .null
+  }
+
+  func behaviour(of name: String, _ pod: ObjectView) -> ImageBehaviour {
+    let spec = spec(of: name, pod)
+    return ImageBehaviour.of(
+      image: spec["image"].string ?? "", command: spec["command"].strings, args: spec["args"].strings)
+  }
+
+  private func about(_ container: ContainerRecord, _ pod: ObjectView) -> JSON {
+    var reference = pod.reference
+    reference["fieldPath"] = .string("spec.\(container.isInit ? "initContainers" : "containers"){\(container.name)}")
+    return reference
+  }
+
+  // MARK: - Order
+
+  /// Starts what may start: init containers one after another, then all others.
+  mutating func runContainers(
+    _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    for index in record.containers.indices where record.containers[index].isInit {
+      drive(&record, index, pod, &turn, context)
+      let container = record.containers[index]
+      let isDone = container.isSidecar ? container.isRunning && container.hasStarted : container.exit?.code == 0
+      guard isDone else {
+        // Sidecars that run already are still looked after.
+        for other in 0..<index where record.containers[other].isSidecar {
+          drive(&record, other, pod, &turn, context)
+        }
+        return
+      }
+    }
+    for index in record.containers.indices {
+      let container = record.containers[index]
+      if !container.isInit {
+        if case .waiting("PodInitializing", let message) = container.state {
+          record.containers[index].state = .waiting(reason: "PodInitializing", message: message)
+        }
+        drive(&record, index, pod, &turn, context)
+      }
+    }
+  }
+
+  private mutating func drive(
+    _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    switch record.containers[index].state {
+    case .running:
+      probe(&record, index, pod, &turn, context)
+      if let ends = record.containers[index].ends {
+        turn.at(ends, quietly: ends - context.now > .seconds(60))
+      }
+    case .waiting: start(&record, index, pod, &turn, context)
+    case .terminated(let exit):
+      guard mayRestart(record.containers[index], exit, pod) else { return }
+      restart(&record, index, exit, pod, &turn, context)
+    }
+  }
+
+  private func mayRestart(_ container: ContainerRecord, _ exit: ContainerExit, _ pod: ObjectView) -> Bool {
+    if container.isSidecar { return true }
+    switch pod.spec["restartPolicy"].string ?? "Always" {
+    case "Always": return !container.isInit || exit.code != 0
+    case "OnFailure": return exit.code != 0
+    default: return false
+    }
+  }
+
+  private mutating func restart(
+    _ record: inout PodRecord, _ index: Int, _ exit: ContainerExit, _ pod: ObjectView, _ turn: inout Turn,
+    _ context: Context
+  ) {
+    // Ten minutes of life make the pause start anew.
+    if exit.finishedAt - exit.startedAt >= .seconds(600) { record.containers[index].crashPause = .zero }
+    let pause = record.containers[index].crashPause
+    if record.containers[index].notBefore == nil, pause > .zero {
+      record.containers[index].notBefore = exit.finishedAt + pause
+    }
+    record.containers[index].last = exit
+    if let notBefore = record.containers[index].notBefore, notBefore > context.now {
+      let name = record.containers[index].name
+      let told = Self.goSeconds(pause)
+      let text = "back-off \(told) restarting failed container=\(name) pod=\(pod.name)_\(pod.namespace)(\(pod.uid))"
+      record.containers[index].state = .waiting(reason: "CrashLoopBackOff", message: text)
+      event(
+        about(record.containers[index], pod), context, type: "Warning", "BackOff",
+        "Back-off restarting failed container \(name) in pod \(pod.name)_\(pod.namespace)(\(pod.uid))")
+      turn.at(notBefore, quietly: record.containers[index].restarts > 3)
+      return
+    }
+    start(&record, index, pod, &turn, context)
+  }
+
+  private static func goSeconds(_ pause: Duration) -> String {
+    let seconds = pause.components.seconds
+    return seconds < 60 ? "\(seconds)s" : "\(seconds / 60)m\(seconds % 60)s"
+  }
+
+  // MARK: - Start
+
+  private mutating func start(
+    _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    if let notBefore = record.containers[index].notBefore, notBefore > context.now {
+      let isOld = record.containers[index].restarts > 3 || record.containers[index].failedPulls > 3
+      turn.at(notBefore, quietly: isOld)
+      return
+    }
+    guard pull(&record, index, pod, &turn, context) else { return }
+    if let fault = configFault(spec(of: record.containers[index].name, pod), pod, context) {
+      record.containers[index].state = .waiting(reason: "CreateContainerConfigError", message: fault)
+      event(about(record.containers[index], pod), context, type: "Warning", "Failed", "Error: \(fault)")
+      record.containers[index].notBefore = context.now + .seconds(10)
+      turn.at(context.now + .seconds(10), quietly: true)
+      return
+    }
+    run(&record, index, pod, &turn, context)
+  }
+
+  /// Whether the image is there; asks for it otherwise.
+  private mutating func pull(
+    _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) -> Bool {
+    let spec = spec(of: record.containers[index].name, pod)
+    let image = spec["image"].string ?? ""
+    let subject = about(record.containers[index], pod)
+    if record.containers[index].hasImage { return true }
+    guard ImageBehaviour.isReference(image) else {
+      record.containers[index].state = .waiting(
+        reason: "InvalidImageName",
+        message:
+          "Failed to apply default image tag \"\(image)\": couldn't parse image name \"\(image)\": invalid reference format"
+      )
+      event(
+        subject, context, type: "Warning", "InspectFailed",
+        "Failed to apply default image tag \"\(image)\": couldn't parse image name \"\(image)\": invalid reference format"
+      )
+      event(subject, context, type: "Warning", "Failed", "Error: InvalidImageName")
+      record.containers[index].notBefore = context.now + .seconds(10)
+      turn.at(context.now + .seconds(10), quietly: true)
+      return false
+    }
+    let policy = spec["imagePullPolicy"].string ?? "IfNotPresent"
+    if record.containers[index].pullEnds == nil {
+      if policy != "Always", images.contains(image) {
+        event(subject, context, "Pulled", "Container image \"\(image)\" already present on machine")
+        record.containers[index].hasImage = true
+        return true
+      }
+      if policy == "Never" {
+        record.containers[index].state = .waiting(
+          reason: "ErrImageNeverPull", message: "Container image \"\(image)\" is not present with pull policy of Never")
+        event(
+          subject, context, type: "Warning", "ErrImageNeverPull",
+          "Container image \"\(image)\" is not present with pull policy of Never")
+        event(subject, context, type: "Warning", "Failed", "Error: ErrImageNeverPull")
+        record.containers[index].notBefore = context.now + .seconds(10)
+        turn.at(context.now + .seconds(10), quietly: true)
+        return false
+      }
+      event(subject, context, "Pulling", "Pulling image \"\(image)\"")
+      record.containers[index].pullEnds = context.now + context.durations[.imagePull]
+    }
+    guard let ends = record.containers[index].pullEnds, ends <= context.now else {
+      turn.at(record.containers[index].pullEnds!)
+      return false
+    }
+    record.containers[index].pullEnds = nil
+    if let failure = ImageBehaviour.pullFailure(image) {
+      failedPull(&record, index, image, failure, pod, &turn, context)
+      return false
+    }
+    if !images.contains(image) { images.append(image) }
+    let took = Self.goMilliseconds(context.durations[.imagePull])
+    event(
+      subject, context, "Pulled",
+      "Successfully pulled image \"\(image)\" in \(took) (\(took) including waiting). Image size: \(Self.size(image)) bytes."
+    )
+    record.containers[index].hasImage = true
+    record.containers[index].failedPulls = 0
+    return true
+  }
+
+  private mutating func failedPull(
+    _ record: inout PodRecord, _ index: Int, _ image: String, _ failure: String, _ pod: ObjectView,
+    _ turn: inout Turn, _ context: Context
+  ) {
+    let subject = about(record.containers[index], pod)
+    let failures = record.containers[index].failedPulls
+    event(subject, context, type: "Warning", "Failed", "Failed to pull image \"\(image)\": \(failure)")
+    event(subject, context, type: "Warning", "Failed", "Error: ErrImagePull")
+    event(subject, context, "BackOff", "Back-off pulling image \"\(image)\"")
+    event(subject, context, type: "Warning", "Failed", "Error: ImagePullBackOff")
+    let pause = Duration.seconds(min(300, 10 << min(failures, 5)))
+    record.containers[index].failedPulls = failures + 1
+    record.containers[index].state = .waiting(
+      reason: "ImagePullBackOff", message: "Back-off pulling image \"\(image)\": ErrImagePull: \(failure)")
+    record.containers[index].notBefore = context.now + pause
+    turn.at(context.now + pause, quietly: failures > 1)
+  }
+
+  private static func size(_ image: String) -> Int {
+    var stream = RandomStream(seed: 0, entity: "image/\(image)")
+    return 20_000_000 + Int(stream.next() % 180_000_000)
+  }
+
+  private static func goMilliseconds(_ time: Duration) -> String {
+    let milliseconds = time.microseconds / 1000
+    return milliseconds < 1000 ? "\(milliseconds)ms" : "\(Double(milliseconds) / 1000)s"
+  }
+
+  /// Why the container's environment cannot be made.
+  private func configFault(_ spec: JSON, _ pod: ObjectView, _ context: Context) -> String? {
+    for variable in spec["env"].items {
+      for (field, resource, kind) in [
+        ("configMapKeyRef", "configmaps", "configmap"), ("secretKeyRef", "secrets", "secret"),
+      ] {
+        let reference = variable["valueFrom"][field]
+        guard let name = reference["name"].string, reference["optional"].bool != true else { continue }
+        guard let object = read(resource, pod.namespace, name, context) else { return "\(kind) \"\(name)\" not found" }
+        let key = reference["key"].string ?? ""
+        if !object["data"].has(key), !object["binaryData"].has(key) {
+          let title = kind == "secret" ? "Secret" : "ConfigMap"
+          return "couldn't find key \(key) in \(title) \(pod.namespace)/\(name)"
+        }
+      }
+    }
+    for source in spec["envFrom"].items {
+      for (field, resource, kind) in [
+        ("configMapRef", "configmaps", "configmap"), ("secretRef", "secrets", "secret"),
+      ] {
+        guard let name = source[field]["name"].string, source[field]["optional"].bool != true,
+          read(resource, pod.namespace, name, context) == nil
+        else { continue }
+        return "\(kind) \"\(name)\" not found"
+      }
+    }
+    return nil
+  }
+
+  private mutating func run(
+    _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    let name = record.containers[index].name
+    let subject = about(record.containers[index], pod)
+    event(subject, context, "Created", "Created container: \(name)")
+    event(subject, context, "Started", "Started container \(name)")
+    if case .terminated(let exit) = record.containers[index].state { record.containers[index].last = exit }
+    if record.containers[index].last != nil { record.containers[index].restarts += 1 }
+    let behaviour = behaviour(of: name, pod)
+    let id = context.random { $0.hex(64) }
+    record.containers[index].id = id
+    record.containers[index].state = .running(since: context.now)
+    record.containers[index].notBefore = nil
+    record.containers[index].wasToldToStop = false
+    record.containers[index].ends = behaviour.ends.map { context.now + $0 }
+    record.containers[index].endCode = behaviour.exitCode
+    record.containers[index].failedProbes = 0
+    record.containers[index].nextProbe = nil
+    record.containers[index].saysReady = nil
+    let probes = spec(of: name, pod)
+    record.containers[index].hasStarted = probes["startupProbe"].isNull
+    record.containers[index].isReady = probes["readinessProbe"].isNull && probes["startupProbe"].isNull
+    let stream = ContainerLogs.stream(
+      cluster: identity.cluster, pod: pod, container: name, attempt: record.containers[index].restarts)
+    for line in behaviour.output { context.world.logs.append(stream, at: context.now, "stdout \(line)") }
+    if !behaviour.output.isEmpty { ContainerLogs.told(context.world, identity.cluster, pod, name) }
+    record.containers[index].program = context.world.nodes.startProgram(
+      NodeHooks.Launch(
+        cluster: identity.cluster, instanceID: identity.instanceID, nodeName: identity.nodeName,
+        region: identity.region, container: name, containerID: id, pod: pod.json, kubelet: context.id), context)
+    probe(&record, index, pod, &turn, context)
+    if let ends = record.containers[index].ends { turn.at(ends, quietly: ends - context.now > .seconds(60)) }
+  }
+
+  // MARK: - End
+
+  /// Lets those end whose time has come.
+  mutating func endContainers(_ record: inout PodRecord, _ pod: ObjectView, _ context: Context) {
+    for index in record.containers.indices {
+      guard let since = record.containers[index].runningSince, let ends = record.containers[index].ends,
+        ends <= context.now
+      else { continue }
+      end(&record.containers[index], since: since, at: max(ends, since), context)
+    }
+  }
+
+  private func end(_ container: inout ContainerRecord, since: Timestamp, at: Timestamp, _ context: Context) {
+    let code = container.endCode
+    if let program = container.program {
+      context.world.stop(program)
+      container.program = nil
+    }
+    container.state = .terminated(
+      ContainerExit(
+        code: code, reason: code == 0 ? "Completed" : "Error", startedAt: since, finishedAt: at,
+        containerID: container.id))
+    container.ends = nil
+    container.isReady = false
+    container.hasStarted = false
+    // The first restart is at once, the second after ten seconds, and so on up to five minutes.
+    if container.restarts > 0 {
+      container.crashPause =
+        container.crashPause == .zero ? .seconds(10) : min(container.crashPause * 2, .seconds(300))
+    }
+    container.notBefore = nil
+  }
+
+  /// A program of a container tells how it fares.
+  mutating func programTold(_ value: JSON, _ context: Context) {
+    guard let uid = value["uid"].string, let name = value["container"].string, var record = pods[uid],
+      let index = record.containers.firstIndex(where: { $0.name == name && $0.id == value["id"].string })
+    else { return }
+    if let line = value["line"].string, let pod = read("pods", record.namespace, record.name, context) {
+      let stream = ContainerLogs.stream(
+        cluster: identity.cluster, pod: pod, container: name, attempt: record.containers[index].restarts)
+      context.world.logs.append(stream, at: context.now, "stdout \(line)")
+      ContainerLogs.told(context.world, identity.cluster, pod, name)
+    }
+    if let ready = value["ready"].bool { record.containers[index].saysReady = ready }
+    if let code = value["exit"].int {
+      record.containers[index].ends = context.now
+      record.containers[index].endCode = code
+    }
+    pods[uid] = record
+    if value["ready"].bool != nil || value["exit"].int != nil { sync(uid, context) }
+  }
+
+  // MARK: - Probes
+
+  private mutating func probe(
+    _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    guard let since = record.containers[index].runningSince, !record.containers[index].wasToldToStop else { return }
+    let spec = spec(of: record.containers[index].name, pod)
+    let isStarting = !record.containers[index].hasStarted
+    let kind = isStarting ? "startupProbe" : "readinessProbe"
+    let probe = spec[kind]
+    let liveness = spec["livenessProbe"]
+    guard !probe.isNull || !liveness.isNull else { return }
+    let first = since + .seconds((probe.isNull ? liveness : probe)["initialDelaySeconds"].int ?? 0)
+    let next = record.containers[index].nextProbe ?? first
+    guard next <= context.now else {
+      turn.at(next, quietly: record.containers[index].failedProbes > 3)
+      return
+    }
+    if !probe.isNull {
+      let failure = self.failure(of: probe, record.containers[index], record, pod)
+      if let failure {
+        failProbe(&record, index, probe, isStarting ? "Startup" : "Readiness", failure, pod, &turn, context)
+        if isStarting { return }
+      } else if isStarting {
+        record.containers[index].hasStarted = true
+        record.containers[index].failedProbes = 0
+        record.containers[index].nextProbe = nil
+        record.containers[index].isReady = spec["readinessProbe"].isNull
+        self.probe(&record, index, pod, &turn, context)
+        return
+      } else {
+        record.containers[index].isReady = true
+        record.containers[index].failedProbes = 0
+        record.containers[index].nextProbe = nil
+      }
+    }
+    checkLife(&record, index, liveness, pod, &turn, context)
+  }
+
+  private mutating func failProbe(
+    _ record: inout PodRecord, _ index: Int, _ probe: JSON, _ title: String, _ failure: String, _ pod: ObjectView,
+    _ turn: inout Turn, _ context: Context
+  ) {
+    // A program that has said nothing yet is given time before it is told about.
+    if record.containers[index].program == nil || record.containers[index].saysReady != nil {
+      event(
+        about(record.containers[index], pod), context, type: "Warning", "Unhealthy", "\(title) probe failed: \(failure)"
+      )
+    }
+    record.containers[index].failedProbes += 1
+    if title == "Readiness", record.containers[index].failedProbes >= probe["failureThreshold"].int ?? 3 {
+      record.containers[index].isReady = false
+    }
+    if title == "Startup", record.containers[index].failedProbes >= probe["failureThreshold"].int ?? 3 {
+      kill(&record, index, pod, "startup", &turn, context)
+      return
+    }
+    let period = Duration.seconds(probe["periodSeconds"].int ?? 10)
+    record.containers[index].nextProbe = context.now + period
+    // What a program waits for is its own affair; else nothing but its own failing keeps a probe busy.
+    turn.at(context.now + period, quietly: true)
+  }
+
+  private mutating func checkLife(
+    _ record: inout PodRecord, _ index: Int, _ probe: JSON, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    guard !probe.isNull, record.containers[index].program == nil, let since = record.containers[index].runningSince,
+      let failure = failure(of: probe, record.containers[index], record, pod)
+    else { return }
+    let period = probe["periodSeconds"].int ?? 10
+    let threshold = probe["failureThreshold"].int ?? 3
+    let first = since + .seconds(probe["initialDelaySeconds"].int ?? 0)
+    let last = first + .seconds(period * (threshold - 1))
+    event(
+      about(record.containers[index], pod), context, type: "Warning", "Unhealthy", "Liveness probe failed: \(failure)")
+    if last <= context.now {
+      kill(&record, index, pod, "liveness", &turn, context)
+    } else {
+      record.containers[index].nextProbe = context.now + .seconds(period)
+      turn.at(context.now + .seconds(period), quietly: record.containers[index].restarts > 2)
+    }
+  }
+
+  private mutating func kill(
+    _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ probe: String, _ turn: inout Turn, _ context: Context
+  ) {
+    let name = record.containers[index].name
+    let grace = pod.spec["terminationGracePeriodSeconds"].int ?? 30
+    stop(
+      &record.containers[index], pod, grace: grace, context,
+      why: "Container \(name) failed \(probe) probe, will be restarted")
+    if let ends = record.containers[index].ends { turn.at(ends, quietly: record.containers[index].restarts > 2) }
+  }
+
+  /// Why a probe fails; nil when it passes.
+  private func failure(of probe: JSON, _ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView) -> String?
+  {
+    if container.program != nil {
+      return container.saysReady == true
+        ? nil
+        : "{\"level\":\"info\",\"caller\":\"/root/sdk/go/src/runtime/proc.go:283\",\"msg\":\"timeout: failed to connect service \\\":50051\\\" within 5s\"}"
+    }
+    guard let ports = behaviour(of: container.name, pod).ports else { return nil }
+    let declared = spec(of: container.name, pod)["ports"].items
+    func number(_ port: JSON) -> Int? {
+      port.int ?? declared.first { $0["name"] == port }?["containerPort"].int ?? port.string.flatMap { Int($0) }
+    }
+    if !probe["httpGet"].isNull {
+      guard let port = number(probe["httpGet"]["port"]) else { return nil }
+      let path = probe["httpGet"]["path"].string ?? "/"
+      let address = probe["httpGet"]["host"].string ?? record.address
+      if !ports.contains(port) {
+        return "Get \"http://\(address):\(port)\(path)\": dial tcp \(address):\(port): connect: connection refused"
+      }
+      return ["/", "/index.html"].contains(path) ? nil : "HTTP probe failed with statuscode: 404"
+    }
+    if !probe["tcpSocket"].isNull, let port = number(probe["tcpSocket"]["port"]), !ports.contains(port) {
+      return "dial tcp \(record.address):\(port): connect: connection refused"
+    }
+    return nil
+  }
+}

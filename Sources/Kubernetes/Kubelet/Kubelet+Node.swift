@@ -1,0 +1,303 @@
+import Mechanisms
+import Wire
+import World
+
+/// Registration, status and serving certificate of a node.
+extension Kubelet {
+  static let notReady =
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized"
+
+  // MARK: - Registration
+
+  mutating func register(_ context: Context) {
+    guard registration == .wanted else { return }
+    log("I", "kubelet_node_status.go:72", "\"Attempting to register node\" node=\"\(identity.nodeName)\"", context)
+    switch reach {
+    case .noHost(let host):
+      refused(
+        "Post \"https://\(host)/api/v1/nodes\": dial tcp: lookup \(host) on \(resolver):53: no such host", context)
+      return
+    case .wrongAuthority(let endpoint):
+      refused(
+        "Post \"\(endpoint)/api/v1/nodes\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        context)
+      return
+    case .yes: break
+    }
+    registration = .sent
+    let node = nodeObject(context)
+    send("register", context, weight: failedRegistrations > 6 ? .background : .foreground) {
+      $0.create("nodes", "", node)
+    }
+  }
+
+  /// The VPC's resolver: the second address of the VPC, told from the node's own.
+  private var resolver: String {
+    let parts = identity.address.split(separator: ".")
+    return parts.count == 4 ? "\(parts[0]).\(parts[1]).0.2" : "169.254.169.253"
+  }
+
+  mutating func registered(_ reply: KubeReply, _ context: Context) {
+    registration = .wanted
+    if reply.isSuccess {
+      log(
+        "I", "kubelet_node_status.go:75", "\"Successfully registered node\" node=\"\(identity.nodeName)\"", context)
+      event(identity.reference, context, "Starting", "Starting kubelet.")
+      joined(context)
+    } else if reply.reason == "AlreadyExists" {
+      log(
+        "I", "kubelet_node_status.go:120", "\"Node was previously registered\" node=\"\(identity.nodeName)\"",
+        context)
+      joined(context)
+    } else {
+      refused(reply.message, context)
+    }
+  }
+
+  private mutating func refused(_ error: String, _ context: Context) {
+    registration = .wanted
+    let node = identity.nodeName
+    log(
+      "E", "kubelet_node_status.go:107",
+      "\"Unable to register node with API server\" err=\(GoText.quote(error)) node=\"\(node)\"", context)
+    if failedRegistrations % 4 == 0 {
+      log(
+        "E", "reflector.go:166",
+        "k8s.io/client-go/informers/factory.go:160: Failed to watch *v1.Service: failed to list *v1.Service: \(error)",
+        context)
+      log(
+        "I", "csi_plugin.go:884", "Failed to contact API server when waiting for CSINode publishing: \(error)", context)
+    }
+    log("E", "eviction_manager.go:292", "\"Error getting node\" err=\"node \\\"\(node)\\\" not found\"", context)
+    let pause = min(Duration.milliseconds(100 << min(failedRegistrations, 7)), .seconds(7))
+    failedRegistrations += 1
+    context.wake("register", after: pause, failedRegistrations > 6 ? .background : .foreground)
+  }
+
+  private mutating func joined(_ context: Context) {
+    registration = .done
+    failedRegistrations = 0
+    let name = identity.nodeName
+    let uid = read("nodes", "", name, context)?.uid ?? ""
+    send("csi-node", context) { client in
+      client.create(
+        "csinodes.storage.k8s.io", "",
+        [
+          "apiVersion": "storage.k8s.io/v1", "kind": "CSINode",
+          "metadata": [
+            "name": .string(name),
+            "ownerReferences": [
+              ["apiVersion": "v1", "kind": "Node", "name": .string(name), "uid": .string(uid)]
+            ],
+          ], "spec": ["drivers": .array([])],
+        ])
+    }
+    for (reason, message) in [
+      ("NodeHasSufficientMemory", "Node \(name) status is now: NodeHasSufficientMemory"),
+      ("NodeHasNoDiskPressure", "Node \(name) status is now: NodeHasNoDiskPressure"),
+      ("NodeHasSufficientPID", "Node \(name) status is now: NodeHasSufficientPID"),
+      ("NodeAllocatableEnforced", "Updated Node Allocatable limit across pods"),
+    ] { event(identity.reference, context, reason, message) }
+    writeNodeStatus(context)
+    watch(context)
+    askForCertificate(context)
+  }
+
+  private func nodeObject(_ context: Context) -> JSON {
+    var labels: [String: String] = [
+      "beta.kubernetes.io/arch": architecture, "beta.kubernetes.io/os": "linux",
+      "kubernetes.io/arch": architecture, "kubernetes.io/hostname": identity.nodeName, "kubernetes.io/os": "linux",
+    ]
+    for (key, value) in identity.labels { labels[key] = value }
+    var taints = identity.taints
+    taints.append([
+      "key": "node.cloudprovider.kubernetes.io/uninitialized", "value": "true", "effect": "NoSchedule",
+    ])
+    return [
+      "apiVersion": "v1", "kind": "Node",
+      "metadata": [
+        "name": .string(identity.nodeName), "labels": JSON(labels),
+        "annotations": [
+          "alpha.kubernetes.io/provided-node-ip": .string(identity.address),
+          "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+        ],
+      ],
+      "spec": ["providerID": .string(identity.providerID), "taints": .array(taints)],
+      "status": nodeStatus(nil, context),
+    ]
+  }
+
+  private var architecture: String {
+    // Graviton families carry a g after their generation.
+    let family = identity.instanceType.prefix { $0 != "." }
+    return family.drop { !$0.isNumber }.contains("g") ? "arm64" : "amd64"
+  }
+
+  // MARK: - Status
+
+  mutating func writeNodeStatus(_ context: Context) {
+    guard registration == .done else { return }
+    guard let node = read("nodes", "", identity.nodeName, context) else {
+      if credential.client(identity, context) == nil || statusFailed > 0 {
+        context.wake("status", after: .seconds(10), .background)
+      }
+      return
+    }
+    let wasReady = node.isConditionTrue("Ready")
+    let status = nodeStatus(node, context)
+    let name = identity.nodeName
+    if hasNetwork, !wasReady {
+      log(
+        "I", "kubelet_node_status.go:479", "\"Recording event message for node\" node=\"\(name)\" event=\"NodeReady\"",
+        context)
+      event(identity.reference, context, "NodeReady", "Node \(name) status is now: NodeReady")
+    } else if !hasNetwork {
+      log(
+        "E", "kubelet.go:2904",
+        "\"Container runtime network not ready\" networkReady=\"NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized\"",
+        context)
+    }
+    send("node-status", context, weight: .background) { client in
+      client.patch("nodes", "", name, ["status": status], subresource: "status")
+    }
+    // Reported at every change and else every five minutes.
+    context.wake("status", after: .seconds(300), .background)
+  }
+
+  mutating func nodeWritten(_ tag: String, _ reply: KubeReply, _ context: Context) {
+    if reply.isSuccess || reply.reason == "AlreadyExists" {
+      if tag == "node-status" { statusFailed = 0 }
+      return
+    }
+    if tag == "csi-node" {
+      log(
+        "E", "csi_plugin.go:328",
+        "Failed to initialize CSINode: error updating CSINode annotation: timed out waiting for the condition; caused by: \(reply.message)",
+        context)
+      return
+    }
+    statusFailed += 1
+    log(
+      "E", "kubelet_node_status.go:549",
+      "\"Error updating node status, will retry\" err=\(GoText.quote("error getting node \"\(identity.nodeName)\": \(reply.message)"))",
+      context)
+    context.wake("status", after: .seconds(10), .background)
+  }
+
+  private func nodeStatus(_ node: ObjectView?, _ context: Context) -> JSON {
+    let limits = InstanceLimits.named(identity.instanceType)
+    let cores = limits?.vCPUs ?? 2
+    let memory = (limits?.memoryMiB ?? 8192) * 1024 * 96 / 100
+    let reservedMemory = MaxPods.kubeReservedMemory(maxPods: identity.maxPods) + 100
+    let disk = 20_893_676
+    func resources(cpu: String, memory: Int, disk: String) -> JSON {
+      [
+        "cpu": .string(cpu), "ephemeral-storage": .string(disk), "hugepages-1Gi": "0", "hugepages-2Mi": "0",
+        "memory": .string("\(memory)Ki"), "pods": .string("\(identity.maxPods)"),
+      ]
+    }
+    var addresses: JSON = [
+      ["type": "InternalIP", "address": .string(identity.address)],
+      ["type": "Hostname", "address": .string(identity.nodeName)],
+    ]
+    if let known = node?.status["addresses"], known.items.count > 2 { addresses = known }
+    return [
+      "addresses": addresses,
+      "capacity": resources(cpu: "\(cores)", memory: memory, disk: "\(disk)Ki"),
+      "allocatable": resources(
+        cpu: "\(cores * 1000 - MaxPods.kubeReservedCPU(vCPUs: cores))m", memory: memory - reservedMemory * 1024,
+        disk: "18181869946"),
+      "conditions": .array(conditions(node, context)),
+      "daemonEndpoints": ["kubeletEndpoint": ["Port": 10250]],
+      "nodeInfo": [
+        "machineID": .string(Self.identifier("machine", identity)), "systemUUID": .string(systemUUID),
+        "bootID": .string(Self.uuid("boot", identity)), "kernelVersion": .string(NodeImage.kernel),
+        "osImage": .string(NodeImage.osImage), "containerRuntimeVersion": .string(NodeImage.runtime),
+        "kubeletVersion": .string(identity.kubeletVersion), "kubeProxyVersion": "", "operatingSystem": "linux",
+        "architecture": .string(architecture),
+      ],
+    ]
+  }
+
+  private var systemUUID: String { "ec2" + Self.uuid("system", identity).dropFirst(3) }
+
+  private static func identifier(_ what: String, _ identity: NodeIdentity) -> String {
+    var stream = RandomStream(seed: 0, entity: "\(what)/\(identity.instanceID)")
+    return stream.hex(32)
+  }
+
+  private static func uuid(_ what: String, _ identity: NodeIdentity) -> String {
+    var stream = RandomStream(seed: 0, entity: "\(what)/\(identity.instanceID)")
+    return stream.uuid()
+  }
+
+  private func conditions(_ node: ObjectView?, _ context: Context) -> [JSON] {
+    func condition(_ type: String, _ status: String, _ reason: String, _ message: String) -> JSON {
+      let old = node?.condition(type) ?? .null
+      return [
+        "type": .string(type), "status": .string(status), "lastHeartbeatTime": context.now.json,
+        "lastTransitionTime": old["status"].string == status ? old["lastTransitionTime"] : context.now.json,
+        "reason": .string(reason), "message": .string(message),
+      ]
+    }
+    return [
+      condition(
+        "MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+      condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+      condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+      hasNetwork
+        ? condition("Ready", "True", "KubeletReady", "kubelet is posting ready status")
+        : condition("Ready", "False", "KubeletNotReady", Self.notReady),
+    ]
+  }
+
+  // MARK: - Serving certificate
+
+  mutating func askForCertificate(_ context: Context) {
+    guard !hasCertificate, signingRequest == nil, let clusters = context.world.ports.clusters else { return }
+    let name = identity.nodeName
+    guard
+      let pem = try? clusters.makeCertificateRequest(
+        CertificateSubject(commonName: "system:node:\(name)", organizations: ["system:nodes"]), dnsNames: [name],
+        addresses: [identity.address])
+    else { return }
+    send("csr", context) { client in
+      client.create(
+        "certificatesigningrequests.certificates.k8s.io", "",
+        [
+          "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
+          "metadata": ["generateName": "csr-"],
+          "spec": [
+            "request": .string(Base64.encode(Array(pem.utf8))), "signerName": "kubernetes.io/kubelet-serving",
+            "usages": ["digital signature", "server auth"],
+          ],
+        ])
+    }
+  }
+
+  mutating func certificateAsked(_ reply: KubeReply, _ context: Context) {
+    guard reply.isSuccess else {
+      log(
+        "E", "certificate_manager.go:487",
+        "kubernetes.io/kubelet-serving: Failed while requesting a signed certificate from the control plane: cannot create certificate signing request: \(reply.message)",
+        context)
+      context.wake("certificate", after: .seconds(2), .background)
+      return
+    }
+    signingRequest = reply.body["metadata"]["name"].string
+    certificateChanged(context)
+  }
+
+  mutating func certificateChanged(_ context: Context) {
+    guard !hasCertificate, let name = signingRequest,
+      let request = read("certificatesigningrequests.certificates.k8s.io", "", name, context)
+    else { return }
+    if !request.status["certificate"].isNull {
+      hasCertificate = true
+      log("I", "csr.go:270", "certificate signing request \(name) is issued", context)
+    } else if request.isConditionTrue("Approved"), !wasApproved {
+      wasApproved = true
+      log("I", "csr.go:266", "certificate signing request \(name) is approved, waiting to be issued", context)
+    }
+  }
+}

@@ -1,0 +1,349 @@
+import Wire
+import World
+
+/// Pods of a node from their arrival to their end.
+extension Kubelet {
+  /// Takes a pod on; false when there is nothing to do for it.
+  mutating func admit(_ pod: ObjectView, _ context: Context) -> Bool {
+    guard !pod.isPodFinished || pod.isTerminating else { return false }
+    var record = PodRecord(
+      uid: pod.uid, namespace: pod.namespace, name: pod.name, startedAt: pod.status["startTime"].time ?? context.now)
+    for container in pod.spec["initContainers"].items {
+      record.containers.append(
+        ContainerRecord(
+          name: container["name"].string ?? "", isInit: true,
+          isSidecar: container["restartPolicy"].string == "Always",
+          state: .waiting(reason: "PodInitializing", message: "")))
+    }
+    let reason = record.containers.isEmpty ? "ContainerCreating" : "PodInitializing"
+    for container in pod.spec["containers"].items {
+      record.containers.append(
+        ContainerRecord(
+          name: container["name"].string ?? "", isInit: false, state: .waiting(reason: reason, message: "")))
+    }
+    pods[pod.uid] = record
+    return true
+  }
+
+  /// Brings a pod forward as far as it goes now, and tells its status.
+  mutating func sync(_ uid: String, _ context: Context) {
+    guard var record = pods[uid] else { return }
+    var turn = Turn()
+    guard let pod = read("pods", record.namespace, record.name, context), pod.uid == uid else {
+      vanish(&record, context)
+      pods[uid] = nil
+      return
+    }
+    if pod.isTerminating {
+      terminate(&record, pod, &turn, context)
+    } else {
+      advance(&record, pod, &turn, context)
+    }
+    pods[uid] = record
+    writePodStatus(record, pod, context)
+    if pod.isTerminating { finishTermination(&record, pod, context) }
+    pods[uid] = record
+    if let at = turn.soon { context.wake("pod \(uid)", at: at) }
+    if let at = turn.later { context.wake("late \(uid)", at: at, .background) }
+  }
+
+  /// When a pod is to be looked at again.
+  struct Turn {
+    var soon: Timestamp?
+    var later: Timestamp?
+
+    mutating func at(_ time: Timestamp, quietly: Bool = false) {
+      if quietly { later = later.map { min($0, time) } ?? time } else { soon = soon.map { min($0, time) } ?? time }
+    }
+  }
+
+  // MARK: - Forward
+
+  private mutating func advance(
+    _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    endContainers(&record, pod, context)
+    if isOver(record, pod) {
+      releaseNetwork(&record, context)
+      return
+    }
+    guard record.sandbox == .ready else {
+      makeSandbox(&record, pod, &turn, context)
+      guard record.sandbox == .ready else { return }
+      runContainers(&record, pod, &turn, context)
+      return
+    }
+    runContainers(&record, pod, &turn, context)
+  }
+
+  private mutating func makeSandbox(
+    _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    guard record.sandbox == .none else { return }
+    if let notBefore = record.notBefore, notBefore > context.now {
+      turn.at(notBefore, quietly: record.failedSandboxes + record.failedMounts > 8)
+      return
+    }
+    let isHostNetwork = pod.spec["hostNetwork"].bool == true
+    if !hasNetwork, !isHostNetwork {
+      event(
+        pod.reference, context, type: "Warning", "NetworkNotReady", "network is not ready: \(Self.notReady)")
+      turn.at(context.now + .seconds(10), quietly: true)
+      return
+    }
+    if let missing = missingVolume(pod, context) {
+      event(
+        pod.reference, context, type: "Warning", "FailedMount",
+        "MountVolume.SetUp failed for volume \"\(missing.volume)\" : \(missing.why)")
+      // The volume manager's back-off: half a second doubling up to two minutes and two seconds.
+      let pause = min(Duration.milliseconds(500 << min(record.failedMounts, 8)), .seconds(122))
+      record.failedMounts += 1
+      record.notBefore = context.now + pause
+      turn.at(context.now + pause, quietly: record.failedMounts > 4)
+      return
+    }
+    record.sandboxID = context.random { $0.hex(64) }
+    if isHostNetwork {
+      record.sandbox = .ready
+      record.address = identity.address
+      return
+    }
+    askForAddress(&record, pod, context)
+    if record.sandbox == .none, let notBefore = record.notBefore {
+      turn.at(notBefore, quietly: record.failedSandboxes > 8)
+    }
+  }
+
+  private var network: ComponentID { ComponentID("ipamd/\(identity.instanceID)") }
+
+  private mutating func askForAddress(_ record: inout PodRecord, _ pod: ObjectView, _ context: Context) {
+    guard context.world.exists(network) else {
+      refuseSandbox(
+        &record, pod,
+        "add cmd: Error received from AddNetwork gRPC call: rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /var/run/aws-node/ipamd.sock: connect: connection refused\"",
+        context)
+      return
+    }
+    record.sandbox = .asked
+    context.send(
+      network, "add",
+      [
+        "uid": .string(record.uid), "namespace": .string(record.namespace), "name": .string(record.name),
+        "sandbox": .string(record.sandboxID), "kubelet": .string(context.id.text),
+      ])
+  }
+
+  /// The CNI's answer to an ADD.
+  mutating func networkAnswered(_ value: JSON, _ context: Context) {
+    guard let uid = value["uid"].string, var record = pods[uid], record.sandbox == .asked,
+      record.sandboxID == value["sandbox"].string
+    else { return }
+    if let address = value["address"].string {
+      record.sandbox = .ready
+      record.address = address
+      record.notBefore = nil
+    } else if let pod = read("pods", record.namespace, record.name, context), pod.uid == uid {
+      record.sandbox = .none
+      refuseSandbox(&record, pod, value["error"].string ?? "", context)
+    } else {
+      record.sandbox = .none
+    }
+    pods[uid] = record
+    sync(uid, context)
+  }
+
+  private mutating func refuseSandbox(
+    _ record: inout PodRecord, _ pod: ObjectView, _ error: String, _ context: Context
+  ) {
+    let why =
+      "failed to setup network for sandbox \"\(record.sandboxID)\": plugin type=\"aws-cni\" name=\"aws-cni\" failed (add): \(error)"
+    event(
+      pod.reference, context, type: "Warning", "FailedCreatePodSandBox",
+      "Failed to create pod sandbox: rpc error: code = Unknown desc = \(why)")
+    log(
+      "E", "log.go:32",
+      "\"RunPodSandbox from runtime service failed\" err=\(GoText.quote("rpc error: code = Unknown desc = \(why)"))",
+      context)
+    // Pod workers wait ten seconds and up to half as long again.
+    let pause = Duration.seconds(10) + .microseconds(context.random { Int64($0.next() % 5_000_000) })
+    record.failedSandboxes += 1
+    record.notBefore = context.now + pause
+    record.sandboxID = ""
+  }
+
+  /// The first volume that cannot be set up, and why.
+  private func missingVolume(_ pod: ObjectView, _ context: Context) -> (volume: String, why: String)? {
+    for volume in pod.spec["volumes"].items {
+      let name = volume["name"].string ?? ""
+      let sources: [JSON] = volume["projected"]["sources"].items + [volume]
+      for source in sources {
+        for (field, resource, key) in [
+          ("configMap", "configmaps", "name"), ("secret", "secrets", volume["secret"].isNull ? "name" : "secretName"),
+        ] {
+          let reference = source[field]
+          guard let target = reference[key].string, reference["optional"].bool != true,
+            read(resource, pod.namespace, target, context) == nil
+          else { continue }
+          let kind = field == "configMap" ? "configmap" : "secret"
+          return (name, "\(kind) \"\(target)\" not found")
+        }
+      }
+    }
+    return nil
+  }
+
+  // MARK: - The end
+
+  /// Whether no container is left that runs or will run.
+  func isOver(_ record: PodRecord, _ pod: ObjectView) -> Bool {
+    let main = record.containers.filter { !$0.isInit }
+    let policy = pod.spec["restartPolicy"].string ?? "Always"
+    guard policy != "Always" else { return false }
+    if let failed = record.containers.first(where: { $0.isInit && !$0.isSidecar && ($0.exit?.code ?? 0) != 0 }),
+      policy == "Never"
+    {
+      return failed.exit != nil
+    }
+    return !main.isEmpty
+      && main.allSatisfy { container in
+        guard let exit = container.exit else { return false }
+        return policy == "Never" || exit.code == 0
+      }
+  }
+
+  private mutating func terminate(
+    _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    let grace = pod.metadata["deletionGracePeriodSeconds"].int ?? 30
+    if record.killAt == nil {
+      record.killAt = context.now + .seconds(grace)
+      for index in record.containers.indices where record.containers[index].isRunning {
+        stop(&record.containers[index], pod, grace: grace, context)
+      }
+    } else if let deadline = record.killAt, context.now + .seconds(grace) < deadline {
+      record.killAt = context.now + .seconds(grace)
+      for index in record.containers.indices where record.containers[index].isRunning {
+        record.containers[index].ends = min(record.containers[index].ends ?? record.killAt!, record.killAt!)
+      }
+    }
+    endContainers(&record, pod, context)
+    for container in record.containers where container.isRunning {
+      turn.at(container.ends ?? record.killAt ?? context.now)
+    }
+  }
+
+  /// Sends SIGTERM: sets when and how the container ends.
+  mutating func stop(
+    _ container: inout ContainerRecord, _ pod: ObjectView, grace: Int, _ context: Context, why: String? = nil
+  ) {
+    guard !container.wasToldToStop else { return }
+    container.wasToldToStop = true
+    var about = pod.reference
+    about["fieldPath"] = .string(
+      "spec.\(container.isInit ? "initContainers" : "containers"){\(container.name)}")
+    event(about, context, "Killing", why ?? "Stopping container \(container.name)")
+    let behaviour = self.behaviour(of: container.name, pod)
+    let spec = self.spec(of: container.name, pod)
+    var pause = Self.preStop(spec)
+    if let seconds = spec["lifecycle"]["preStop"]["sleep"]["seconds"].int { pause = .seconds(seconds) }
+    let deadline = context.now + .seconds(grace)
+    let obeys = behaviour.obeysTerm
+    let end = obeys ? context.now + pause + .milliseconds(40) : deadline
+    container.ends = min(end, deadline)
+    container.endCode = obeys && end <= deadline ? (behaviour.ports == nil ? 143 : 0) : 137
+    if let program = container.program {
+      container.endCode = 0
+      context.world.stop(program)
+      container.program = nil
+    }
+  }
+
+  /// How long a preStop hook of the common form `sleep N` takes.
+  private static func preStop(_ spec: JSON) -> Duration {
+    let words = spec["lifecycle"]["preStop"]["exec"]["command"].strings.joined(separator: " ").split(separator: " ")
+    guard let at = words.firstIndex(of: "sleep"), at + 1 < words.count, let seconds = Int(words[at + 1]) else {
+      return .zero
+    }
+    return .seconds(seconds)
+  }
+
+  /// Tells the API server that a terminated pod may go, once nothing of it runs.
+  private mutating func finishTermination(_ record: inout PodRecord, _ pod: ObjectView, _ context: Context) {
+    guard !record.containers.contains(where: \.isRunning) else { return }
+    releaseNetwork(&record, context)
+    guard !record.toldTerminated else { return }
+    record.toldTerminated = true
+    let uid = record.uid
+    send("gone \(uid)", context) {
+      $0.delete("pods", pod.namespace, pod.name, uid: uid, gracePeriod: 0)
+    }
+  }
+
+  private func releaseNetwork(_ record: inout PodRecord, _ context: Context) {
+    guard record.sandbox == .ready || record.sandbox == .asked, record.address != identity.address else { return }
+    record.sandbox = .gone
+    if context.world.exists(network) {
+      context.send(network, "remove", ["uid": .string(record.uid), "sandbox": .string(record.sandboxID)])
+    }
+  }
+
+  /// The object is gone: what runs of it is killed.
+  private func vanish(_ record: inout PodRecord, _ context: Context) {
+    for container in record.containers {
+      if let program = container.program { context.world.stop(program) }
+    }
+    releaseNetwork(&record, context)
+    context.cancel("pod \(record.uid)")
+    context.cancel("late \(record.uid)")
+  }
+
+  mutating func podReplied(_ tag: String, _ reply: KubeReply, _ context: Context) {
+    let parts = tag.split(separator: " ", maxSplits: 2).map(String.init)
+    guard parts.count >= 2 else { return }
+    let uid = parts[1]
+    switch parts[0] {
+    case "pod-status":
+      guard !reply.isSuccess, reply.status != 404, pods[uid] != nil else { return }
+      log(
+        "I", "status_manager.go:895",
+        "\"Failed to update status for pod\" pod=\"\(pods[uid]?.key ?? uid)\" err=\(GoText.quote(reply.message))",
+        context)
+      context.wake("late \(uid)", after: .seconds(10), .background)
+    case "gone":
+      if reply.isSuccess || reply.status == 404 || reply.status == 409 { return }
+      pods[uid]?.toldTerminated = false
+      context.wake("late \(uid)", after: .seconds(10), .background)
+    case "token": tokenAnswered(uid, parts.count == 3 ? parts[2] : "", reply, context)
+    default: break
+    }
+  }
+
+  // MARK: - Tokens of service accounts
+
+  /// A program asks for the token that is projected into its pod.
+  mutating func askForToken(_ value: JSON, _ context: Context) {
+    guard let uid = value["uid"].string, let record = pods[uid], let program = value["program"].string,
+      let pod = read("pods", record.namespace, record.name, context)
+    else { return }
+    let account = pod.spec["serviceAccountName"].string ?? "default"
+    send("token \(uid) \(program)", context) { client in
+      client.request(
+        "POST", "/api/v1/namespaces/\(record.namespace)/serviceaccounts/\(account)/token",
+        body: [
+          "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+          "spec": [
+            "expirationSeconds": 3607,
+            "boundObjectRef": [
+              "apiVersion": "v1", "kind": "Pod", "name": .string(record.name), "uid": .string(uid),
+            ],
+          ],
+        ])
+    }
+  }
+
+  private func tokenAnswered(_ uid: String, _ program: String, _ reply: KubeReply, _ context: Context) {
+    context.send(
+      ComponentID(program), "token",
+      reply.isSuccess ? ["token": reply.body["status"]["token"]] : ["error": .string(reply.message)])
+  }
+}

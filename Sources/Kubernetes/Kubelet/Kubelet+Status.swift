@@ -1,0 +1,128 @@
+import Wire
+import World
+
+/// What a kubelet tells of its pods.
+extension Kubelet {
+  mutating func writePodStatus(_ record: PodRecord, _ pod: ObjectView, _ context: Context) {
+    let status = podStatus(record, pod, context)
+    guard status != pod.status else { return }
+    let uid = record.uid
+    send("pod-status \(uid)", context) { client in
+      client.patch(
+        "pods", pod.namespace, pod.name, ["metadata": ["uid": .string(uid)], "status": status], subresource: "status")
+    }
+  }
+
+  private func podStatus(_ record: PodRecord, _ pod: ObjectView, _ context: Context) -> JSON {
+    var status = pod.status
+    let phase = phase(record, pod)
+    status["phase"] = .string(phase)
+    status["conditions"] = .array(conditions(record, pod, phase, context))
+    status["hostIP"] = .string(identity.address)
+    status["hostIPs"] = [["ip": .string(identity.address)]]
+    status["startTime"] = record.startedAt.json
+    if !record.address.isEmpty {
+      status["podIP"] = .string(record.address)
+      status["podIPs"] = [["ip": .string(record.address)]]
+    }
+    let mains = record.containers.filter { !$0.isInit }
+    let inits = record.containers.filter(\.isInit)
+    status["containerStatuses"] = .array(mains.map { containerStatus($0, record, pod) })
+    if !inits.isEmpty { status["initContainerStatuses"] = .array(inits.map { containerStatus($0, record, pod) }) }
+    return status
+  }
+
+  private func phase(_ record: PodRecord, _ pod: ObjectView) -> String {
+    let mains = record.containers.filter { !$0.isInit }
+    if isOver(record, pod) || (pod.isTerminating && mains.allSatisfy { $0.exit != nil }) {
+      let failed = record.containers.contains { !$0.isSidecar && ($0.exit?.code ?? 0) != 0 }
+      return failed ? "Failed" : "Succeeded"
+    }
+    // A pod that has been running stays so while its containers restart.
+    if mains.contains(where: { $0.isRunning }) { return "Running" }
+    if mains.contains(where: { $0.exit != nil || $0.last != nil }) { return "Running" }
+    return "Pending"
+  }
+
+  private func conditions(_ record: PodRecord, _ pod: ObjectView, _ phase: String, _ context: Context) -> [JSON] {
+    func condition(_ type: String, _ isTrue: Bool, _ reason: String = "", _ message: String = "") -> JSON {
+      let old = pod.condition(type)
+      let status = isTrue ? "True" : "False"
+      return [
+        "type": .string(type), "status": .string(status), "observedGeneration": old["observedGeneration"],
+        "lastProbeTime": .null,
+        "lastTransitionTime": old["status"].string == status ? old["lastTransitionTime"] : context.now.json,
+        "reason": isTrue && reason != "PodCompleted" || reason.isEmpty ? .null : .string(reason),
+        "message": isTrue || message.isEmpty ? .null : .string(message),
+      ]
+    }
+    let inits = record.containers.filter { $0.isInit && !($0.isSidecar ? $0.hasStarted : $0.exit?.code == 0) }
+    let unready = record.containers.filter { (!$0.isInit || $0.isSidecar) && !$0.isReady }
+    let incomplete = "containers with incomplete status: [\(inits.map(\.name).joined(separator: " "))]"
+    let notReady = "containers with unready status: [\(unready.map(\.name).joined(separator: " "))]"
+    var list = [
+      condition("PodReadyToStartContainers", record.sandbox == .ready),
+      condition("Initialized", inits.isEmpty || phase == "Succeeded", "ContainersNotInitialized", incomplete),
+    ]
+    let gates = pod.spec["readinessGates"].items.compactMap { $0["conditionType"].string }
+    let closed = gates.filter { !pod.isConditionTrue($0) }
+    switch phase {
+    case "Succeeded", "Failed":
+      let reason = phase == "Succeeded" ? "PodCompleted" : "PodFailed"
+      list.append(condition("Ready", false, reason))
+      list.append(condition("ContainersReady", false, reason))
+    default:
+      let isReady = unready.isEmpty && closed.isEmpty
+      list.append(
+        unready.isEmpty && !closed.isEmpty
+          ? condition(
+            "Ready", false, "ReadinessGatesNotReady",
+            "corresponding condition of pod readiness gate \"\(closed[0])\" does not exist.")
+          : condition("Ready", isReady, "ContainersNotReady", notReady))
+      list.append(condition("ContainersReady", unready.isEmpty, "ContainersNotReady", notReady))
+    }
+    list.append(condition("PodScheduled", true))
+    let own = list.compactMap { $0["type"].string }
+    return list + pod.status["conditions"].items.filter { !own.contains($0["type"].string ?? "") }
+  }
+
+  private func containerStatus(_ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView) -> JSON {
+    let image = spec(of: container.name, pod)["image"].string ?? ""
+    var object = JSONObject()
+    if !container.id.isEmpty { object.append("containerID", .string("containerd://\(container.id)")) }
+    object.append("image", .string(container.id.isEmpty ? image : ImageBehaviour.fullName(image)))
+    object.append("imageID", .string(container.id.isEmpty ? "" : Self.digest(image)))
+    object.append("lastState", container.last.map { ["terminated": Self.terminated($0)] } ?? .emptyObject)
+    object.append("name", .string(container.name))
+    object.append(
+      "ready", .bool(container.isInit && !container.isSidecar ? container.exit?.code == 0 : container.isReady))
+    object.append("restartCount", .int(Int64(container.restarts)))
+    object.append("started", .bool(container.isRunning && container.hasStarted))
+    object.append("state", Self.state(container.state))
+    return .object(object)
+  }
+
+  private static func digest(_ image: String) -> String {
+    var stream = RandomStream(seed: 0, entity: "digest/\(image)")
+    let name = ImageBehaviour.fullName(image).split(separator: "@")[0]
+    let slash = name.lastIndex(of: "/") ?? name.startIndex
+    let tag = name[slash...].firstIndex(of: ":") ?? name.endIndex
+    return "\(name[..<tag])@sha256:\(stream.hex(64))"
+  }
+
+  private static func state(_ state: ContainerRecord.State) -> JSON {
+    switch state {
+    case .waiting(let reason, let message):
+      ["waiting": ["message": message.isEmpty ? .null : .string(message), "reason": .string(reason)]]
+    case .running(let since): ["running": ["startedAt": since.json]]
+    case .terminated(let exit): ["terminated": terminated(exit)]
+    }
+  }
+
+  private static func terminated(_ exit: ContainerExit) -> JSON {
+    [
+      "containerID": .string("containerd://\(exit.containerID)"), "exitCode": .int(Int64(exit.code)),
+      "finishedAt": exit.finishedAt.json, "reason": .string(exit.reason), "startedAt": exit.startedAt.json,
+    ]
+  }
+}

@@ -1,0 +1,106 @@
+package import Wire
+import World
+
+/// What a node knows of itself and of its cluster once it is configured.
+package struct NodeIdentity: Codable, Sendable {
+  package var instanceID: String
+  /// The cluster's id in the world.
+  package var cluster: String
+  /// The name that its tokens carry.
+  package var clusterName: String
+  package var nodeName: String
+  package var region: String
+  package var zone: String
+  package var instanceType: String
+  package var imageID: String
+  package var address: String
+  package var kubeletVersion: String
+  package var maxPods: Int
+  package var clusterDNS: String
+  package var labels: [String: String]
+  package var taints: [JSON]
+
+  package init(
+    instanceID: String, cluster: String, clusterName: String, nodeName: String, region: String, zone: String,
+    instanceType: String, imageID: String, address: String, kubeletVersion: String, maxPods: Int, clusterDNS: String,
+    labels: [String: String] = [:], taints: [JSON] = []
+  ) {
+    self.instanceID = instanceID
+    self.cluster = cluster
+    self.clusterName = clusterName
+    self.nodeName = nodeName
+    self.region = region
+    self.zone = zone
+    self.instanceType = instanceType
+    self.imageID = imageID
+    self.address = address
+    self.kubeletVersion = kubeletVersion
+    self.maxPods = maxPods
+    self.clusterDNS = clusterDNS
+    self.labels = labels
+    self.taints = taints
+  }
+
+  package var providerID: String { "aws:///\(zone)/\(instanceID)" }
+  package var reference: JSON {
+    ["kind": "Node", "name": .string(nodeName), "uid": .string(nodeName), "apiVersion": "v1"]
+  }
+
+  package func log(_ unit: String) -> String { "node/\(cluster)/\(instanceID)/\(unit)" }
+}
+
+/// The exec plugin of a kubelet's kubeconfig: tokens by the role of the instance, kept until they expire.
+struct NodeCredential: Codable {
+  /// As long as `aws eks get-token` says its tokens live.
+  static let lifetime: Duration = .seconds(14 * 60)
+
+  private var mintedAt: Timestamp?
+  /// The token itself is never kept in the state: it follows from its time and the role's credentials.
+  private var token: String?
+
+  private enum CodingKeys: String, CodingKey { case mintedAt }
+
+  init() {}
+
+  /// A client of the API server as this node; nil when the plugin cannot make a token.
+  mutating func client(_ identity: NodeIdentity, _ context: Context) -> KubeClient? {
+    if let mintedAt, context.now - mintedAt >= Self.lifetime { token = nil }
+    if token == nil {
+      guard let credentials = context.world.ports.instanceCredentials(identity.instanceID) else { return nil }
+      let now = mintedAt.flatMap { context.now - $0 < Self.lifetime ? $0 : nil } ?? context.now
+      mintedAt = now
+      token = EKSToken.mint(
+        cluster: identity.clusterName, region: identity.region, credentials: credentials, now: now)
+    }
+    guard let token else { return nil }
+    return KubeClient(
+      cluster: identity.cluster, credential: .bearer(token),
+      userAgent: "kubelet/\(identity.kubeletVersion) (linux/amd64) kubernetes/\(identity.kubeletVersion)",
+      sourceIP: identity.address)
+  }
+
+  /// Forgets the token, as client-go does after a 401.
+  mutating func refuse() {
+    token = nil
+    mintedAt = nil
+  }
+
+  /// What the exec plugin's failure looks like to its caller.
+  static let failure = "getting credentials: exec: executable aws failed with exit code 253"
+}
+
+/// Lines of a node's journal.
+struct Journal {
+  let stream: String
+  let pid: Int
+
+  /// One line as klog writes it: severity, time, thread, place in the source, message.
+  func write(_ severity: String, _ place: String, _ message: String, _ context: Context) {
+    let civil = context.now.civil
+    let micro = Int(context.now.microseconds - context.now.seconds * 1_000_000).padded(6)
+    let time =
+      "\(civil.month.padded(2))\(civil.day.padded(2)) \(civil.hour.padded(2)):\(civil.minute.padded(2)):\(civil.second.padded(2)).\(micro)"
+    context.world.logs.append(
+      stream, at: context.now, "kubelet[\(pid)]: \(severity)\(time)    \(pid) \(place)] \(message)")
+  }
+}

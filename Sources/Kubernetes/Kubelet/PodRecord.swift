@@ -1,0 +1,74 @@
+import Wire
+import World
+
+/// How a container ended.
+struct ContainerExit: Codable, Sendable {
+  var code: Int
+  var reason: String
+  var startedAt: Timestamp
+  var finishedAt: Timestamp
+  var containerID: String
+}
+
+/// A container as its kubelet keeps it.
+struct ContainerRecord: Codable, Sendable {
+  enum State: Codable, Sendable {
+    case waiting(reason: String, message: String)
+    case running(since: Timestamp)
+    case terminated(ContainerExit)
+  }
+
+  var name: String
+  var isInit: Bool
+  /// An init container that runs on beside the others.
+  var isSidecar = false
+  var state: State
+  var last: ContainerExit?
+  var restarts = 0
+  var id = ""
+  var isReady = false
+  var hasStarted = false
+  /// When the pull under way ends.
+  var pullEnds: Timestamp?
+  var hasImage = false
+  var failedPulls = 0
+  /// Pause before the next start, doubled each time.
+  var crashPause: Duration = .zero
+  var notBefore: Timestamp?
+  /// When it ends by itself or by a signal, and with what code.
+  var ends: Timestamp?
+  var endCode = 0
+  var program: ComponentID?
+  /// What the program last said of itself; nil as long as it said nothing.
+  var saysReady: Bool?
+  var failedProbes = 0
+  var nextProbe: Timestamp?
+  var wasToldToStop = false
+
+  var isRunning: Bool { if case .running = state { true } else { false } }
+  var runningSince: Timestamp? { if case .running(let since) = state { since } else { nil } }
+  var exit: ContainerExit? { if case .terminated(let exit) = state { exit } else { nil } }
+}
+
+/// A pod as its kubelet keeps it.
+struct PodRecord: Codable, Sendable {
+  enum Sandbox: String, Codable, Sendable { case none, asked, ready, gone }
+
+  var uid: String
+  var namespace: String
+  var name: String
+  var startedAt: Timestamp
+  var sandbox = Sandbox.none
+  var sandboxID = ""
+  var failedSandboxes = 0
+  var failedMounts = 0
+  /// Not to be tried again before.
+  var notBefore: Timestamp?
+  var address = ""
+  var containers: [ContainerRecord] = []
+  /// When its grace is over; nil while it is wanted.
+  var killAt: Timestamp?
+  var toldTerminated = false
+
+  var key: String { "\(namespace)/\(name)" }
+}
