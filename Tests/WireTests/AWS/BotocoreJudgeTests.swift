@@ -102,7 +102,8 @@ import Wire
         wrong += 1
         if wrong < 10 { Issue.record("\(name): \(error) for \(item)") }
       }
-      // Our client writes what botocore writes.
+      // Our client writes what botocore writes, in the format that it prefers.
+      guard item["format"].string == service.format.rawValue else { continue }
       let ours = try AWSClientCodec.encodeRequest(service, operation, item["input"], endpoint: "http://localhost:4566")
         .get()
       let isSame: Bool
@@ -111,7 +112,7 @@ import Wire
         isSame = pairs(String(decoding: ours.body, as: UTF8.self)) == pairs(String(decoding: body, as: UTF8.self))
       case .json, .restJSON:
         isSame = ours.body == body || (try? JSON.parse(ours.body)) == (try? JSON.parse(body))
-      case .restXML: isSame = ours.body == body || XMLElement.parse(ours.body) == XMLElement.parse(body)
+      case .restXML, .cbor: isSame = ours.body == body || XMLElement.parse(ours.body) == XMLElement.parse(body)
       }
       if !isSame || ours.method != theirs.method || ours.path != theirs.path
         || pairs(ours.query ?? "") != pairs(query) || theirs.headers["x-amz-target"] != ours.headers["x-amz-target"]
@@ -177,21 +178,27 @@ import Wire
         let operation = try #require(service.operation(name))
         // Streams of events are another protocol.
         if ["StartLiveTail", "GetLogObject"].contains(name) { continue }
-        let route = AWSRoute(service: service, operation: operation, format: service.format)
-        for turn in 0..<2 {
+        let formats = service.id == "cloudwatch" ? service.formats + [.cbor] : service.formats
+        for turn in 0..<2 * formats.count {
+          let route = AWSRoute(service: service, operation: operation, format: formats[turn / 2])
           let requestID = "00000000-\(name)-\(turn)"
           var output = JSON.emptyObject
           if let shape = operation.output { output = sample(shape, 0, &chance) }
           let answer = AWSProtocol.encode(output, for: route, requestID: requestID)
-          lines += line(service, operation, answer, output, requestID)
+          lines += line(route, answer, output, requestID)
+          guard turn < 2 else { continue }
           #expect(
             try AWSClientCodec.decodeResponse(answer, service, operation).get() == output, "\(service.id) \(name)")
         }
-        let error = AWSError(code: "ThrottlingException", message: "Rate <exceeded> & more", status: 400)
-        let answer = AWSProtocol.encode(error, for: route, requestID: "r-\(name)")
-        lines += line(
-          service, operation, answer, ["Code": .string(error.code), "Message": .string(error.message)], "r-\(name)")
-        #expect(AWSClientCodec.decodeResponse(answer, service, operation) == .failure(error))
+        for format in formats {
+          let route = AWSRoute(service: service, operation: operation, format: format)
+          let error = AWSError(code: "ThrottlingException", message: "Rate <exceeded> & more", status: 400)
+          let answer = AWSProtocol.encode(error, for: route, requestID: "r-\(name)")
+          lines += line(
+            route, answer, ["Code": .string(error.code), "Message": .string(error.message)], "r-\(name)")
+          guard format == service.format else { continue }
+          #expect(AWSClientCodec.decodeResponse(answer, service, operation) == .failure(error))
+        }
       }
     }
     let problems = try #require(try BotocoreJudgeTests.judge("answers", input: Data(lines)))
@@ -200,10 +207,11 @@ import Wire
   }
 
   private func line(
-    _ service: AWSServiceModel, _ operation: AWSOperation, _ answer: HTTPResponse, _ output: JSON, _ requestID: String
+    _ route: AWSRoute, _ answer: HTTPResponse, _ output: JSON, _ requestID: String
   ) -> [UInt8] {
     let value: JSON = [
-      "service": .string(service.id), "operation": .string(operation.name), "status": .int(Int64(answer.status)),
+      "service": .string(route.service.id), "format": .string(route.format.rawValue),
+      "operation": .string(route.operation.name), "status": .int(Int64(answer.status)),
       "headers": .array(answer.headers.fields.map { .array([.string($0.name), .string($0.value)]) }),
       "body": .string(Base64.encode(answer.body)), "output": output, "requestID": .string(requestID),
     ]

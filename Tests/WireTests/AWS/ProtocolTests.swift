@@ -317,11 +317,18 @@ import Wire
     #expect(error?.message == message)
   }
 
-  @Test func cborIsRefusedClearly() throws {
-    let request = HTTPRequest(
+  @Test func cborIsRead() throws {
+    // {"Namespace": "AWS/EC2"}, the map of unbounded length, the text in two pieces.
+    var request = HTTPRequest(
       method: "POST", path: "/service/GraniteServiceVersion20100801/operation/ListMetrics",
-      headers: HTTPHeaders([("Host", "localhost"), ("smithy-protocol", "rpc-v2-cbor")]))
-    #expect(failure(request)?.code == "UnsupportedProtocolException")
+      headers: HTTPHeaders([("Host", "localhost"), ("smithy-protocol", "rpc-v2-cbor")]),
+      body: [0xbf, 0x69] + Array("Namespace".utf8) + [0x7f, 0x63] + Array("AWS".utf8) + [0x64] + Array("/EC2".utf8)
+        + [0xff, 0xff])
+    #expect(try decoded(request).input == ["Namespace": "AWS/EC2"])
+    request.body.removeLast()
+    #expect(failure(request)?.code == "SerializationException")
+    request.path += "x"
+    #expect(failure(request)?.code == "UnknownOperationException")
   }
 
   // MARK: Answers

@@ -13,6 +13,7 @@ extension AWSClientCodec {
     case .json:
       guard !response.body.isEmpty else { return .success(.emptyObject) }
       return value(json(response).flatMap { try? JSONCodec.read($0, shape) }, response, operation)
+    case .cbor: return value(CBOR.read(response.body).flatMap { try? JSONCodec.read($0, shape) }, response, operation)
     case .restJSON, .restXML: return rest(response, service, operation, shape)
     }
   }

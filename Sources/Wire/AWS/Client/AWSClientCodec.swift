@@ -17,6 +17,7 @@ package enum AWSClientCodec {
       request.headers.add("X-Amz-Target", "\(service.targetPrefix ?? "").\(operation.name)")
       request.body = (operation.input.map { JSONCodec.write(input, $0) } ?? .emptyObject).bytes()
       if request.body == Array("null".utf8) { request.body = Array("{}".utf8) }
+    case .cbor: return .failure(AWSError(code: "Unsupported", message: "Requests are not written in CBOR."))
     case .restJSON, .restXML:
       if let error = rest(service, operation, input, path: place.path, into: &request) { return .failure(error) }
     }

@@ -11,5 +11,8 @@ package enum AWSFormat: String, Sendable {
   /// XML bodies, members in path, query and headers.
   case restXML = "rest-xml"
 
+  /// CBOR bodies, service and operation in the path: smithy's RPC protocol.
+  case cbor = "smithy-rpc-v2-cbor"
+
   package var isQuery: Bool { self == .query || self == .ec2 }
 }

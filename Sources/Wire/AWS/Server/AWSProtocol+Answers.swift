@@ -35,6 +35,12 @@ extension AWSProtocol {
       let type = "application/x-amz-json-\(route.service.jsonVersion)"
       // A few operations answer with nothing at all.
       return answer(200, type, operation.output == nil ? [] : body.bytes(), requestID)
+    case .cbor:
+      var body: [UInt8] = []
+      if let shape = operation.output { CBOR.write(output, shape, into: &body) }
+      var response = answer(200, "application/cbor", body, requestID)
+      response.headers.add("smithy-protocol", "rpc-v2-cbor")
+      return response
     case .restJSON, .restXML: return rest(output, route, requestID)
     }
   }
@@ -82,6 +88,12 @@ extension AWSProtocol {
       for field in error.extra.fields { body[field.key] = field.value }
       let type = "application/x-amz-json-\(failure.service?.jsonVersion ?? "1.1")"
       return answer(error.status, type, body.bytes(), requestID)
+    case .cbor:
+      let body = CBOR.map([("__type", error.code), ("message", error.message)])
+      var response = answer(error.status, "application/cbor", body, requestID)
+      response.headers.add("smithy-protocol", "rpc-v2-cbor")
+      response.headers.add("x-amzn-query-error", "\(error.code);\(side)")
+      return response
     case .restJSON:
       var body = error.extra
       body["message"] = .string(error.message)

@@ -34,6 +34,12 @@ extension AWSProtocol {
     case .json:
       guard let shape else { return .emptyObject }
       return try JSONCodec.read(try body(request), shape)
+    case .cbor:
+      guard let shape, !request.body.isEmpty else { return .emptyObject }
+      guard let value = CBOR.read(request.body) else {
+        throw AWSError(code: "SerializationException", message: "The body is no well-formed CBOR.")
+      }
+      return try JSONCodec.read(value, shape)
     case .restJSON, .restXML:
       guard let shape else { return .emptyObject }
       return try restInput(request, route, shape)

@@ -122,9 +122,10 @@ enum AWSRouter {
     let parts = request.path.split(separator: "/")
     guard parts.count == 4, parts[2] == "operation" else { return nil }
     let service = AWSServiceModel.all.first { $0.targetPrefix.map { $0 == parts[1] } ?? false }
-    return fail(
-      signs, service, .json, "UnsupportedProtocolException",
-      "Requests in CBOR are not supported here; send \(parts[3]) by the query or the JSON protocol.", 400)
+    guard let service, let operation = service.operation(String(parts[3])) else {
+      return fail(signs, service, .cbor, "UnknownOperationException", "", 404)
+    }
+    return .success(signs.route(service, operation, .cbor))
   }
 
   private static func fail(

@@ -222,7 +222,7 @@ package enum SigV4Failure: Error, Sendable, Equatable {
       case .invalid, .mismatch:
         AWSError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
       }
-    case .json, .restJSON:
+    case .json, .restJSON, .cbor:
       switch self {
       // EKS stands behind a gateway, which answers 403 where the others answer 400.
       case .missing: AWSError("MissingAuthenticationTokenException", "Missing Authentication Token", status(format))
@@ -242,7 +242,7 @@ package enum SigV4Failure: Error, Sendable, Equatable {
     return switch format {
     case .query, .restXML: AWSError("ExpiredToken", text, 403)
     case .ec2: AWSError("RequestExpired", "Request has expired.", 400)
-    case .json: AWSError("ExpiredTokenException", text, 400)
+    case .json, .cbor: AWSError("ExpiredTokenException", text, 400)
     case .restJSON: AWSError("ExpiredTokenException", text, 403)
     }
   }
