@@ -1,0 +1,116 @@
+import Wire
+
+/// Whether a kubelet's request for a serving certificate is one, and is approved and issued (kubernetes
+/// `pkg/apis/certificates`; EKS's certificate controller).
+package enum KubeletCSR: Rule {
+  package static let name = "nodes/kubelet-csr"
+  package static let signer = "kubernetes.io/kubelet-serving"
+
+  /// A request, its PEM read.
+  package struct Request: Sendable, Equatable {
+    package var username: String
+    package var groups: [String]
+    package var signer: String
+    package var usages: [String]
+    package var commonName: String
+    package var organizations: [String]
+    package var dnsNames: [String]
+    package var addresses: [String]
+    package var emails: [String]
+    package var uris: [String]
+
+    package init(
+      username: String, groups: [String], signer: String = KubeletCSR.signer, usages: [String], commonName: String,
+      organizations: [String], dnsNames: [String], addresses: [String], emails: [String] = [], uris: [String] = []
+    ) {
+      self.username = username
+      self.groups = groups
+      self.signer = signer
+      self.usages = usages
+      self.commonName = commonName
+      self.organizations = organizations
+      self.dnsNames = dnsNames
+      self.addresses = addresses
+      self.emails = emails
+      self.uris = uris
+    }
+  }
+
+  package struct Facts: FactSet {
+    package var request: Fact<Request>
+    /// Whether RBAC lets the requester create `certificatesigningrequests/selfnodeserver`.
+    package var mayServe: Fact<Bool>
+    /// The names and addresses that EC2 has for the node's instance.
+    package var instanceNames: Fact<[String]>
+
+    package init(request: Fact<Request>, mayServe: Fact<Bool>, instanceNames: Fact<[String]>) {
+      self.request = request
+      self.mayServe = mayServe
+      self.instanceNames = instanceNames
+    }
+
+    package static let hiders: [@Sendable (inout Self) -> Void] = [
+      hider(\.request), hider(\.mayServe), hider(\.instanceNames),
+    ]
+  }
+
+  /// How far it comes.
+  package enum Outcome: String, Sendable { case approved = "Approved", issued = "Approved,Issued" }
+
+  package static let approvalReason = "AutoApproved"
+  package static let approvalMessage = "Auto approving self kubelet server certificate after SubjectAccessReview."
+
+  /// `no` stays Pending; approved without being issued where its names are not the instance's.
+  package static func decide(_ facts: Facts) -> Verdict<Outcome, Because> {
+    guard let request = facts.request.value else { return .open([facts.request.gap!]) }
+    let evidence = [facts.request.citation]
+    if let fault = fault(request) {
+      return .no([Because("nodes/kubelet-csr/malformed", fault, evidence: evidence)])
+    }
+    guard request.commonName == request.username else {
+      return .no([
+        Because(
+          "nodes/kubelet-csr/requester",
+          "it is for \(request.commonName), and was asked for by \(request.username)", evidence: evidence)
+      ])
+    }
+    guard let mayServe = facts.mayServe.value else { return .open([facts.mayServe.gap!]) }
+    guard mayServe else {
+      return .no([
+        Because(
+          "nodes/kubelet-csr/not-allowed",
+          "\(request.username) may not create certificatesigningrequests/selfnodeserver",
+          evidence: [facts.mayServe.citation])
+      ])
+    }
+    guard let names = facts.instanceNames.value else { return .open([facts.instanceNames.gap!]) }
+    let foreign = (request.dnsNames + request.addresses).filter { !names.contains($0) }
+    guard foreign.isEmpty else {
+      return .yes(
+        .approved,
+        [
+          Because(
+            "nodes/kubelet-csr/names", "\(foreign.joined(separator: ", ")) is not the instance's by EC2",
+            evidence: evidence + [facts.instanceNames.citation])
+        ])
+    }
+    return .yes(.issued, [Because("nodes/kubelet-csr/issued", approvalMessage, evidence: evidence)])
+  }
+
+  /// What is wrong with its form; nil for a good one.
+  package static func fault(_ request: Request) -> String? {
+    if request.organizations != ["system:nodes"] { return "subject organization is not system:nodes" }
+    if request.dnsNames.isEmpty, request.addresses.isEmpty { return "DNS or IP subjectAltName is required" }
+    if !request.emails.isEmpty { return "Email subjectAltNames are not allowed" }
+    if !request.uris.isEmpty { return "URI subjectAltNames are not allowed" }
+    let usages = Set(request.usages)
+    guard
+      usages == ["digital signature", "server auth"]
+        || usages == ["digital signature", "key encipherment", "server auth"]
+    else { return "usages did not match [digital signature key encipherment server auth]" }
+    if !request.commonName.hasPrefix("system:node:") {
+      return "subject common name does not begin with system:node:"
+    }
+    return nil
+  }
+}
