@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 package import World
 
@@ -86,11 +87,12 @@ package struct DaemonSetController: Reconciler {
   }
 
   private static func belongs(_ pod: ObjectView, _ node: ObjectView) -> (shouldRun: Bool, mayStay: Bool) {
-    guard NodeFit.matchesAffinity(pod, node) else { return (false, false) }
-    let tolerations = pod.spec["tolerations"].items
+    let needs = PodNeeds(pod: pod.json)
+    let offer = NodeOffer(node: node.json)
+    guard NodeFit.matchesAffinity(needs, offer) else { return (false, false) }
     func tolerated(_ effects: [String]) -> Bool {
-      node.spec["taints"].items.filter { effects.contains($0["effect"].string ?? "") }.allSatisfy { taint in
-        tolerations.contains { Toleration.tolerates($0, taint) }
+      offer.taints.filter { effects.contains($0.effect) }.allSatisfy { taint in
+        needs.tolerations.contains { $0.tolerates(taint) }
       }
     }
     return (tolerated(["NoSchedule", "NoExecute"]), tolerated(["NoExecute"]))

@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 package import World
 
@@ -71,10 +72,12 @@ package struct TaintEvictionController: Reconciler {
     guard !taints.isEmpty else { return nil }
     var due: Timestamp?
     for taint in taints {
-      let tolerations = pod.spec["tolerations"].items.filter { Toleration.tolerates($0, taint) }
+      let known = Taint(
+        key: taint["key"].string ?? "", value: taint["value"].string ?? "", effect: "NoExecute")
+      let tolerations = PodNeeds(pod: pod.json).tolerations.filter { $0.tolerates(known) }
       let since = taint["timeAdded"].time ?? desk.now
       guard !tolerations.isEmpty else { return since }
-      let seconds = tolerations.compactMap { $0["tolerationSeconds"].int }
+      let seconds = tolerations.compactMap(\.seconds)
       guard let shortest = seconds.min() else { continue }
       let end = since + .seconds(max(0, shortest))
       due = due.map { min($0, end) } ?? end

@@ -221,12 +221,12 @@ extension Kubelet {
 
   private var systemUUID: String { "ec2" + Self.uuid("system", identity).dropFirst(3) }
 
-  private static func identifier(_ what: String, _ identity: NodeIdentity) -> String {
+  private static func identifier(_ what: String, _ identity: MachineIdentity) -> String {
     var stream = RandomStream(seed: 0, entity: "\(what)/\(identity.instanceID)")
     return stream.hex(32)
   }
 
-  private static func uuid(_ what: String, _ identity: NodeIdentity) -> String {
+  private static func uuid(_ what: String, _ identity: MachineIdentity) -> String {
     var stream = RandomStream(seed: 0, entity: "\(what)/\(identity.instanceID)")
     return stream.uuid()
   }

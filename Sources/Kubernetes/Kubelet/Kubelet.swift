@@ -19,7 +19,7 @@ package struct Kubelet: Component {
 
   enum Registration: String, Codable { case wanted, sent, done }
 
-  let identity: NodeIdentity
+  let identity: MachineIdentity
   let reach: Reach
   var credential = NodeCredential()
   var events: EventRecorder
@@ -38,7 +38,7 @@ package struct Kubelet: Component {
   /// Pods whose status could not be written.
   var unwritten = 0
 
-  package init(_ identity: NodeIdentity, reach: Reach = .yes) {
+  package init(_ identity: MachineIdentity, reach: Reach = .yes) {
     self.identity = identity
     self.reach = reach
     events = EventRecorder(component: "kubelet", host: identity.nodeName)

@@ -12,12 +12,12 @@ package struct LeaseKeeper: Component {
   private static let namespace = "kube-node-lease"
   private static let interval: Duration = .seconds(10)
 
-  private let identity: NodeIdentity
+  private let identity: MachineIdentity
   private var credential = NodeCredential()
   private var failures = 0
   private var isUnderWay = false
 
-  package init(_ identity: NodeIdentity) { self.identity = identity }
+  package init(_ identity: MachineIdentity) { self.identity = identity }
 
   package mutating func step(_ input: Input, _ context: Context) {
     switch input {

@@ -125,7 +125,7 @@ package struct NodeBoot: Component {
     let type = instance["InstanceType"].string ?? ""
     let kubelet = config["spec"]["kubelet"]
     let flags = KubeletFlags(kubelet["flags"].strings)
-    let identity = NodeIdentity(
+    let identity = MachineIdentity(
       instanceID: instanceID,
       cluster: facts?.id ?? cluster["name"].string.flatMap { context.world.ports.clusterID($0) } ?? "",
       clusterName: cluster["name"].string ?? "", nodeName: flags["hostname-override"] ?? name, region: region,

@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 package import World
 
@@ -102,8 +103,7 @@ package struct Scheduler: Component {
     guard let host = context.world.kube.host, !active.isEmpty else { return }
     let nodes = host.list(cluster: facts.id, resource: "nodes", namespace: "").map { ObjectView($0) }
       .filter { !$0.isTerminating }
-    var usages: [String: NodeFit.Usage] = [:]
-    for node in nodes { usages[node.name] = NodeFit.Usage() }
+    var picture = NodePicture(nodes)
     var pods: [ObjectView] = []
     for json in host.list(cluster: facts.id, resource: "pods", namespace: "") {
       let pod = ObjectView(json)
@@ -111,7 +111,7 @@ package struct Scheduler: Component {
       if place.isEmpty {
         if active.contains(pod.key), needsNode(pod) { pods.append(pod) }
       } else if !pod.isPodFinished {
-        usages[place]?.add(pod)
+        picture.add(pod, to: place)
       }
     }
     active.removeAll()
@@ -119,23 +119,23 @@ package struct Scheduler: Component {
       let (first, second) = (a.spec["priority"].int ?? 0, b.spec["priority"].int ?? 0)
       return first != second ? first > second : (a.createdAt, a.key) < (b.createdAt, b.key)
     }
-    for pod in pods { place(pod, nodes, &usages, context) }
+    for pod in pods { place(pod, &picture, context) }
   }
 
-  private mutating func place(
-    _ pod: ObjectView, _ nodes: [ObjectView], _ usages: inout [String: NodeFit.Usage], _ context: Context
-  ) {
-    var fitting: [ObjectView] = []
-    var misfits: [[NodeFit.Misfit]] = []
-    for node in nodes {
-      let found = NodeFit.misfits(pod, node, usages[node.name]!, nodes: nodes, usages: usages)
-      if found.isEmpty { fitting.append(node) } else { misfits.append(found) }
+  private mutating func place(_ pod: ObjectView, _ picture: inout NodePicture, _ context: Context) {
+    let needs = PodNeeds(pod: pod.json)
+    var fitting: [NodePicture.Entry] = []
+    var misfits: [[NodeFit.Reason]] = []
+    for entry in picture.entries {
+      let found = picture.misfits(pod, needs, entry)
+      if found.isEmpty { fitting.append(entry) } else { misfits.append(found) }
     }
-    guard let best = NodeScore.best(pod, fitting, usages) else {
-      refuse(pod, misfits, context)
+    guard let best = picture.best(pod, needs, among: fitting)?.object else {
+      let preemption = SchedulingFailure.preemption(nodes: misfits, neverPreempts: needs.neverPreempts)
+      refuse(pod, SchedulingFailure.message(nodes: misfits, preemption: preemption), context)
       return
     }
-    usages[best.name]!.add(pod)
+    picture.add(pod, to: best.name)
     unschedulable[pod.key] = nil
     assumed[pod.key] = best.name
     context.submit(
@@ -149,11 +149,10 @@ package struct Scheduler: Component {
         ]), tag: "bind \(pod.key)")
   }
 
-  private mutating func refuse(_ pod: ObjectView, _ misfits: [[NodeFit.Misfit]], _ context: Context) {
+  private mutating func refuse(_ pod: ObjectView, _ message: String, _ context: Context) {
     let attempts = (unschedulable[pod.key]?.attempts ?? 0) + 1
     let pause = Duration.seconds(min(10, 1 << min(attempts - 1, 4)))
     unschedulable[pod.key] = Waiting(attempts: attempts, notBefore: context.now + pause)
-    let message = SchedulingMessage.text(misfits)
     let condition = pod.condition("PodScheduled")
     if condition["status"].string != "False" || condition["message"].string != message {
       context.submit(
@@ -201,52 +200,5 @@ package struct Scheduler: Component {
         "running Bind plugin \"DefaultBinder\": \(reply.message)")
       context.wake("retry", after: pause, attempts > 6 ? .background : .foreground)
     }
-  }
-}
-
-/// Which of the nodes that fit is best: the least used, and those with fewest pods of the same owner.
-enum NodeScore {
-  static func best(_ pod: ObjectView, _ nodes: [ObjectView], _ usages: [String: NodeFit.Usage]) -> ObjectView? {
-    let owner = pod.controller?["uid"].string
-    let request = NodeFit.Requests(pod)
-    var best: (score: Int, node: ObjectView)?
-    for node in nodes {
-      guard let usage = usages[node.name] else { continue }
-      let room = node.status["allocatable"]
-      let cpu = max(1, Amount.milli(room["cpu"]))
-      let memory = max(1, Amount.milli(room["memory"]) / 1000)
-      let free = (cpu - usage.cpu - request.cpu) * 50 / cpu + (memory - usage.memory - request.memory) * 50 / memory
-      let siblings = owner.map { uid in usage.podsThere.count { $0.controller?["uid"].string == uid } } ?? 0
-      let softTaints = node.spec["taints"].items.count { taint in
-        taint["effect"].string == "PreferNoSchedule"
-          && !pod.spec["tolerations"].items.contains { Toleration.tolerates($0, taint) }
-      }
-      let score = free * 10 - siblings * 1000 - usage.pods - softTaints * 3000 + preferred(pod, node) * 20
-      if best.map({ score > $0.score }) ?? true { best = (score, node) }
-    }
-    return best?.node
-  }
-
-  private static func preferred(_ pod: ObjectView, _ node: ObjectView) -> Int {
-    pod.spec["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"].items
-      .filter { NodeFit.matches(term: $0["preference"], node) }.reduce(0) { $0 + ($1["weight"].int ?? 0) }
-  }
-}
-
-/// Why no node took a pod, as upstream words it.
-enum SchedulingMessage {
-  static func text(_ misfits: [[NodeFit.Misfit]]) -> String {
-    guard !misfits.isEmpty else { return "no nodes available to schedule pods" }
-    var counts: [String: Int] = [:]
-    for misfit in misfits.joined() { counts[misfit.text, default: 0] += 1 }
-    let reasons = counts.map { "\($0.value) \($0.key)" }.sorted().joined(separator: ", ")
-    let hopeless = misfits.count { node in node.contains { !$0.isHelpable } }
-    var preemption: [String] = []
-    if misfits.count > hopeless {
-      preemption.append("\(misfits.count - hopeless) No preemption victims found for incoming pod")
-    }
-    if hopeless > 0 { preemption.append("\(hopeless) Preemption is not helpful for scheduling") }
-    let head = "0/\(misfits.count) nodes are available"
-    return "\(head): \(reasons). preemption: \(head): \(preemption.sorted().joined(separator: ", "))."
   }
 }

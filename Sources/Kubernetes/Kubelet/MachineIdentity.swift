@@ -2,7 +2,7 @@ package import Wire
 import World
 
 /// What a node knows of itself and of its cluster once it is configured.
-package struct NodeIdentity: Codable, Sendable {
+package struct MachineIdentity: Codable, Sendable {
   package var instanceID: String
   /// The cluster's id in the world.
   package var cluster: String
@@ -63,7 +63,7 @@ struct NodeCredential: Codable {
   init() {}
 
   /// A client of the API server as this node; nil when the plugin cannot make a token.
-  mutating func client(_ identity: NodeIdentity, _ context: Context) -> KubeClient? {
+  mutating func client(_ identity: MachineIdentity, _ context: Context) -> KubeClient? {
     if let mintedAt, context.now - mintedAt >= Self.lifetime { token = nil }
     if token == nil {
       guard let credentials = context.world.ports.instanceCredentials(identity.instanceID) else { return nil }
