@@ -62,7 +62,7 @@ let package = Package(
     + room("Wire", ["CGenerated", "Yams", crypto])
     + room("Mechanisms", ["Wire", "CGenerated"])
     + room("World", ["Wire", "Mechanisms", "CSQLite"])
-    + room("Kubernetes", ["World", "Mechanisms", "Wire"])
+    + room("Kubernetes", ["CGenerated", "World", "Mechanisms", "Wire"])
     + room("AWS", ["World", "Mechanisms", "Wire"])
     + room("EKS", ["World", "Mechanisms", "Wire"])
     + room("InCluster", ["World", "Mechanisms", "Wire"])

@@ -10,6 +10,7 @@ final class APIServer {
     didSet {
       persistOptions()
       if options.version != oldValue.version { version = APIServer.version(of: options) }
+      if options.endpoints != oldValue.endpoints { reconcileEndpoints() }
     }
   }
   private(set) var version: KubernetesVersion {
@@ -25,6 +26,7 @@ final class APIServer {
   let watches = WatchHub()
   let addresses = ServiceAddresses()
 
+  var documents: DocumentCache { storey.documents }
   var world: World { storey.world }
   var now: Timestamp { storey.world.now }
 

@@ -11,6 +11,7 @@ package final class KubernetesStorey: KubernetesHost {
   /// The kubelets, for logs. Set by whoever composes the world.
   package weak var containers: (any ContainerRuntime)?
 
+  let documents = DocumentCache()
   private var servers: [String: APIServer] = [:]
 
   /// Opens the storey with what the store holds, and registers it with the world.

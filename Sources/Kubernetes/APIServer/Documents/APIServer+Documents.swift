@@ -104,6 +104,130 @@ extension APIServer {
   }
 
   private func discovery(_ parts: [String], _ exchange: Exchange) throws(KubeStatus) -> Answer {
+    if parts[0] == "openapi" { return try openAPI(parts, exchange) }
+    switch (parts[0], parts.count) {
+    case ("api", 1), ("apis", 1):
+      guard let form = DiscoveryForm(exchange.accept) else { throw .notAcceptable() }
+      if form == .aggregated {
+        let body = documents.aggregated(parts[0] == "api", table)
+        let etag = Discovery.etag(body)
+        let headers: HTTPHeaders = ["Cache-Control": "public", "ETag": etag, "Vary": "Accept"]
+        if exchange.request.headers["If-None-Match"] == etag {
+          return Answer(304, .bytes([], contentType: Discovery.aggregatedMediaType), headers: headers)
+        }
+        return Answer(200, .bytes(body, contentType: Discovery.aggregatedMediaType), headers: headers)
+      }
+      guard parts[0] == "api" else { return .ok(Discovery.groupList(table)) }
+      return .ok(Discovery.versions(serverAddress: "\(options.endpoints.first ?? "127.0.0.1"):443"))
+    case ("api", 2):
+      guard let list = Discovery.resourceList(GroupVersion(group: "", version: parts[1]), table) else { break }
+      return .ok(list)
+    case ("apis", 2):
+      guard let group = Discovery.group(parts[1], table) else { break }
+      return .ok(group)
+    case ("apis", 3):
+      guard let list = Discovery.resourceList(GroupVersion(group: parts[1], version: parts[2]), table) else { break }
+      return .ok(list)
+    default: break
+    }
+    // A group that is not served at all is no path; of one that is, the version is not found.
+    if parts[0] == "apis", parts.count > 1, !table.resources.contains(where: { $0.group == parts[1] }) {
+      return .text("404 page not found\n", status: 404)
+    }
     throw .noSuchResource
+  }
+
+  private func openAPI(_ parts: [String], _ exchange: Exchange) throws(KubeStatus) -> Answer {
+    let headers: HTTPHeaders = ["Accept-Ranges": "bytes", "Last-Modified": options.createdAt.httpDate]
+    if exchange.request.headers["If-Modified-Since"] == options.createdAt.httpDate, parts.count == 2 {
+      return Answer(304, .bytes([], contentType: "text/plain; charset=utf-8"), headers: headers)
+    }
+    switch parts.dropFirst().first {
+    case "v2" where parts.count == 2:
+      guard exchange.accept.isEmpty || exchange.accept.contains("json") || exchange.accept.contains("*/*") else {
+        throw .notAcceptable(["application/json"])
+      }
+      return Answer(200, .bytes(documents.v2(version, table), contentType: "application/json"), headers: headers)
+    case "v3" where parts.count == 2:
+      let index = documents.index(version, table)
+      return Answer(200, .bytes(index, contentType: "text/plain; charset=utf-8"), headers: headers)
+    case "v3":
+      guard let body = documents.document(parts.dropFirst(2).joined(separator: "/"), version, table) else { break }
+      var headers = headers
+      headers.add("ETag", "\"\(documents.hash(parts.dropFirst(2).joined(separator: "/"), version))\"")
+      headers.add("Vary", "Accept")
+      return Answer(200, .bytes(body, contentType: "application/json"), headers: headers)
+    default: break
+    }
+    return .text("404 page not found\n", status: 404)
+  }
+}
+
+/// In which form a client wants to be told what is served.
+private enum DiscoveryForm {
+  case aggregated, legacy
+
+  init?(_ accept: String) {
+    guard !accept.isEmpty else {
+      self = .legacy
+      return
+    }
+    for option in accept.split(separator: ",") {
+      let text = String(option).trimmingBlanks
+      if text.hasPrefix("application/json;") {
+        guard text.contains("g=apidiscovery.k8s.io"), text.contains("v=v2;") || text.hasSuffix("v=v2") else { continue }
+        self = .aggregated
+        return
+      }
+      if text == "application/json" || text == "*/*" || text == "application/*" {
+        self = .legacy
+        return
+      }
+    }
+    // Clients of old that want protobuf alone are answered in JSON.
+    guard accept.contains("protobuf") else { return nil }
+    self = .legacy
+  }
+}
+
+/// Documents that are the same for every cluster of a version, made at their first use.
+final class DocumentCache {
+  private var held: [String: [UInt8]] = [:]
+
+  private func held(_ key: String, _ make: () -> [UInt8]) -> [UInt8] {
+    if let bytes = held[key] { return bytes }
+    let bytes = make()
+    held[key] = bytes
+    return bytes
+  }
+
+  func aggregated(_ core: Bool, _ table: ResourceTable) -> [UInt8] {
+    held("discovery/\(table.resources.count)/\(core)") { Discovery.aggregated(table, core: core).bytes(.go) }
+  }
+
+  private func openAPI(_ version: KubernetesVersion, _ table: ResourceTable) -> OpenAPI {
+    OpenAPI(table, KubernetesSchema.for(version), version: version)
+  }
+
+  /// Stands for a document's content, which follows from version and path.
+  func hash(_ path: String, _ version: KubernetesVersion) -> String {
+    Discovery.hash(Array("\(version) \(path)".utf8))
+  }
+
+  func index(_ version: KubernetesVersion, _ table: ResourceTable) -> [UInt8] {
+    held("\(version)/index") {
+      let paths = openAPI(version, table).documents.map { (path: $0.path, hash: hash($0.path, version)) }
+      return OpenAPI.index(paths).bytes(.go)
+    }
+  }
+
+  func document(_ path: String, _ version: KubernetesVersion, _ table: ResourceTable) -> [UInt8]? {
+    let openAPI = openAPI(version, table)
+    guard let found = openAPI.documents.first(where: { $0.path == path }) else { return nil }
+    return held("\(version)/\(path)") { openAPI.document(found.groupVersion).bytes(.go) }
+  }
+
+  func v2(_ version: KubernetesVersion, _ table: ResourceTable) -> [UInt8] {
+    held("\(version)/v2") { openAPI(version, table).v2().bytes(.go) }
   }
 }

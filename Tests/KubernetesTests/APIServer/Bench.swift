@@ -1,0 +1,116 @@
+import Kubernetes
+import Testing
+import Wire
+import World
+
+/// A world with one cluster and a client to it.
+final class Bench {
+  let store: MemoryStore
+  let world: World
+  let storey: KubernetesStorey
+  var credential: KubeRequest.Credential = Bench.admin
+  private(set) var audit: [JSON] = []
+
+  static let admin = KubeRequest.Credential.certificate(
+    CertificateSubject(commonName: "kubernetes-admin", organizations: ["system:masters"]))
+  static let start = Timestamp(rfc3339: "2026-11-22T12:00:00Z")!
+
+  /// A new world, or the one that a store holds.
+  init(_ store: MemoryStore = MemoryStore(), cluster: Bool = true) throws {
+    self.store = store
+    world = try World(
+      store: store, logFiles: MemoryLogFiles(), options: .init(seed: 7, start: Bench.start))
+    storey = KubernetesStorey(world: world)
+    storey.hooks.audit = { [unowned self] _, event in audit.append(event) }
+    if cluster, !storey.exists("demo") {
+      storey.createCluster(
+        ClusterOptions(
+          id: "demo", version: "1.33", platformVersion: "eks.12", endpoints: ["10.0.0.5", "10.0.1.5"],
+          certificateAuthority: "-----BEGIN CERTIFICATE-----", issuer: "https://localhost:1/id/AB",
+          createdAt: Bench.start))
+    }
+    world.commit()
+  }
+
+  struct Reply {
+    var status: Int
+    var headers: HTTPHeaders
+    var bytes: [UInt8]
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+    var body: JSON { (try? JSON.parse(bytes)) ?? .null }
+    var message: String { body["message"].string ?? "" }
+  }
+
+  /// Sends a request as a client outside does, and commits.
+  @discardableResult
+  func send(
+    _ method: String, _ uri: String, _ body: JSON? = nil, type: String = "application/json", accept: String = "",
+    as credential: KubeRequest.Credential? = nil, headers extra: [(String, String)] = []
+  ) -> Reply {
+    var headers = HTTPHeaders(extra)
+    if body != nil { headers["Content-Type"] = type }
+    if !accept.isEmpty { headers["Accept"] = accept }
+    let parts = uri.split(separator: "?", maxSplits: 1).map(String.init)
+    let responder = TestResponder()
+    world.kube.handle(
+      KubeRequest(
+        cluster: "demo", method: method, path: parts[0],
+        query: parts.count > 1 ? PercentEncoding.pairs(parts[1])! : [], headers: headers,
+        body: body.map { .bytes($0.bytes()) } ?? .none, credential: credential ?? self.credential,
+        sourceIP: "198.51.100.10"), .outside(responder))
+    world.commit()
+    return Reply(
+      status: responder.status, headers: responder.headers, bytes: responder.bytes)
+  }
+
+  /// Starts a streamed answer.
+  func stream(_ uri: String, accept: String = "") -> TestResponder {
+    let parts = uri.split(separator: "?", maxSplits: 1).map(String.init)
+    let responder = TestResponder()
+    world.kube.handle(
+      KubeRequest(
+        cluster: "demo", method: "GET", path: parts[0], query: parts.count > 1 ? PercentEncoding.pairs(parts[1])! : [],
+        headers: accept.isEmpty ? [:] : ["Accept": accept], credential: credential), .outside(responder))
+    world.commit()
+    return responder
+  }
+
+  static func pod(_ name: String, namespace: String = "default", node: String? = nil) -> JSON {
+    [
+      "apiVersion": "v1", "kind": "Pod", "metadata": ["name": .string(name), "labels": ["app": .string(name)]],
+      "spec": ["nodeName": JSON(node), "containers": [["name": "c", "image": "nginx"]]],
+    ]
+  }
+}
+
+/// Takes an answer.
+final class TestResponder: HTTPResponder, HTTPStream, @unchecked Sendable {
+  // Used by one thread.
+  var status = 0
+  var headers: HTTPHeaders = [:]
+  var bytes: [UInt8] = []
+  var isEnded = false
+  var closed: (() -> Void)?
+
+  func send(_ response: HTTPResponse) {
+    status = response.status
+    headers = response.headers
+    bytes = response.body
+    isEnded = true
+  }
+
+  func begin(status: Int, headers: HTTPHeaders) -> any HTTPStream {
+    self.status = status
+    self.headers = headers
+    return self
+  }
+
+  func acceptWebSocket(subprotocol: String) -> (any WebSocketStream)? { nil }
+  func write(_ more: [UInt8]) { bytes += more }
+  func end() { isEnded = true }
+  func onDrained(_ body: @escaping @Sendable () -> Void) { body() }
+  func onClose(_ body: @escaping @Sendable () -> Void) { closed = body }
+
+  /// The events of a watch so far.
+  var events: [JSON] { bytes.split(separator: 0x0a).compactMap { try? JSON.parse(Array($0)) } }
+}
