@@ -45,7 +45,8 @@ struct RegistryTests {
   func errors() throws {
     let bench = try Bench()
     #expect(bench.send("GET", "/api/v1/namespaces/default/pods/nope").message == "pods \"nope\" not found")
-    let bad = bench.send("POST", "/api/v1/namespaces/default/pods", ["metadata": ["name": "BAD_"], "spec": ["containers": []]])
+    let bad = bench.send(
+      "POST", "/api/v1/namespaces/default/pods", ["metadata": ["name": "BAD_"], "spec": ["containers": []]])
     #expect(bad.status == 422)
     #expect(
       bad.message
@@ -75,7 +76,9 @@ struct RegistryTests {
   @Test("Writes are checked against the revision they were read at")
   func conflict() throws {
     let bench = try Bench()
-    var map = bench.send("POST", "/api/v1/namespaces/default/configmaps", ["metadata": ["name": "x"], "data": ["a": "1"]]).body
+    var map = bench.send(
+      "POST", "/api/v1/namespaces/default/configmaps", ["metadata": ["name": "x"], "data": ["a": "1"]]
+    ).body
     map["data"]["a"] = "2"
     let second = bench.send("PUT", "/api/v1/namespaces/default/configmaps/x", map)
     #expect(second.status == 200)
@@ -125,9 +128,12 @@ struct RegistryTests {
     let bench = try Bench()
     let path = "/api/v1/namespaces/default/configmaps"
     for name in ["a", "b", "c", "d"] {
-      bench.send("POST", path, ["metadata": ["name": .string(name), "labels": ["odd": name == "a" || name == "c" ? "y" : "n"]]])
+      bench.send(
+        "POST", path, ["metadata": ["name": .string(name), "labels": ["odd": name == "a" || name == "c" ? "y" : "n"]]])
     }
-    func names(_ reply: Bench.Reply) -> [String] { reply.body["items"].items.compactMap { $0["metadata"]["name"].string } }
+    func names(_ reply: Bench.Reply) -> [String] {
+      reply.body["items"].items.compactMap { $0["metadata"]["name"].string }
+    }
     #expect(names(bench.send("GET", "\(path)?labelSelector=odd%3Dy")) == ["a", "c"])
     #expect(names(bench.send("GET", "\(path)?fieldSelector=metadata.name%3Dd")) == ["d"])
     let first = bench.send("GET", "\(path)?limit=2")
@@ -136,7 +142,9 @@ struct RegistryTests {
     let token = first.body["metadata"]["continue"].string!
     #expect(names(bench.send("GET", "\(path)?limit=2&continue=\(token)")) == ["c", "d"])
     let broken = bench.send("GET", "\(path)?limit=2&continue=abc")
-    #expect(broken.message == "invalid continue token: continue key is not valid: invalid character 'i' looking for beginning of value")
+    #expect(
+      broken.message
+        == "invalid continue token: continue key is not valid: invalid character 'i' looking for beginning of value")
     let ahead = bench.send("GET", "\(path)?resourceVersion=99999999")
     #expect(ahead.status == 504)
     #expect(bench.send("GET", "\(path)?fieldSelector=spec.x%3Dd").message == "field label not supported: spec.x")
@@ -146,7 +154,9 @@ struct RegistryTests {
   func services() throws {
     let bench = try Bench()
     let path = "/api/v1/namespaces/default/services"
-    let service = bench.send("POST", path, ["metadata": ["name": "web"], "spec": ["type": "NodePort", "ports": [["port": 80]]]]).body
+    let service = bench.send(
+      "POST", path, ["metadata": ["name": "web"], "spec": ["type": "NodePort", "ports": [["port": 80]]]]
+    ).body
     #expect(service["spec"]["clusterIP"].string!.hasPrefix("10.100."))
     #expect(ServiceAddresses.nodePorts.contains(service["spec"]["ports"][0]["nodePort"].int!))
     let taken = bench.send(

@@ -7,7 +7,7 @@ extension APIServer {
   func decide(_ request: AccessRequest, _ user: KubeUser) -> AccessDecision {
     if request.isPrivileged { return .allowed("") }
     var refusals: [String] = []
-    if case .none = NodeIdentity(username: request.username, groups: request.groups) {
+    if case .none = Mechanisms.NodeIdentity(username: request.username, groups: request.groups) {
     } else {
       let verdict = NodeAuthorizer.decide(.init(request: .known(request), related: .known(isRelated(request))))
       if verdict.isYes { return .allowed("") }
@@ -25,7 +25,7 @@ extension APIServer {
   }
 
   private func isRelated(_ request: AccessRequest) -> Bool {
-    guard case .node(let node) = NodeIdentity(username: request.username, groups: request.groups),
+    guard case .node(let node) = Mechanisms.NodeIdentity(username: request.username, groups: request.groups),
       NodeAuthorizer.needsRelation(request)
     else { return false }
     return nodeIndex.references(of: node).has(request)

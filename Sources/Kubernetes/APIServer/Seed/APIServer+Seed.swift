@@ -8,7 +8,8 @@ extension APIServer {
   func seed() {
     for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
       plant([
-        "kind": "Namespace", "apiVersion": "v1", "metadata": ["name": .string(name)], "spec": ["finalizers": ["kubernetes"]],
+        "kind": "Namespace", "apiVersion": "v1", "metadata": ["name": .string(name)],
+        "spec": ["finalizers": ["kubernetes"]],
       ])
     }
     for role in BootstrapPolicy.objects() { plant(role) }

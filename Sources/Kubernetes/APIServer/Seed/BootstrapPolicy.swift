@@ -30,7 +30,9 @@ enum BootstrapPolicy {
         let name = "system:controller:\(words[1])"
         role = make("Role", name)
         objects.append(
-          binding(name, role: name, subjects: [["kind": "ServiceAccount", "name": .string(words[1]), "namespace": "kube-system"]]))
+          binding(
+            name, role: name,
+            subjects: [["kind": "ServiceAccount", "name": .string(words[1]), "namespace": "kube-system"]]))
       case "bind": readBinding(words)
       default: preconditionFailure("the policy has a line that is none: \(line)")
       }
