@@ -1,11 +1,57 @@
 package import World
 
-/// Amazon EKS: clusters, node groups, access, and the authenticator of every cluster's API server.
-///
-/// Made once per process, after the AWS storey and before ``World/restore()``.
+/// EKS, put together: the service on the AWS pipeline, its workflows, and the authenticator and authoriser
+/// that its clusters' API servers ask.
 package final class EKSStorey {
-  /// Where this local EKS answers, `http://localhost:4566`: tokens may be signed for these origins too.
-  package var origins: [String] = []
+  package let service: EKSService
+  /// Origins printed by `ekswhy env`: tokens for them are accepted besides those for STS's true names.
+  package var localOrigins: [String] = []
 
-  package init(world: World) {}
+  package init(world: World) {
+    service = EKSService(world: world)
+    world.know(ClusterLife.self, NodegroupLife.self)
+    world.aws.register(service)
+    world.kube.reviewIAMToken = { [unowned self] cluster, token, clock in
+      guard let row = service.clusters.first(where: { $0.id == cluster }) else { return .denied }
+      return Authenticator(service: service, row: row, localOrigins: localOrigins).review(token, clock: clock)
+    }
+    let ports = world.ports
+    ports.accessPolicyAllows = { [service] in service.accessPolicyReason($0, $1, $2) }
+    ports.audit = { [service] cluster, event in
+      guard let row = service.clusters.first(where: { $0.id == cluster }), row.logs("audit") else { return }
+      ControlPlaneLog(service, row).audit(event)
+    }
+    ports.clusterID = { [service] in service.clusters[$0]?.id }
+    ports.clusterStatus = { [service] in
+      service.clusters.all.map { row in
+        [
+          "name": .string(row.name), "id": .string(row.id), "status": .string(row.status),
+          "version": .string(row.version), "endpoint": row.document["endpoint"],
+        ]
+      }
+    }
+  }
+
+  /// Facts of the cluster whose API server answers at an endpoint.
+  package func facts(endpoint: String) -> ClusterFacts? {
+    service.clusters.first { $0.document["endpoint"].string == endpoint }.flatMap { service.facts($0.name) }
+  }
+}
+
+extension EKSService {
+  /// The service of a world, for its workflows.
+  static func of(_ world: World) -> EKSService? { world.aws.services["eks"] as? EKSService }
+
+  /// What the insides of a cluster need to know of it.
+  func facts(_ cluster: String) -> ClusterFacts? {
+    guard let row = clusters[cluster] else { return nil }
+    let document = row.document
+    return ClusterFacts(
+      id: row.id, name: row.name, account: world.account, region: world.region, version: row.version,
+      platformVersion: document["platformVersion"].string ?? "",
+      serviceCIDR: document["kubernetesNetworkConfig"]["serviceIpv4Cidr"].string ?? "",
+      vpcID: document["resourcesVpcConfig"]["vpcId"].string ?? "", endpoint: document["endpoint"].string ?? "",
+      certificateAuthority: document["certificateAuthority"]["data"].string ?? "",
+      issuer: document["identity"]["oidc"]["issuer"].string ?? "", controlPlaneAddresses: row.interfaceAddresses)
+  }
 }

@@ -1,0 +1,128 @@
+package import Wire
+package import World
+
+/// Amazon EKS: clusters, node groups, access entries, updates.
+package final class EKSService: AWSService {
+  typealias Operation = (EKSService) -> (AWSRequest) throws(AWSError) -> JSON
+
+  package let name = "eks"
+  unowned let world: World
+  let clusters: Table<ClusterRow>
+  let nodegroups: Table<NodegroupRow>
+  let entries: Table<AccessEntryRow>
+  let updates: Table<UpdateRow>
+
+  private static let operations: [String: Operation] = clusterOperations
+    .merging(nodegroupOperations) { a, _ in a }.merging(accessOperations) { a, _ in a }
+    .merging(updateOperations) { a, _ in a }.merging(catalogueOperations) { a, _ in a }
+
+  package var modelled: Set<String> { Set(Self.operations.keys) }
+
+  init(world: World) {
+    self.world = world
+    clusters = Table("eks-cluster", in: world)
+    nodegroups = Table("eks-nodegroup", in: world)
+    entries = Table("eks-access-entry", in: world)
+    updates = Table("eks-update", in: world)
+  }
+
+  package func handle(_ request: AWSRequest) throws(AWSError) -> JSON {
+    guard let operation = Self.operations[request.operation] else {
+      throw .unsupported(service: name, operation: request.operation)
+    }
+    return try operation(self)(request)
+  }
+
+  /// The action on the cluster (or what lies in it), and the right to hand on the roles it names.
+  package func requirements(_ request: AWSRequest) -> [AWSRequirement] {
+    let input = request.input
+    let base = "arn:aws:eks:\(world.region):\(world.account)"
+    let cluster = input["clusterName"].string ?? (request.operation.contains("Cluster") ? input["name"].string : nil)
+    var resource = "*"
+    if let arn = input["resourceArn"].string {
+      resource = arn
+    } else if let cluster {
+      resource = "\(base):cluster/\(cluster)"
+      if let group = input["nodegroupName"].string, request.operation != "CreateNodegroup" {
+        resource = nodegroups[Key.nodegroup(cluster, group)]?.document["nodegroupArn"].string
+          ?? "\(base):nodegroup/\(cluster)/\(group)/*"
+      } else if let principal = input["principalArn"].string, request.operation != "CreateAccessEntry" {
+        resource = entries[Key.entry(cluster, principal)]?.document["accessEntryArn"].string
+          ?? "\(base):access-entry/\(cluster)/*"
+      }
+    }
+    var needs = [AWSRequirement("eks:\(request.operation)", resources: [resource])]
+    switch request.operation {
+    case "CreateCluster":
+      needs.append(
+        AWSRequirement(
+          "iam:PassRole", resources: [input["roleArn"].string ?? "*"],
+          context: ["iam:PassedToService": ["eks.amazonaws.com"]]))
+    case "CreateNodegroup":
+      needs.append(
+        AWSRequirement(
+          "iam:PassRole", resources: [input["nodeRole"].string ?? "*"],
+          context: ["iam:PassedToService": ["eks.amazonaws.com"]]))
+    default: break
+    }
+    return needs
+  }
+
+  // MARK: - What the operations share
+
+  func cluster(_ name: String) throws(AWSError) -> ClusterRow {
+    guard let row = clusters[name] else { throw .noCluster(name) }
+    return row
+  }
+
+  func cluster(of request: AWSRequest) throws(AWSError) -> ClusterRow {
+    try cluster(request.input["clusterName"].string ?? request.input["name"].string ?? "")
+  }
+
+  /// A call of EKS itself, by the service-linked role that it has for this.
+  func call(
+    _ service: String, _ operation: String, _ input: JSON, by actor: EKSActor = .service
+  ) -> AWSReply {
+    world.aws.perform(
+      AWSCall(
+        service: service, operation: operation, input: input, region: world.region,
+        caller: actor.caller(account: world.account), sourceIP: "eks.amazonaws.com", userAgent: "eks.amazonaws.com"))
+  }
+
+  func uuid() -> String { world.newID { $0.uuid() } }
+
+  /// One page of names: `maxResults`, `nextToken` as an offset.
+  func page(_ names: [String], _ input: JSON, _ member: String) throws(AWSError) -> JSON {
+    let limit = input["maxResults"].int ?? 100
+    let start = input["nextToken"].string.map { Int($0) } ?? 0
+    guard let start, start >= 0, start <= names.count else {
+      throw .invalidParameter("The specified nextToken is invalid.")
+    }
+    let slice = names[start..<min(names.count, start + limit)]
+    return [
+      member: JSON(Array(slice)), "nextToken": slice.endIndex < names.count ? .string(String(slice.endIndex)) : .null,
+    ]
+  }
+}
+
+/// In whose name EKS calls other services.
+enum EKSActor {
+  /// The service principal itself.
+  case plain
+  case service
+  case nodegroup
+
+  func caller(account: String) -> AWSCall.Caller {
+    let path = "arn:aws:iam::\(account):role/aws-service-role"
+    switch self {
+    case .plain: return .service("eks.amazonaws.com")
+    case .service:
+      return .service(
+        "eks.amazonaws.com", roleARN: "\(path)/eks.amazonaws.com/AWSServiceRoleForAmazonEKS", session: "AmazonEKS")
+    case .nodegroup:
+      return .service(
+        "eks-nodegroup.amazonaws.com",
+        roleARN: "\(path)/eks-nodegroup.amazonaws.com/AWSServiceRoleForAmazonEKSNodegroup", session: "EKS")
+    }
+  }
+}
