@@ -112,8 +112,21 @@ extension EKSService {
     let associations = entry.policies.compactMap(AccessPolicyAssociation.init(associated:))
     let verdict = AccessPolicy.decide(
       .init(
-        request: .known(AccessRequest(attributes)), policies: .known(associations),
+        request: .known(AccessRequest(user, attributes)), policies: .known(associations),
         principalARN: .known(entry.principal), principalID: .known(principal)))
     return verdict.isYes ? verdict.reasons.last?.text : nil
+  }
+}
+
+extension AccessRequest {
+  fileprivate init(_ user: KubeUser, _ attributes: KubeAttributes) {
+    if let path = attributes.nonResourcePath {
+      self.init(username: user.name, groups: user.groups, verb: attributes.verb, path: path)
+    } else {
+      self.init(
+        username: user.name, groups: user.groups, verb: attributes.verb, group: attributes.group,
+        resource: attributes.resource, subresource: attributes.subresource, namespace: attributes.namespace,
+        name: attributes.name)
+    }
   }
 }

@@ -1,4 +1,4 @@
-package import Wire
+import Wire
 
 /// Errors in the codes and words of the EKS API.
 extension AWSError {

@@ -1,5 +1,5 @@
 import Wire
-package import World
+import World
 
 /// A cluster as EKS keeps it.
 struct ClusterRow: Codable, Sendable {

@@ -67,7 +67,7 @@ extension EKSService {
     for prefix in Self.reservedPrefixes where username.hasPrefix(prefix) {
       throw .invalidParameter("The username cannot begin with \(prefix)", cluster: cluster)
     }
-    if let session = username.range(of: "{{SessionName}}"), !username[..<session.lowerBound].contains(":") {
+    if let session = username.firstRange(of: "{{SessionName}}"), !username[..<session.lowerBound].contains(":") {
       throw .invalidParameter("A colon (:) must precede {{SessionName}} in the username", cluster: cluster)
     }
   }

@@ -3,7 +3,7 @@ package import World
 
 /// Amazon EKS: clusters, node groups, access entries, updates.
 package final class EKSService: AWSService {
-  typealias Operation = (EKSService) -> (AWSRequest) throws(AWSError) -> JSON
+  typealias Operation = @Sendable (EKSService) -> (AWSRequest) throws(AWSError) -> JSON
 
   package let name = "eks"
   unowned let world: World

@@ -1,4 +1,4 @@
-package import Wire
+import Wire
 package import World
 
 /// What EKS does to bring a cluster up, to change it and to take it down.

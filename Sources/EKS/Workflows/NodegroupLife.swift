@@ -1,5 +1,5 @@
 import Mechanisms
-package import Wire
+import Wire
 package import World
 
 /// What EKS does to bring a managed node group up, to change it and to take it down.
@@ -207,7 +207,7 @@ package struct NodegroupLife: Component {
 
   /// ACTIVE once as many nodes as wanted are Ready with the group's label.
   private mutating func checkNodes(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow, _ context: Context) {
-    let ready = nodes(row, context).filter { NodeReadiness.isReady($0) }.count
+    let ready = nodes(row, context).count(where: Self.isReady)
     guard ready >= group.desired else { return }
     phase = .active
     context.cancel("deadline")
@@ -217,6 +217,10 @@ package struct NodegroupLife: Component {
       row.status = "ACTIVE"
       row.document["health"] = ["issues": []]
     }
+  }
+
+  private static func isReady(_ node: JSON) -> Bool {
+    node["status"]["conditions"].items.contains { $0["type"].string == "Ready" && $0["status"].string == "True" }
   }
 
   private func nodes(_ row: ClusterRow, _ context: Context) -> [JSON] {
