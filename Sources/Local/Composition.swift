@@ -15,6 +15,9 @@ final class Composition {
   let aws: AWSStorey
   let eks: EKSStorey
 
+  /// Held here: the API servers know it weakly.
+  private let containers: ContainerLogs
+
   init(
     world: World, folder: StateFolder, doors: any Doors, thread: WorldThread, wall: @escaping @Sendable () -> Timestamp,
     outsideAddress: String
@@ -28,20 +31,59 @@ final class Composition {
     aws = AWSStorey(world: world, secrets: secrets)
     eks = EKSStorey(world: world)
     kubernetes = KubernetesStorey(world: world)
+    containers = ContainerLogs(world: world)
+    kubernetes.containers = containers
+    ControlPlane.know(in: world)
+    Machine.know(in: world)
     connectKubernetes(thread)
+    connectClusters()
+    connectMachines()
   }
 
   private func connectKubernetes(_ thread: WorldThread) {
     let ports = world.ports
     kubernetes.hooks.verifyServiceAccountToken = { ports.clusters?.verifyToken($0, token: $1) }
     kubernetes.hooks.signServiceAccountToken = { ports.clusters?.signToken($0, claims: $1) }
+    kubernetes.hooks.authorizeAccessPolicy = { cluster, user, request in
+      ports.accessPolicyAllows(cluster, user, request).map { .allowed($0) }
+    }
     kubernetes.hooks.audit = { ports.audit($0, $1) }
     let storey = Unowned(kubernetes)
     kubernetes.onStreamClosed = { id in thread.post { _ in storey.value?.endStream(id) } }
   }
 
+  /// EKS asks for API servers and their controllers; told of a cluster that is there, they change with it.
+  private func connectClusters() {
+    let (world, kubernetes) = (world, kubernetes)
+    world.ports.clusterCreated = { [unowned world, unowned kubernetes] facts in
+      guard !kubernetes.exists(facts.id) else {
+        return kubernetes.updateCluster(facts.id) { options in
+          options.version = facts.version
+          options.platformVersion = facts.platformVersion
+        }
+      }
+      kubernetes.createCluster(
+        ClusterOptions(
+          id: facts.id, version: facts.version, platformVersion: facts.platformVersion, serviceCIDR: facts.serviceCIDR,
+          endpoints: facts.controlPlaneAddresses, certificateAuthority: facts.authorityPEM, issuer: facts.issuer,
+          createdAt: world.now))
+      ControlPlane.start(facts, in: world)
+    }
+    world.ports.clusterDeleted = { [unowned world, unowned kubernetes] cluster in
+      ControlPlane.stop(cluster: cluster, in: world)
+      kubernetes.deleteCluster(cluster)
+    }
+    world.nodes.cluster = { [unowned eks] in eks.facts(endpoint: $0) }
+  }
+
+  /// An instance that runs is a machine that boots.
+  private func connectMachines() {
+    world.ports.instanceRunning = { [unowned world] in Machine.boot(instanceID: $0, in: world) }
+    world.ports.instanceTerminating = { [unowned world] in Machine.terminate(instanceID: $0, in: world) }
+  }
+
   /// Tokens signed for this endpoint are the local EKS's own.
-  func began(endpoint: String) { eks.origins = [endpoint] }
+  func began(endpoint: String) { eks.localOrigins = [endpoint] }
 
   var adminCredentials: AWSCredentials {
     secrets.credentials(of: aws.administratorKey) ?? AWSCredentials(accessKeyID: "", secretAccessKey: "")
@@ -55,3 +97,9 @@ final class Composition {
 }
 
 extension SecretFile: SecretKeeper {}
+
+extension ClusterFacts {
+  fileprivate var authorityPEM: String {
+    Base64.decode(certificateAuthority).map { String(decoding: $0, as: UTF8.self) } ?? ""
+  }
+}

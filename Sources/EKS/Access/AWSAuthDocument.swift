@@ -38,7 +38,9 @@ enum AWSAuthDocument {
 
   /// A patch that takes the role's items out; nil when there are none or the text can't be read.
   static func removing(_ role: String, from configMap: JSON) -> JSON? {
-    guard let text = configMap["data"]["mapRoles"].string, let items = (try? YAML.parse(text))?.array else { return nil }
+    guard let text = configMap["data"]["mapRoles"].string, let items = (try? YAML.parse(text))?.array else {
+      return nil
+    }
     let kept = items.filter { $0["rolearn"].string?.lowercased() != role.lowercased() }
     guard kept.count < items.count else { return nil }
     return ["data": ["mapRoles": .string(kept.isEmpty ? "[]\n" : YAML.write(.array(kept)))]]

@@ -52,7 +52,8 @@ struct Authenticator {
     case .failure(let error): return answer(AWSProtocol.encode(error, requestID: requestID))
     }
     var call = AWSCall(
-      service: "sts", operation: route.operation.name, region: presigned.region == "global" ? "us-east-1" : presigned.region,
+      service: "sts", operation: route.operation.name,
+      region: presigned.region == "global" ? "us-east-1" : presigned.region,
       caller: .signed(http), sourceIP: row.interfaceAddresses.first ?? "", userAgent: "Go-http-client/1.1",
       requestID: requestID)
     call.callerClock = clock
@@ -104,7 +105,7 @@ extension EKSService {
   }
 
   /// EKS's authoriser beside RBAC: the access policies of the caller's entry.
-  func accessPolicyReason(_ clusterID: String, _ user: KubeUser, _ attributes: KubeAttributes) -> String? {
+  func accessPolicyReason(_ clusterID: String, _ user: KubeUser, _ request: AccessRequest) -> String? {
     guard let row = clusters.first(where: { $0.id == clusterID }), row.mode != "CONFIG_MAP",
       let principal = user.extra["principalId"]?.first,
       let entry = entries.rows(prefix: "\(row.name)|").first(where: { $0.row.principalID == principal })?.row
@@ -112,21 +113,8 @@ extension EKSService {
     let associations = entry.policies.compactMap(AccessPolicyAssociation.init(associated:))
     let verdict = AccessPolicy.decide(
       .init(
-        request: .known(AccessRequest(user, attributes)), policies: .known(associations),
+        request: .known(request), policies: .known(associations),
         principalARN: .known(entry.principal), principalID: .known(principal)))
     return verdict.isYes ? verdict.reasons.last?.text : nil
-  }
-}
-
-extension AccessRequest {
-  fileprivate init(_ user: KubeUser, _ attributes: KubeAttributes) {
-    if let path = attributes.nonResourcePath {
-      self.init(username: user.name, groups: user.groups, verb: attributes.verb, path: path)
-    } else {
-      self.init(
-        username: user.name, groups: user.groups, verb: attributes.verb, group: attributes.group,
-        resource: attributes.resource, subresource: attributes.subresource, namespace: attributes.namespace,
-        name: attributes.name)
-    }
   }
 }

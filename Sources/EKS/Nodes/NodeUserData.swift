@@ -22,14 +22,15 @@ enum NodeUserData {
       return "\(taint["key"].string ?? "")=\(taint["value"].string ?? ""):\(effect)"
     }
     if !taints.isEmpty { flags.append("\"--register-with-taints=\(taints.joined(separator: ","))\"") }
-    let lines = [
-      "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=\"//\"", "", "--//",
-      "Content-Type: application/node.eks.aws", "", "---", "apiVersion: node.eks.aws/v1alpha1", "kind: NodeConfig",
-      "spec:", "  cluster:", "    apiServerEndpoint: \(document["endpoint"].string ?? "")",
-      "    certificateAuthority: \(document["certificateAuthority"]["data"].string ?? "")",
-      "    cidr: \(document["kubernetesNetworkConfig"]["serviceIpv4Cidr"].string ?? "")", "    name: \(cluster.name)",
-      "  kubelet:", "    config: {}", "    flags:",
-    ] + flags.map { "    - \($0)" } + ["", "--//--", ""]
+    let lines =
+      [
+        "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=\"//\"", "", "--//",
+        "Content-Type: application/node.eks.aws", "", "---", "apiVersion: node.eks.aws/v1alpha1", "kind: NodeConfig",
+        "spec:", "  cluster:", "    apiServerEndpoint: \(document["endpoint"].string ?? "")",
+        "    certificateAuthority: \(document["certificateAuthority"]["data"].string ?? "")",
+        "    cidr: \(document["kubernetesNetworkConfig"]["serviceIpv4Cidr"].string ?? "")", "    name: \(cluster.name)",
+        "  kubelet:", "    config: {}", "    flags:",
+      ] + flags.map { "    - \($0)" } + ["", "--//--", ""]
     return Base64.encode(Array(lines.joined(separator: "\n").utf8))
   }
 }

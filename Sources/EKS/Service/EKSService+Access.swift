@@ -99,7 +99,8 @@ extension EKSService {
       "clusterName": .string(cluster), "principalArn": .string(principal),
       "kubernetesGroups": JSON(kind == .standard ? groups : AccessEntry.defaultGroups(kind)),
       "accessEntryArn": .string(
-        "arn:aws:eks:\(world.region):\(world.account):access-entry/\(cluster)/\(kindWord)/\(world.account)/\(path)/\(uuid())"),
+        "arn:aws:eks:\(world.region):\(world.account):access-entry/\(cluster)/\(kindWord)/\(world.account)/\(path)/\(uuid())"
+      ),
       "createdAt": now, "modifiedAt": now, "tags": tags.isNull ? .emptyObject : tags,
       "username": .string(username ?? AccessEntry.defaultUsername(kind, principal)), "type": .string(kind.rawValue),
     ]
@@ -144,7 +145,8 @@ extension EKSService {
   private func associateAccessPolicy(_ request: AWSRequest) throws(AWSError) -> JSON {
     let row = try entry(of: request)
     let input = request.input
-    guard let kind = AccessEntry.Kind(rawValue: row.document["type"].string ?? ""), AccessEntry.mayHavePolicies(kind) else {
+    guard let kind = AccessEntry.Kind(rawValue: row.document["type"].string ?? ""), AccessEntry.mayHavePolicies(kind)
+    else {
       throw Self.standardOnly
     }
     let arn = input["policyArn"].string ?? ""
@@ -155,9 +157,11 @@ extension EKSService {
     let namespaces = scope["namespaces"].strings
     switch scope["type"].string {
     case "namespace" where namespaces.isEmpty:
-      throw .invalidParameter("The namespaces parameter is required when the access scope is namespace", cluster: row.cluster)
+      throw .invalidParameter(
+        "The namespaces parameter is required when the access scope is namespace", cluster: row.cluster)
     case "cluster" where !namespaces.isEmpty:
-      throw .invalidParameter("The namespaces parameter is not allowed when the access scope is cluster", cluster: row.cluster)
+      throw .invalidParameter(
+        "The namespaces parameter is not allowed when the access scope is cluster", cluster: row.cluster)
     default: break
     }
     let now = JSON.double(Double(request.now.microseconds / 1000) / 1000)

@@ -16,7 +16,9 @@ extension EKSService {
       if let token, existing.requestToken == token { return ["cluster": existing.document] }
       throw .inUse("Cluster already exists with name: \(name)", cluster: name)
     }
-    for (field, value) in [("outpostConfig", input["outpostConfig"]), ("remoteNetworkConfig", input["remoteNetworkConfig"])]
+    for (field, value) in [
+      ("outpostConfig", input["outpostConfig"]), ("remoteNetworkConfig", input["remoteNetworkConfig"]),
+    ]
     where !value.isNull {
       throw .invalidParameter("ekswhy does not simulate \(field); leave it out", cluster: name)
     }
@@ -79,7 +81,9 @@ extension EKSService {
       throw .invalidParameter("Subnets specified must all be in the same VPC", cluster: cluster)
     }
     let groups = asked["securityGroupIds"].strings
-    if !groups.isEmpty, case .error(let error) = call("ec2", "DescribeSecurityGroups", ["GroupIds": JSON(groups)], by: .plain) {
+    if !groups.isEmpty,
+      case .error(let error) = call("ec2", "DescribeSecurityGroups", ["GroupIds": JSON(groups)], by: .plain)
+    {
       throw .invalidParameter(error.message, cluster: cluster)
     }
     let publicAccess = asked["endpointPublicAccess"].bool ?? true
@@ -88,7 +92,9 @@ extension EKSService {
       throw .invalidParameter("Private and public endpoint access cannot both be false", cluster: cluster)
     }
     let cidrs = asked["publicAccessCidrs"].strings
-    guard cidrs.count <= 40 else { throw .invalidParameter("publicAccessCidrs can have at most 40 entries", cluster: cluster) }
+    guard cidrs.count <= 40 else {
+      throw .invalidParameter("publicAccessCidrs can have at most 40 entries", cluster: cluster)
+    }
     for cidr in cidrs where CIDR(cidr) == nil {
       throw .invalidParameter("The following CIDRs are invalid in publicAccessCidrs: [\(cidr)]", cluster: cluster)
     }
@@ -105,19 +111,22 @@ extension EKSService {
       throw .invalidParameter("ekswhy does not simulate clusters of the IPv6 family", cluster: cluster)
     }
     let described = call("ec2", "DescribeVpcs", ["VpcIds": [.string(vpc)]], by: .plain).output?["Vpcs"][0] ?? .null
-    let blocks = described["CidrBlockAssociationSet"].items.compactMap { $0["CidrBlock"].string }
+    let blocks =
+      described["CidrBlockAssociationSet"].items.compactMap { $0["CidrBlock"].string }
       + [described["CidrBlock"].string].compactMap { $0 }
     var service = "10.100.0.0/16"
     if let custom = asked["serviceIpv4Cidr"].string {
       guard let cidr = CIDR(custom), (12...24).contains(cidr.length),
-        ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"].compactMap({ CIDR($0) }).contains(where: { $0.contains(cidr) })
+        ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"].compactMap({ CIDR($0) }).contains(where: { $0.contains(cidr) }
+        )
       else {
         throw .invalidParameter(
           "Invalid service CIDR \(custom): it must be within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16 and between /24 and /12",
           cluster: cluster)
       }
       guard !blocks.compactMap({ CIDR($0) }).contains(where: { $0.overlaps(cidr) }) else {
-        throw .invalidParameter("Invalid service CIDR \(custom): it overlaps with the CIDR of the VPC", cluster: cluster)
+        throw .invalidParameter(
+          "Invalid service CIDR \(custom): it overlaps with the CIDR of the VPC", cluster: cluster)
       }
       service = custom
     } else if blocks.contains(where: { $0.hasPrefix("10.") }) {

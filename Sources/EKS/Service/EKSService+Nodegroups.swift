@@ -11,7 +11,9 @@ extension EKSService {
   private func nodegroup(of request: AWSRequest) throws(AWSError) -> NodegroupRow {
     let cluster = try cluster(of: request)
     let name = request.input["nodegroupName"].string ?? ""
-    guard let row = nodegroups[Key.nodegroup(cluster.name, name)] else { throw .noNodegroup(name, cluster: cluster.name) }
+    guard let row = nodegroups[Key.nodegroup(cluster.name, name)] else {
+      throw .noNodegroup(name, cluster: cluster.name)
+    }
     return row
   }
 
@@ -76,7 +78,8 @@ extension EKSService {
       "tags": input["tags"].isNull ? .emptyObject : input["tags"],
     ]
     nodegroups[key] = NodegroupRow(
-      cluster: cluster.name, name: name, document: document, requestToken: input["clientRequestToken"].string, uuid: uuid)
+      cluster: cluster.name, name: name, document: document, requestToken: input["clientRequestToken"].string,
+      uuid: uuid)
     world.spawn(ComponentID("eks-nodegroup/\(cluster.name)/\(name)"), NodegroupLife(cluster: cluster.name, name: name))
     return ["nodegroup": document]
   }

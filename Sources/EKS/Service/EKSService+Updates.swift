@@ -44,9 +44,13 @@ extension EKSService {
     let vpc = input["resourcesVpcConfig"]
     let endpoint = vpc.has("endpointPublicAccess") || vpc.has("endpointPrivateAccess") || vpc.has("publicAccessCidrs")
     let simple = ["upgradePolicy", "zonalShiftConfig", "deletionProtection"].filter { input.has($0) }
-    let kinds = [input.has("logging"), endpoint, vpc.has("subnetIds") || vpc.has("securityGroupIds"), input.has("accessConfig")]
+    let kinds = [
+      input.has("logging"), endpoint, vpc.has("subnetIds") || vpc.has("securityGroupIds"), input.has("accessConfig"),
+    ]
     let asked = kinds.count { $0 } + simple.count
-    for field in ["computeConfig", "storageConfig", "kubernetesNetworkConfig", "remoteNetworkConfig", "controlPlaneScalingConfig"]
+    for field in [
+      "computeConfig", "storageConfig", "kubernetesNetworkConfig", "remoteNetworkConfig", "controlPlaneScalingConfig",
+    ]
     where input.has(field) {
       throw .invalidParameter("ekswhy does not simulate updates of \(field)", cluster: row.name)
     }
@@ -63,7 +67,8 @@ extension EKSService {
     }
     if endpoint { return try updateEndpoint(row, vpc) }
     if kinds[2] {
-      throw .invalidParameter("ekswhy does not simulate changing the subnets or security groups of a cluster", cluster: row.name)
+      throw .invalidParameter(
+        "ekswhy does not simulate changing the subnets or security groups of a cluster", cluster: row.name)
     }
     if input.has("accessConfig") {
       let wanted = input["accessConfig"]["authenticationMode"].string ?? ""

@@ -12,7 +12,8 @@ package final class EKSService: AWSService {
   let entries: Table<AccessEntryRow>
   let updates: Table<UpdateRow>
 
-  private static let operations: [String: Operation] = clusterOperations
+  private static let operations: [String: Operation] =
+    clusterOperations
     .merging(nodegroupOperations) { a, _ in a }.merging(accessOperations) { a, _ in a }
     .merging(updateOperations) { a, _ in a }.merging(catalogueOperations) { a, _ in a }
 
@@ -44,10 +45,12 @@ package final class EKSService: AWSService {
     } else if let cluster {
       resource = "\(base):cluster/\(cluster)"
       if let group = input["nodegroupName"].string, request.operation != "CreateNodegroup" {
-        resource = nodegroups[Key.nodegroup(cluster, group)]?.document["nodegroupArn"].string
+        resource =
+          nodegroups[Key.nodegroup(cluster, group)]?.document["nodegroupArn"].string
           ?? "\(base):nodegroup/\(cluster)/\(group)/*"
       } else if let principal = input["principalArn"].string, request.operation != "CreateAccessEntry" {
-        resource = entries[Key.entry(cluster, principal)]?.document["accessEntryArn"].string
+        resource =
+          entries[Key.entry(cluster, principal)]?.document["accessEntryArn"].string
           ?? "\(base):access-entry/\(cluster)/*"
       }
     }

@@ -16,7 +16,6 @@ package struct ClusterLife: Component {
 
   init(name: String) { self.name = name }
 
-
   package mutating func step(_ input: Input, _ context: Context) {
     guard let service = EKSService.of(context.world), let row = service.clusters[name] else { return context.stop() }
     switch input {
@@ -36,11 +35,17 @@ package struct ClusterLife: Component {
   private mutating func proceed(_ service: EKSService, _ row: ClusterRow, _ context: Context) {
     switch phase {
     case .makingNetwork:
-      guard makeNetwork(service, row) else { return phase = .failed }
+      guard makeNetwork(service, row) else {
+        phase = .failed
+        return
+      }
       phase = .startingAPIServer
       context.wake("next", after: context.durations[.clusterCreate] / 3)
     case .startingAPIServer:
-      guard startAPIServer(service, context) else { return phase = .failed }
+      guard startAPIServer(service, context) else {
+        phase = .failed
+        return
+      }
       phase = .installingAddons
       context.wake("next", after: context.durations[.clusterCreate] / 3)
     case .installingAddons:
@@ -75,7 +80,10 @@ package struct ClusterLife: Component {
     service.clusters.update(name) { $0.document["resourcesVpcConfig"]["clusterSecurityGroupId"] = .string(group) }
     let rule = service.call(
       "ec2", "AuthorizeSecurityGroupIngress",
-      ["GroupId": .string(group), "IpPermissions": [["IpProtocol": "-1", "UserIdGroupPairs": [["GroupId": .string(group)]]]]])
+      [
+        "GroupId": .string(group),
+        "IpPermissions": [["IpProtocol": "-1", "UserIdGroupPairs": [["GroupId": .string(group)]]]],
+      ])
     guard rule.error == nil else { return fail(service, rule.error) }
 
     let described = service.call("ec2", "DescribeSubnets", ["SubnetIds": JSON(row.subnets)])
@@ -127,7 +135,8 @@ package struct ClusterLife: Component {
       addonsLeft = []
       phase = .failed
       _ = fail(
-        service, AWSError(code: "InternalFailure", message: "the default add-ons can't be put: \(reply.message)", status: 500))
+        service,
+        AWSError(code: "InternalFailure", message: "the default add-ons can't be put: \(reply.message)", status: 500))
       return
     }
     installNext(service, row, context)

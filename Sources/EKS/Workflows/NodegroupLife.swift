@@ -98,7 +98,10 @@ package struct NodegroupLife: Component {
           "SecurityGroupIds": [.string(row.securityGroup)],
           "MetadataOptions": ["HttpTokens": "required", "HttpPutResponseHopLimit": 2],
           "BlockDeviceMappings": [
-            ["DeviceName": "/dev/xvda", "Ebs": ["VolumeSize": document["diskSize"], "VolumeType": "gp3", "DeleteOnTermination": true]]
+            [
+              "DeviceName": "/dev/xvda",
+              "Ebs": ["VolumeSize": document["diskSize"], "VolumeType": "gp3", "DeleteOnTermination": true],
+            ]
           ],
           "UserData": .string(NodeUserData.managed(row, group, region: service.world.region)),
           "TagSpecifications": [["ResourceType": "instance", "Tags": owned]],
@@ -150,7 +153,9 @@ package struct NodegroupLife: Component {
   }
 
   private func mapByEntry(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow) {
-    guard service.entries[Key.entry(cluster, group.role)] == nil, let id = service.principalID(group.role) else { return }
+    guard service.entries[Key.entry(cluster, group.role)] == nil, let id = service.principalID(group.role) else {
+      return
+    }
     service.makeEntry(cluster: cluster, principal: group.role, id: id, kind: .ec2Linux, managed: true)
   }
 
@@ -165,11 +170,13 @@ package struct NodegroupLife: Component {
         row.raise("AccessDenied", reply.message, [])
         row.status = "CREATE_FAILED"
       }
-      return phase = .failed
+      phase = .failed
+      return
     }
     switch AWSAuthDocument.adding(group.role, to: reply.isSuccess ? reply.body : nil) {
     case .unchanged: beginWaiting(service, row, group, context)
-    case .create(let object): context.submit(client.create("configmaps", "kube-system", object), tag: "aws-auth-written")
+    case .create(let object):
+      context.submit(client.create("configmaps", "kube-system", object), tag: "aws-auth-written")
     case .patch(let patch):
       context.submit(client.patch("configmaps", "kube-system", "aws-auth", patch, .merge), tag: "aws-auth-written")
     }
@@ -186,7 +193,8 @@ package struct NodegroupLife: Component {
         row.raise("AccessDenied", reply.message, [])
         row.status = "CREATE_FAILED"
       }
-      return phase = .failed
+      phase = .failed
+      return
     }
     context.submit(EKSUsers.nodeManager(row.id).get("configmaps", "kube-system", "aws-auth"), tag: "aws-auth")
   }
@@ -206,7 +214,8 @@ package struct NodegroupLife: Component {
   }
 
   /// ACTIVE once as many nodes as wanted are Ready with the group's label.
-  private mutating func checkNodes(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow, _ context: Context) {
+  private mutating func checkNodes(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow, _ context: Context)
+  {
     let ready = nodes(row, context).count(where: Self.isReady)
     guard ready >= group.desired else { return }
     phase = .active
@@ -290,7 +299,8 @@ package struct NodegroupLife: Component {
       for node in nodes(row, context) {
         let body = JSON.object(JSONObject([("metadata", .object(JSONObject([("labels", patch)])))]))
         context.submit(
-          EKSUsers.nodeManager(row.id).patch("nodes", "", node["metadata"]["name"].string ?? "", body, .merge), tag: "label")
+          EKSUsers.nodeManager(row.id).patch("nodes", "", node["metadata"]["name"].string ?? "", body, .merge),
+          tag: "label")
       }
     }
     context.send(context.id, "updated", .string(id), after: context.durations[.nodegroupScaleUp])
@@ -335,7 +345,8 @@ package struct NodegroupLife: Component {
     if let profile = group.instanceProfile {
       _ = service.call(
         "iam", "RemoveRoleFromInstanceProfile",
-        ["InstanceProfileName": .string(profile), "RoleName": .string(ARN.parse(group.role)?.name ?? "")], by: .nodegroup)
+        ["InstanceProfileName": .string(profile), "RoleName": .string(ARN.parse(group.role)?.name ?? "")],
+        by: .nodegroup)
       _ = service.call("iam", "DeleteInstanceProfile", ["InstanceProfileName": .string(profile)], by: .nodegroup)
     }
     // The mapping goes with the last group that has the role.

@@ -1,3 +1,4 @@
+package import Mechanisms
 package import Wire
 
 /// The doors between storeys that are no requests, and those to what is kept outside the world. Each is
@@ -40,19 +41,11 @@ package final class Ports {
   // MARK: An API server asks EKS
 
   /// EKS access policies as a further authoriser; nil for no opinion, else the reason it allows.
-  package var accessPolicyAllows: (_ cluster: String, _ user: KubeUser, _ attributes: KubeAttributes) -> String? = {
+  package var accessPolicyAllows: (_ cluster: String, _ user: KubeUser, _ request: AccessRequest) -> String? = {
     _, _, _ in nil
   }
   /// One audit event; kept when the cluster's audit log is on.
   package var audit: (_ cluster: String, _ event: JSON) -> Void = { _, _ in }
-
-  // MARK: An API server asks the node
-
-  /// A container's log. Registered by the kubelet's side.
-  package var containerLog:
-    (_ pod: ObjectReference, _ container: String, _ previous: Bool) -> Result<[LogStore.Record], KubeFailure> = {
-      _, _, _ in .failure(KubeFailure(status: 501, reason: "NotImplemented", message: "no kubelet is registered"))
-    }
 
   package init() {}
 }
@@ -94,31 +87,6 @@ package struct ClusterFacts: Sendable, Codable, Equatable {
     self.certificateAuthority = certificateAuthority
     self.issuer = issuer
     self.controlPlaneAddresses = controlPlaneAddresses
-  }
-}
-
-/// What a Kubernetes request is about, as authorisers see it.
-package struct KubeAttributes: Sendable, Hashable {
-  package var verb: String
-  package var group: String
-  package var resource: String
-  package var subresource: String
-  package var namespace: String
-  package var name: String
-  /// Set instead of the above for paths such as `/healthz`.
-  package var nonResourcePath: String?
-
-  package init(
-    verb: String, group: String = "", resource: String = "", subresource: String = "", namespace: String = "",
-    name: String = "", nonResourcePath: String? = nil
-  ) {
-    self.verb = verb
-    self.group = group
-    self.resource = resource
-    self.subresource = subresource
-    self.namespace = namespace
-    self.name = name
-    self.nonResourcePath = nonResourcePath
   }
 }
 
