@@ -65,7 +65,7 @@ package struct Why: Sendable {
 }
 
 extension Why {
-  package static let questions: [any Question] = [NodeQuestion()]
+  package static let questions: [any Question] = [PodQuestion(), NodeQuestion()]
 }
 
 extension Catalogue {
@@ -74,5 +74,9 @@ extension Catalogue {
     KubeletSilent(), InstanceNotRunning(), NodeLockedOut(), RoleNotMapped(), RoleIsMapped(), NodeIsReady(),
     CNINotInitialized(), CNIAgentNotReady(), OtherCNINotReady(), CNIAbsent(), CNIAgentIsReady(),
     CNICallsDenied(), CNIPolicyMissing(), CNICallsAreAllowed(),
+    NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), SubnetShort(), ENILimitReached(), SparesHoard(),
+    SubnetFull(), WarmENIHoarding(),
+    PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),
+    ContainerCrashes(), Unschedulable(),
   ])
 }

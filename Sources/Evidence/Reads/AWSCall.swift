@@ -86,6 +86,9 @@ extension AWSCall {
     "ec2", "DescribeSubnets", items: ["Subnets", "*"],
     filters: ["vpc-id": ["VpcId"], "subnet-id": ["SubnetId"], "availability-zone": ["AvailabilityZone"]],
     idLists: ["SubnetIds": ["SubnetId"]], notFound: ["InvalidSubnetID.NotFound"])
+  package static let describeVpcs = AWSCall(
+    "ec2", "DescribeVpcs", items: ["Vpcs", "*"], filters: ["vpc-id": ["VpcId"]], idLists: ["VpcIds": ["VpcId"]],
+    notFound: ["InvalidVpcID.NotFound"])
   package static let describeInstanceTypes = AWSCall(
     "ec2", "DescribeInstanceTypes", items: ["InstanceTypes", "*"], idLists: ["InstanceTypes": ["InstanceType"]],
     notFound: ["InvalidInstanceType"])
@@ -112,7 +115,7 @@ extension AWSCall {
   package static let all: [AWSCall] = [
     .getCallerIdentity, .describeCluster, .listClusters, .listNodegroups, .describeNodegroup, .listAddons,
     .describeAddon, .listAccessEntries, .describeAccessEntry, .listPodIdentityAssociations,
-    .describePodIdentityAssociation, .describeInstances, .describeNetworkInterfaces, .describeSubnets,
+    .describePodIdentityAssociation, .describeInstances, .describeNetworkInterfaces, .describeSubnets, .describeVpcs,
     .describeInstanceTypes, .getInstanceProfile, .getRole, .listAttachedRolePolicies, .listRolePolicies,
     .getRolePolicy, .getPolicy, .getPolicyVersion, .describeAutoScalingGroups, .describeScalingActivities,
   ]

@@ -22,6 +22,7 @@ extension Effect.Kind {
   static let cniRoleDenied: Self = "identity/cni-role-denied"
   static let noAddress: Self = "addresses/no-address"
   static let poolCannotGrow: Self = "addresses/pool-cannot-grow"
+  static let warmTargets: Self = "addresses/warm-targets"
   static let subnetShort: Self = "addresses/subnet-short"
 
   // Pods
@@ -29,4 +30,10 @@ extension Effect.Kind {
   static let podUnschedulable: Self = "scheduling/unschedulable"
   static let podFails: Self = "pods/fails"
   static let podRunning: Self = "pods/running"
+  static let podHasAddress: Self = "addresses/pod-has-address"
+  static let podNodeReady: Self = "nodes/pod-node-ready"
+  static let imagePullRefused: Self = "application/image-pull-refused"
+  static let containerEnds: Self = "application/container-ends"
+  static let noNodes: Self = "nodes/none"
+  static let noNodeFits: Self = "scheduling/no-node-fits"
 }

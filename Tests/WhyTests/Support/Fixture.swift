@@ -477,3 +477,74 @@ extension Fixture {
     return f
   }
 }
+
+// MARK: - Addresses
+
+extension Fixture {
+  /// Pods of a node with addresses of its interface `device`.
+  mutating func addPods(_ count: Int, node n: Int, device: Int) {
+    for index in 0..<count {
+      add(
+        "kubernetes/pods",
+        Fixture.pod(
+          "app-\(n)-\(device)-\(index)", node: n, app: "app", address: "10.0.\(30 + device).\(n * 12 + 20 + index)"))
+    }
+  }
+
+  /// A pod that waits for an address on a node.
+  mutating func addWaitingPod(node n: Int = 1) {
+    add("kubernetes/pods", Fixture.pod("checkout-x2k4p", "shop", node: n, app: "checkout", ready: false))
+    event(
+      "Pod", "checkout-x2k4p", namespace: "shop", uid: "uid-checkout-x2k4p", reason: "FailedCreatePodSandBox",
+      message:
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox \"0f\": plugin type=\"aws-cni\" name=\"aws-cni\" failed (add): add cmd: failed to assign an IP address to container",
+      count: 31)
+  }
+
+  mutating func setSubnet(cidr: String, free: Int) {
+    edit("aws/ec2/describe-subnets") { answer in
+      var subnet = answer["Subnets"][0]
+      subnet["CidrBlock"] = .string(cidr)
+      subnet["AvailableIpAddressCount"] = .int(Int64(free))
+      answer["Subnets"] = [subnet]
+    }
+    files["aws/ec2/describe-vpcs"] = ["Vpcs": [["VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"]]]
+  }
+
+  /// Six nodes with a spare ENI each in a /25; the first is out of addresses.
+  static func hoarding() -> Fixture {
+    var f = Fixture.healthy(nodes: 6)
+    for n in 1...6 { f.addENI(n, device: 1, secondaries: 9) }
+    f.addPods(9, node: 1, device: 0)
+    f.addPods(9, node: 1, device: 1)
+    for n in 2...6 { f.addPods(2, node: n, device: 0) }
+    f.setSubnet(cidr: "10.0.1.0/25", free: 3)
+    f.addWaitingPod()
+    return f
+  }
+
+  /// A /28 whose addresses pods and nodes really use.
+  static func fullSubnet() -> Fixture {
+    var f = Fixture.healthy(nodes: 2)
+    f.files["aws/ec2/describe-network-interfaces"] = ["NetworkInterfaces": []]
+    f.addENI(1, device: 0, secondaries: 5)
+    f.addENI(2, device: 0, secondaries: 4)
+    f.addPods(5, node: 1, device: 0)
+    f.addPods(4, node: 2, device: 0)
+    f.setSubnet(cidr: "10.0.1.0/28", free: 0)
+    f.addWaitingPod()
+    return f
+  }
+
+  /// One node with all its interfaces full, in a subnet with room.
+  static func eniLimit() -> Fixture {
+    var f = Fixture.healthy(nodes: 2)
+    f.addENI(1, device: 1, secondaries: 9)
+    f.addENI(1, device: 2, secondaries: 9)
+    for device in 0...2 { f.addPods(9, node: 1, device: device) }
+    f.edit("kubernetes/nodes", named: nodeName(1)) { $0["status"]["capacity"]["pods"] = "110" }
+    f.setSubnet(cidr: "10.0.1.0/24", free: 120)
+    f.addWaitingPod()
+    return f
+  }
+}

@@ -1,0 +1,63 @@
+import Evidence
+import Mechanisms
+import Wire
+
+/// Why a pod does not run, or why it does.
+struct PodQuestion: Question {
+  let kinds = ["pod"]
+  /// From creation to running, usually.
+  static let usual: Duration = .seconds(60)
+
+  func inquire(_ subject: Subject, _ world: Investigation) async throws(QuestionError) -> Inquiry {
+    let namespace = subject.namespace ?? "default"
+    let found = await world.object(.pods, namespace: namespace, name: subject.name)
+    guard let pod = found.first else {
+      if let gap = found.gap { throw .unreachable(gap) }
+      throw .noSuchObject("Pod \(subject.name) in namespace \(namespace)")
+    }
+    let state = PodState(pod)
+    let entity = state.entity
+    let age = state.since.map { Ages.text(world.now - $0) } ?? "an unknown time"
+    let others = [
+      NotChecked("packets", ask: "ekswhy trace \(entity.title) TO:PORT"),
+      NotChecked("identity", ask: "ekswhy can \(entity.title) service:Action RESOURCE"),
+    ]
+    if state.phase == "Succeeded" {
+      return Inquiry(
+        entity, effects: [], isTrouble: false, summary: "no fault found in \(entity.title): it ran to its end",
+        notChecked: others)
+    }
+    if state.isReady {
+      return Inquiry(
+        entity, effects: [.init(Effect(.podRunning, entity))], isTrouble: false,
+        summary: "no fault found in \(entity.title): Ready for \(age)",
+        hiddenTrouble: "\(entity.title) is Ready, and something it needs is broken", notChecked: others)
+    }
+    let word = state.word
+    var effects: [Explanation.Cause] = []
+    if state.node == nil {
+      effects = [.init(Effect(.podUnschedulable, entity))]
+    } else if state.containers.contains(where: { $0.restarts > 0 || $0.isRunning || !$0.last.isNull })
+      || state.phase == "Failed"
+    {
+      effects = [.init(Effect(.podFails, entity))]
+    } else {
+      effects = [.init(Effect(.podNotStarted, entity))]
+    }
+    var waits: (String, Timestamp)?
+    if let created = state.created, world.now - created < PodQuestion.usual {
+      let what =
+        state.node == nil
+        ? "the scheduler to place it" : "its images and network, usually ready within 1m of its creation"
+      waits = (what, created + PodQuestion.usual)
+    }
+    return Inquiry(
+      entity, effects: effects, isTrouble: true, summary: "\(entity.title) has been \(word) for \(age)", waits: waits,
+      notChecked: others,
+      lastResort: Gap(
+        read: "logs of \(entity.title)", why: "what happens inside of a container stands in its logs only",
+        how:
+          "\(world.target.kubectl) -n \(namespace) logs \(subject.name) --all-containers --previous; \(world.target.kubectl) -n \(namespace) describe pod \(subject.name)"
+      ))
+  }
+}
