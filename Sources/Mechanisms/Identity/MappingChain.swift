@@ -101,7 +101,7 @@ package enum MappingChain: Rule {
         // Without the id it may be made for this very caller, or for one of that name before.
         if named { gaps.append(gap) }
       case .known(let id, _):
-        guard id == caller.principalID else {
+        guard named, id == caller.principalID else {
           if named {
             seen.append(
               Because(

@@ -55,7 +55,10 @@ package enum KubeletCSR: Rule {
   }
 
   /// How far it comes.
-  package enum Outcome: String, Sendable { case approved = "Approved", issued = "Approved,Issued" }
+  package enum Outcome: String, Sendable {
+    case approved = "Approved"
+    case issued = "Approved,Issued"
+  }
 
   package static let approvalReason = "AutoApproved"
   package static let approvalMessage = "Auto approving self kubelet server certificate after SubjectAccessReview."

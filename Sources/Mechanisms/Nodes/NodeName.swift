@@ -3,7 +3,10 @@ package import Wire
 /// What an instance is called, and a node after it.
 package enum NodeName {
   /// A subnet's setting for the host names of its instances.
-  package enum HostnameType: String, Sendable, Codable { case ip = "ip-name", resource = "resource-name" }
+  package enum HostnameType: String, Sendable, Codable {
+    case ip = "ip-name"
+    case resource = "resource-name"
+  }
 
   /// EC2's PrivateDnsName: `ip-10-0-1-23.ec2.internal` in us-east-1, `.REGION.compute.internal` elsewhere;
   /// by resource `i-….` before the same.

@@ -19,6 +19,12 @@ package struct PodNeeds: Sendable, Equatable {
     package var port: Int
     package var ip: String
 
+    package init(proto: String, port: Int, ip: String) {
+      self.proto = proto
+      self.port = port
+      self.ip = ip
+    }
+
     /// Ports clash on the same address, or where one is on all.
     package func clashes(_ other: HostPort) -> Bool {
       guard proto == other.proto, port == other.port else { return false }

@@ -1,0 +1,141 @@
+import Mechanisms
+import Wire
+
+extension PoolSettings {
+  static func sample(_ chance: inout Chance) -> PoolSettings {
+    var settings = PoolSettings()
+    settings.warmENITarget = chance.below(3)
+    settings.warmPrefixTarget = chance.below(3)
+    if chance.flip() {
+      settings.warmIPTarget = chance.below(4)
+      settings.minimumIPTarget = chance.below(12)
+    }
+    settings.prefixDelegation = chance.flip()
+    settings.maxENI = chance.pick([-1, 2])
+    settings.customNetworking = chance.flip(4)
+    settings.subnetDiscovery = chance.flip()
+    settings.clusterName = chance.pick(["", "demo"])
+    return settings
+  }
+}
+
+extension PoolFacts {
+  static func sample(_ chance: inout Chance) -> PoolFacts {
+    let prefixes = chance.below(4)
+    let total = chance.flip() ? chance.below(28) : prefixes * 16
+    return PoolFacts(
+      settings: .known(.sample(&chance)), maxENIs: .known(3), ipv4PerENI: .known(10), maxPods: .known(29),
+      enis: .known(1 + chance.below(3)), excluded: .known(chance.below(2)), unmanaged: .known(chance.below(2)),
+      reservesTrunk: .known(chance.flip()), total: .known(total), assigned: .known(chance.below(total + 1)),
+      prefixes: .known(prefixes), freePrefixes: .known(chance.below(prefixes + 1)), hasIdleENI: .known(chance.flip()))
+  }
+}
+
+extension PoolTooLow: Sampled { static func sample(_ chance: inout Chance) -> PoolFacts { .sample(&chance) } }
+extension PoolTooHigh: Sampled { static func sample(_ chance: inout Chance) -> PoolFacts { .sample(&chance) } }
+extension PoolExtraENI: Sampled { static func sample(_ chance: inout Chance) -> PoolFacts { .sample(&chance) } }
+extension ENIRoom: Sampled { static func sample(_ chance: inout Chance) -> PoolFacts { .sample(&chance) } }
+
+extension PoolNextRequest: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    Facts(pool: .sample(&chance), rooms: .known(chance.pick([[], [0], [3], [0, 9]])))
+  }
+}
+
+extension SubnetShortage: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    let request = PoolNextRequest.Request(
+      kind: chance.pick([.assign, .createENI]), count: 1 + chance.below(9), prefixes: chance.flip())
+    var subnets: [Subnet] = []
+    for index in 0..<chance.below(3) {
+      let free = chance.below(40)
+      subnets.append(
+        Subnet(id: "subnet-\(index)", free: free, freePrefixes: .known(chance.below(free / 16 + 1))))
+    }
+    return Facts(request: .known(request), subnets: .known(subnets))
+  }
+}
+
+extension SubnetChoice: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    var subnets: [Subnet] = []
+    for index in 0..<3 {
+      var tags: [String: String] = [:]
+      if chance.flip() { tags[SubnetChoice.roleTag] = chance.pick(["0", "1"]) }
+      if chance.flip(3) { tags[SubnetChoice.clusterTagPrefix + "other"] = "shared" }
+      subnets.append(Subnet(id: "subnet-\(index)", free: chance.below(9), tags: tags))
+    }
+    return Facts(
+      nodeSubnet: .known("subnet-0"), subnets: .known(subnets), settings: .known(.sample(&chance)),
+      eniConfigSubnet: .known(chance.flip() ? "subnet-9" : nil))
+  }
+}
+
+extension NodeFit: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    var pod = PodNeeds()
+    pod.requests = ["cpu": Int64(chance.below(3000))]
+    if chance.flip(3) { pod.hostPorts = [.init(proto: "TCP", port: 80, ip: "0.0.0.0")] }
+    if chance.flip() { pod.tolerations = [Toleration(key: "a")] }
+    if chance.flip(3) { pod.nodeSelector = ["disk": "ssd"] }
+    var use = NodeUse()
+    for _ in 0..<chance.below(4) {
+      var other = PodNeeds()
+      other.requests = ["cpu": 500]
+      if chance.flip(4) { other.hostPorts = [.init(proto: "TCP", port: 80, ip: "10.0.0.1")] }
+      use.add(other)
+    }
+    let node = NodeOffer(
+      name: "n", labels: chance.flip() ? ["disk": "ssd"] : [:],
+      taints: chance.flip(3) ? [Taint(key: "a", effect: "NoSchedule")] : [], isUnschedulable: chance.flip(6),
+      allocatable: ["cpu": 2000, "pods": Int64(chance.below(6)) * 1000])
+    return Facts(pod: .known(pod), node: .known(node), use: .known(use))
+  }
+}
+
+extension NodeReadiness: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    Facts(
+      runtimeIsUp: .known(!chance.flip(4)), hasNetworkConfig: .known(!chance.flip(4)),
+      hasCSINode: .known(!chance.flip(4)),
+      lifecycleAge: .known(chance.pick([nil, 1, 2, 300])))
+  }
+}
+
+extension NodeLifecycle: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    func time(_ chance: inout Chance) -> Timestamp? {
+      chance.flip(3) ? nil : Timestamp(seconds: Int64(1000 - chance.below(120)))
+    }
+    return Facts(
+      now: .known(Timestamp(seconds: 1000)), created: .known(Timestamp(seconds: Int64(900 + chance.below(100)))),
+      lastStatus: .known(time(&chance)), lastRenewal: .known(time(&chance)),
+      ready: .known(chance.pick(["True", "True", "False"])), grace: .known(chance.pick([40, 50])))
+  }
+}
+
+extension JoinSequence: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    func mostly(_ chance: inout Chance) -> Fact<Bool> { .known(!chance.flip(20)) }
+    return Facts(
+      bootstrapFault: .known(chance.flip(20) ? "no" : nil), kubeletFault: .known(nil), hasCredentials: mostly(&chance),
+      resolvesEndpoint: mostly(&chance), reachesEndpoint: mostly(&chance), trustsEndpoint: mostly(&chance),
+      clockSkew: .known(chance.pick([0, 0, 0, 0, 0, 1000])), tokenCluster: .known("demo"),
+      cluster: .known(chance.flip(20) ? "other" : "demo"), verifierReachesSTS: mostly(&chance),
+      username: .known(chance.pick(["system:node:a", "system:node:a", "system:node:a", nil, "test"])),
+      groups: .known(["system:nodes"]), nodeName: .known("a"), nodeExists: mostly(&chance),
+      isInitialized: mostly(&chance), hasNetworkConfig: mostly(&chance))
+  }
+}
+
+extension KubeletCSR: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    Facts(
+      request: .known(
+        Request(
+          username: chance.pick(["system:node:a", "test"]), groups: ["system:nodes"],
+          usages: ["digital signature", "server auth"], commonName: "system:node:a",
+          organizations: chance.flip(5) ? ["x"] : ["system:nodes"], dnsNames: ["a"], addresses: ["10.0.0.1"])),
+      mayServe: .known(!chance.flip(3)), instanceNames: .known(chance.flip() ? ["a", "10.0.0.1"] : ["a"]))
+  }
+}
