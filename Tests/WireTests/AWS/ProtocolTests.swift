@@ -275,12 +275,16 @@ import Wire
       "The action NoSuch is not valid for this web service."
     ),
     (
+      form("Action=DescribeLoadBalancers&Version=2012-06-01", service: "elasticloadbalancing"), "InvalidAction",
+      "Could not find operation DescribeLoadBalancers for version 2012-06-01"
+    ),
+    (
       form("Action=DescribeVpcs&Version=2016-11-15&Foo=1", service: "ec2"), "UnknownParameter",
       "The parameter Foo is not recognized"
     ),
     (
       form("Action=DescribeVpcs&Version=2016-11-15&MaxResults=4", service: "ec2"), "InvalidParameterValue",
-      "Value ( 4 ) for parameter maxResults is invalid. Expecting a value greater than or equal to 5."
+      "Value ( 4 ) for parameter maxResults is invalid. Expecting a value greater than 5."
     ),
     (
       form("Action=DescribeVpcAttribute&Version=2016-11-15&Attribute=enableDnsSupport", service: "ec2"),

@@ -58,10 +58,11 @@ enum AWSRouter {
     let version = signs.value("Version") ?? ""
     var candidates =
       candidates.isEmpty ? AWSServiceModel.all.filter { $0.formats.contains(where: \.isQuery) } : candidates
-    // Two services may share a signing name, as the two of load balancing; the version tells them apart.
-    let ofVersion = candidates.filter { $0.apiVersion == version }
-    if candidates.count > 1 || signs.signingName == nil, !version.isEmpty { candidates = ofVersion }
-    let format = candidates.first?.formats.first(where: \.isQuery) ?? .query
+    var format = candidates.first?.formats.first(where: \.isQuery) ?? .query
+    // The two services of load balancing share their signing name; the version tells them apart.
+    let isShared = candidates.count > 1 || signs.signingName == nil || candidates.contains { $0.id == "elbv2" }
+    if isShared, !version.isEmpty { candidates.removeAll { $0.apiVersion != version } }
+    if let found = candidates.first?.formats.first(where: \.isQuery) { format = found }
     guard let action = signs.action else {
       if format == .ec2 {
         return fail(

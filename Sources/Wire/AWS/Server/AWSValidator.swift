@@ -207,7 +207,7 @@ enum AWSValidator {
       let shown = "Value ( \(text(number)) ) for parameter \(name.decapitalizedFirst) is invalid."
       if let min = shape.min, number < min {
         return AWSError(
-          code: "InvalidParameterValue", message: "\(shown) Expecting a value greater than or equal to \(text(min)).")
+          code: "InvalidParameterValue", message: "\(shown) Expecting a value greater than \(text(min)).")
       }
       if let max = shape.max, number > max {
         return AWSError(

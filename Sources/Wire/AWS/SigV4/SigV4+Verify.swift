@@ -178,6 +178,11 @@ package struct SigV4Claim: Sendable, Equatable {
   var signature: String
 }
 
+extension SigV4Claim: CustomStringConvertible {
+  /// Neither signature nor token.
+  package var description: String { "claim of \(accessKeyID) for \(service) in \(region) at \(amzDate)" }
+}
+
 /// Why a signature was refused. Sources: the texts that STS, EC2 and the JSON services answer.
 package enum SigV4Failure: Error, Sendable, Equatable {
   /// No signature at all.
