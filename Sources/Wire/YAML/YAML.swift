@@ -1,185 +1,219 @@
-import Yams
+import CYaml
 
-/// YAML as sigs.k8s.io/yaml reads it: YAML 1.1's scalars, turned into JSON.
+/// YAML 1.1 as `sigs.k8s.io/yaml` reads it: into JSON, with merge keys, words such as `yes` as booleans, and
+/// timestamps as text.
 package enum YAML {
-  /// What was wrong with a text.
-  package struct Fault: Error, CustomStringConvertible, Equatable {
-    package var message: String
-    package var description: String { message }
+  package struct Fault: Error, Equatable, CustomStringConvertible {
+    package var description: String
+    init(_ description: String) { self.description = "yaml: " + description }
   }
 
-  /// Nodes a text may have once its aliases are followed; more is an attack.
-  package static let nodeLimit = 1_000_000
+  /// Nested deeper, a text is refused.
+  static let depthLimit = 500
+  /// What all aliases together may stand for.
+  static let aliasLimit = 100_000
 
-  /// The single document of a text; null for an empty one.
-  package static func parse(_ text: String) throws(Fault) -> JSON {
-    let documents = try parseAll(text)
-    guard documents.count <= 1 else { throw Fault(message: "expected one YAML document, found \(documents.count)") }
-    return documents.first ?? .null
+  /// The first document; null where there is none.
+  package static func parse(_ text: String) throws(Fault) -> JSON { try parse(Array(text.utf8)) }
+
+  package static func parse(_ bytes: [UInt8]) throws(Fault) -> JSON {
+    var duplicates: [String] = []
+    return try read(bytes, limit: 1, duplicates: &duplicates).first ?? .null
   }
 
-  /// The documents of a text, in order.
-  package static func parseAll(_ text: String) throws(Fault) -> [JSON] {
-    var documents: [JSON] = []
-    var budget = nodeLimit
-    do {
-      let parser = try Parser(yaml: text, resolver: .basic)
-      while let node = try parser.nextRoot() { documents.append(try json(node, &budget, depth: 0)) }
-    } catch let fault as Fault { throw fault } catch { throw Fault(message: "error converting YAML to JSON: \(error)") }
+  /// As ``parse(_:)-([UInt8])``; also gives the paths of keys that came twice, of which the last one holds.
+  package static func parse(_ bytes: [UInt8], duplicates: inout [String]) throws(Fault) -> JSON {
+    try read(bytes, limit: 1, duplicates: &duplicates).first ?? .null
+  }
+
+  /// All documents of a stream, without the empty ones.
+  package static func parseAll(_ bytes: [UInt8]) throws(Fault) -> [JSON] {
+    var duplicates: [String] = []
+    return try read(bytes, limit: .max, duplicates: &duplicates).filter { !$0.isNull }
+  }
+
+  private static func read(_ bytes: [UInt8], limit: Int, duplicates: inout [String]) throws(Fault) -> [JSON] {
+    if bytes.isEmpty { return [] }
+    let result: Result<([JSON], [String]), Fault> = bytes.withUnsafeBufferPointer { buffer in
+      let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
+      defer { parser.deallocate() }
+      guard yaml_parser_initialize(parser) == 1 else { return .failure(Fault("out of memory")) }
+      defer { yaml_parser_delete(parser) }
+      yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
+      yaml_parser_set_input_string(parser, buffer.baseAddress, buffer.count)
+      var loader = YAMLLoader(parser: parser)
+      do throws(Fault) {
+        let documents = try loader.documents(limit: limit)
+        return .success((documents, loader.duplicates))
+      } catch {
+        return .failure(error)
+      }
+    }
+    let (documents, found) = try result.get()
+    duplicates = found
     return documents
   }
+}
 
-  private static func json(_ node: Node, _ budget: inout Int, depth: Int) throws(Fault) -> JSON {
-    budget -= 1
-    guard budget > 0 else { throw Fault(message: "document contains excessive aliasing") }
-    guard depth < JSON.depthLimit else { throw Fault(message: "document is nested too deeply") }
-    switch node {
-    case .scalar(let scalar): return value(scalar)
-    case .sequence(let sequence):
-      var elements: [JSON] = []
-      for element in sequence { elements.append(try json(element, &budget, depth: depth + 1)) }
-      return .array(elements)
-    case .mapping(let mapping):
-      var object = JSONObject()
-      for (key, value) in mapping {
-        let inner = try json(value, &budget, depth: depth + 1)
-        if case .scalar(let scalar) = key, scalar.string == "<<", scalar.style == .plain {
-          // A merge key brings in fields that are not there already.
-          for source in inner.array ?? [inner] {
-            for field in source.fields where !object.has(field.key) { object.append(field.key, field.value) }
-          }
-          continue
-        }
-        guard case .scalar(let scalar) = key else {
-          throw Fault(message: "a key of a mapping is no scalar")
-        }
-        let name = keyText(scalar)
-        if let at = object.index(of: name) { object.fields[at].value = inner } else { object.append(name, inner) }
+/// Builds values from the parser's events.
+private struct YAMLLoader {
+  let parser: UnsafeMutablePointer<yaml_parser_t>
+  var duplicates: [String] = []
+  private var path: [String] = []
+  private var anchors: [String: (value: JSON, count: Int)] = [:]
+  private var open: Set<String> = []
+  private var aliased = 0
+  /// Values made so far, aliases counted whole.
+  private var count = 0
+
+  init(parser: UnsafeMutablePointer<yaml_parser_t>) { self.parser = parser }
+
+  private enum Event {
+    case streamStart, streamEnd, documentStart, documentEnd, sequenceEnd, mappingEnd
+    case alias(String)
+    case scalar(String, tag: String, isPlain: Bool, anchor: String?)
+    case sequence(anchor: String?)
+    case mapping(anchor: String?)
+  }
+
+  private func next() throws(YAML.Fault) -> Event {
+    var event = yaml_event_t()
+    guard yaml_parser_parse(parser, &event) == 1 else { throw failure() }
+    defer { yaml_event_delete(&event) }
+    func text(_ pointer: UnsafeMutablePointer<yaml_char_t>?) -> String? { pointer.map { String(cString: $0) } }
+    switch event.type {
+    case YAML_STREAM_END_EVENT: return .streamEnd
+    case YAML_DOCUMENT_START_EVENT: return .documentStart
+    case YAML_DOCUMENT_END_EVENT: return .documentEnd
+    case YAML_SEQUENCE_END_EVENT: return .sequenceEnd
+    case YAML_MAPPING_END_EVENT: return .mappingEnd
+    case YAML_ALIAS_EVENT: return .alias(text(event.data.alias.anchor) ?? "")
+    case YAML_SEQUENCE_START_EVENT: return .sequence(anchor: text(event.data.sequence_start.anchor))
+    case YAML_MAPPING_START_EVENT: return .mapping(anchor: text(event.data.mapping_start.anchor))
+    case YAML_SCALAR_EVENT:
+      let scalar = event.data.scalar
+      let value = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
+      return .scalar(
+        value, tag: text(scalar.tag) ?? "", isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE,
+        anchor: text(scalar.anchor))
+    default: return .streamStart
+    }
+  }
+
+  private func failure() -> YAML.Fault {
+    let fault = parser.pointee
+    var line = Int(fault.problem_mark.line)
+    if line != 0 {
+      // The scanner does not count the line at whose end it stands.
+      if fault.error == YAML_SCANNER_ERROR { line += 1 }
+    } else {
+      line = Int(fault.context_mark.line)
+    }
+    let problem = fault.problem.map { String(cString: $0) } ?? "unknown problem parsing YAML content"
+    return YAML.Fault((line == 0 ? "" : "line \(line): ") + problem)
+  }
+
+  mutating func documents(limit: Int) throws(YAML.Fault) -> [JSON] {
+    var documents: [JSON] = []
+    while true {
+      switch try next() {
+      case .streamEnd: return documents
+      case .documentStart:
+        anchors = [:]
+        documents.append(try value(of: try next(), depth: 0))
+        if documents.count >= limit { return documents }
+      default: break
       }
-      return .object(object)
-    case .alias: throw Fault(message: "an alias without its anchor")
     }
   }
 
-  private static func keyText(_ scalar: Node.Scalar) -> String {
-    switch value(scalar) {
-    case .bool(let value): value ? "true" : "false"
-    case .int(let value): String(value)
-    default: scalar.string
+  private mutating func value(of event: Event, depth: Int) throws(YAML.Fault) -> JSON {
+    guard depth < YAML.depthLimit else { throw YAML.Fault("exceeded max depth of \(YAML.depthLimit)") }
+    let before = count
+    count += 1
+    let value: JSON
+    let anchor: String?
+    switch event {
+    case .alias(let name):
+      if open.contains(name) { throw YAML.Fault("anchor '\(name)' value contains itself") }
+      guard let target = anchors[name] else { throw YAML.Fault("unknown anchor '\(name)' referenced") }
+      aliased += target.count
+      guard aliased <= YAML.aliasLimit else { throw YAML.Fault("document contains excessive aliasing") }
+      count += target.count
+      return target.value
+    case .scalar(let text, let tag, let isPlain, let name):
+      value = try YAMLScalar.resolve(text, tag: tag, isPlain: isPlain)
+      anchor = name
+    case .sequence(let name):
+      if let name { open.insert(name) }
+      var items: [JSON] = []
+      loop: while true {
+        let event = try next()
+        if case .sequenceEnd = event { break loop }
+        path.append("[\(items.count)]")
+        items.append(try self.value(of: event, depth: depth + 1))
+        path.removeLast()
+      }
+      value = .array(items)
+      anchor = name
+    case .mapping(let name):
+      if let name { open.insert(name) }
+      value = .object(try mapping(depth: depth))
+      anchor = name
+    default: throw YAML.Fault("unexpected event")
     }
+    if let anchor {
+      open.remove(anchor)
+      anchors[anchor] = (value, count - before)
+    }
+    return value
   }
 
-  private static func value(_ scalar: Node.Scalar) -> JSON {
-    let text = scalar.string
-    switch scalar.tag.description {
-    case "", "?": return scalar.style == .plain || scalar.style == .any ? plain(text) : .string(text)
-    case "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null":
-      return plain(text)
-    default: return scalar.style == .plain && scalar.tag.description == "tag:yaml.org,2002:null" ? .null : .string(text)
+  private mutating func mapping(depth: Int) throws(YAML.Fault) -> JSONObject {
+    var object = JSONObject()
+    var places: [String: Int] = [:]
+    var merged: [JSON] = []
+    while true {
+      let event = try next()
+      if case .mappingEnd = event { break }
+      var isMerge = false
+      if case .scalar("<<", let tag, true, _) = event, tag.isEmpty { isMerge = true }
+      let key = try key(value(of: event, depth: depth + 1))
+      path.append(path.isEmpty ? key : "." + key)
+      let value = try value(of: try next(), depth: depth + 1)
+      if isMerge {
+        merged += value.array ?? [value]
+      } else if let place = places[key] {
+        duplicates.append(path.joined())
+        object.fields[place].value = value
+      } else {
+        places[key] = object.fields.count
+        object.append(key, value)
+      }
+      path.removeLast()
     }
+    for source in merged {
+      guard let map = source.object else {
+        throw YAML.Fault("map merge requires map or sequence of maps as the value")
+      }
+      for field in map.fields where places[field.key] == nil {
+        places[field.key] = object.fields.count
+        object.append(field.key, field.value)
+        count += 1
+      }
+      aliased += map.count
+      guard aliased <= YAML.aliasLimit else { throw YAML.Fault("document contains excessive aliasing") }
+    }
+    return object
   }
 
-  /// A plain scalar by YAML 1.1's rules as go-yaml applies them.
-  private static func plain(_ text: String) -> JSON {
-    switch text {
-    case "", "~", "null", "Null", "NULL": return .null
-    case "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON": return true
-    case "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF": return false
-    default: break
-    }
-    guard let first = text.utf8.first, (48...57).contains(first) || first == 45 || first == 43 || first == 46 else {
-      return .string(text)
-    }
-    let digits = text.replacing("_", with: "")
-    let negative = digits.hasPrefix("-")
-    let bare = digits.drop { $0 == "-" || $0 == "+" }
-    guard digits.count - bare.count <= 1 else { return .string(text) }
-    for (prefix, radix) in [("0x", 16), ("0b", 2), ("0o", 8)] where bare.hasPrefix(prefix) {
-      return Int64(bare.dropFirst(2), radix: radix).map { .int(negative ? -$0 : $0) } ?? .string(text)
-    }
-    if bare.count > 1, bare.hasPrefix("0"), bare.allSatisfy({ $0.isASCII && $0.isNumber }) {
-      return Int64(bare, radix: 8).map { .int(negative ? -$0 : $0) } ?? Double(digits).map { .double($0) } ?? .string(text)
-    }
-    if let number = Int64(digits) { return .int(number) }
-    // No names such as "1e" or "0.0.0.0", and none of Swift's own spellings of infinity.
-    guard bare.utf8.allSatisfy({ (48...57).contains($0) || [46, 101, 69, 43, 45].contains($0) }), let number = Double(digits)
-    else { return .string(text) }
-    return .double(number)
-  }
-
-  // MARK: - Writing
-
-  /// The value as block YAML, fields in their order.
-  package static func write(_ value: JSON) -> String {
-    var out = ""
-    write(value, to: &out, indent: 0, inline: false)
-    return out
-  }
-
-  private static func write(_ value: JSON, to out: inout String, indent: Int, inline: Bool) {
-    let pad = String(repeating: " ", count: indent)
+  private func key(_ value: JSON) throws(YAML.Fault) -> String {
     switch value {
-    case .object(let object) where !object.isEmpty:
-      for (index, field) in object.fields.enumerated() {
-        if !(inline && index == 0) { out += pad }
-        out += "\(scalarText(field.key)):"
-        child(field.value, to: &out, indent: indent)
-      }
-    case .array(let array) where !array.isEmpty:
-      for (index, element) in array.enumerated() {
-        if !(inline && index == 0) { out += pad }
-        out += "- "
-        switch element {
-        case .object(let object) where !object.isEmpty: write(element, to: &out, indent: indent + 2, inline: true)
-        case .array(let inner) where !inner.isEmpty: write(element, to: &out, indent: indent + 2, inline: true)
-        default: out += "\(leaf(element, indent: indent + 2))\n"
-        }
-      }
-    default: out += "\(pad)\(leaf(value, indent: indent))\n"
+    case .string(let text): return text
+    case .bool(let flag): return flag ? "true" : "false"
+    case .int(let number): return String(number)
+    case .double(let number): return JSON.numberText(number)
+    case .null, .array, .object: throw YAML.Fault("unsupported map key: \(value.text())")
     }
-  }
-
-  private static func child(_ value: JSON, to out: inout String, indent: Int) {
-    switch value {
-    case .object(let object) where !object.isEmpty:
-      out += "\n"
-      write(value, to: &out, indent: indent + 2, inline: false)
-    case .array(let array) where !array.isEmpty:
-      out += "\n"
-      write(value, to: &out, indent: indent, inline: false)
-    default: out += " \(leaf(value, indent: indent + 2))\n"
-    }
-  }
-
-  private static func leaf(_ value: JSON, indent: Int) -> String {
-    switch value {
-    case .object: return "{}"
-    case .array: return "[]"
-    case .string(let text):
-      if text.contains("\n"), !text.contains("\r"), !text.hasPrefix(" "), !text.hasPrefix("\n") {
-        let pad = String(repeating: " ", count: indent)
-        let trailing = text.hasSuffix("\n\n") ? "|+" : text.hasSuffix("\n") ? "|" : "|-"
-        var body = text[...]
-        if trailing == "|", body.hasSuffix("\n") { body.removeLast() }
-        let lines = body.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : pad + $0 }
-        return "\(trailing)\n\(lines.joined(separator: "\n"))"
-      }
-      return scalarText(text)
-    default: return value.text()
-    }
-  }
-
-  /// Plain where it reads back as the same string, else quoted.
-  private static func scalarText(_ text: String) -> String {
-    let special = text.contains { "\n\t\r\"'`#&*!|>%@{}[],?:\\".contains($0) }
-    let edge = text.hasPrefix(" ") || text.hasSuffix(" ") || text.hasPrefix("-") || text.isEmpty
-    if case .string = plain(text), !special, !edge { return text }
-    // A colon inside a word, as in an ARN or an image, needs no quotes.
-    if case .string = plain(text), !edge, !text.contains(": "), !text.hasSuffix(":"),
-      !text.contains(where: { "\n\t\r\"'`#&*!|>%@{}[],?\\".contains($0) })
-    {
-      return text
-    }
-    return JSON.string(text).text()
   }
 }
