@@ -65,7 +65,7 @@ let package = Package(
     + room("Kubernetes", ["CGenerated", "World", "Mechanisms", "Wire"])
     + room("AWS", ["World", "Mechanisms", "Wire"])
     + room("EKS", ["World", "Mechanisms", "Wire"])
-    + room("InCluster", ["World", "Mechanisms", "Wire"])
+    + room("InCluster", ["World", "Mechanisms", "Wire", "CGenerated"])
     + room(
       "Local",
       ["AWS", "EKS", "InCluster", "Kubernetes", "World", "Mechanisms", "Wire", crypto, cryptoExtras, x509, asn1])

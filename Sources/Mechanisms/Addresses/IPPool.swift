@@ -90,6 +90,13 @@ package struct IPPool: Sendable, Equatable, Codable {
       package var pod: String
       package var assignedAt: Timestamp
       package var unassignedAt: Timestamp?
+
+      package init(address: IPv4Address, pod: String, assignedAt: Timestamp, unassignedAt: Timestamp?) {
+        self.address = address
+        self.pod = pod
+        self.assignedAt = assignedAt
+        self.unassignedAt = unassignedAt
+      }
     }
 
     package var assignedCount: Int { leases.reduce(0) { $0 + ($1.pod.isEmpty ? 0 : 1) } }
@@ -126,7 +133,7 @@ package struct IPPool: Sendable, Equatable, Codable {
     case terminating
   }
 
-  package enum Effect: Sendable, Equatable {
+  package enum Effect: Sendable, Equatable, Codable {
     /// AssignPrivateIpAddresses.
     case assign(eni: String, count: Int, prefixes: Bool)
     /// CreateNetworkInterface with that many secondary addresses or prefixes, then attach.
