@@ -35,6 +35,7 @@ final class Composition {
     kubernetes.containers = containers
     ControlPlane.know(in: world)
     Machine.know(in: world)
+    InCluster.register(in: world)
     connectKubernetes(thread)
     connectClusters()
     connectMachines()

@@ -260,7 +260,8 @@ extension Ipamd {
         failed("DescribeSubnets", error, context)
         // Without the list only the node's own subnet is tried.
         let mac = metadata("mac", context)
-        growth?.subnets = [metadata("network/interfaces/macs/\(mac)/subnet-id", context)]
+        let own = metadata("network/interfaces/macs/\(mac)/subnet-id", context)
+        growth?.subnets = [own]
         createInterface(context)
       } else {
         decideSubnets(reply.output?["Subnets"].items ?? [], context)

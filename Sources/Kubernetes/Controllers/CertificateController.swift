@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 package import World
 
@@ -11,7 +12,7 @@ package struct CertificateController: Reconciler {
   package static let resources = ["certificatesigningrequests.certificates.k8s.io"]
 
   private static let resource = "certificatesigningrequests.certificates.k8s.io"
-  private static let signer = "kubernetes.io/kubelet-serving"
+  private static let signer = KubeletCSR.signer
 
   /// Requests by the time at which their turn is: as long as EKS takes.
   private var due: [String: Timestamp] = [:]
@@ -35,7 +36,8 @@ package struct CertificateController: Reconciler {
       desk.again(after: desk.context.durations[.certificateIssue])
       return
     }
-    guard at <= desk.now, isSelfNodeServer(csr, desk) else { return }
+    let gap = Gap(read: "subjectaccessreviews", why: "not asked yet")
+    guard at <= desk.now, let verdict = verdict(csr, mayServe: .unknown(gap), desk), !verdict.isNo else { return }
     desk.send(
       desk.client.create(
         "subjectaccessreviews.authorization.k8s.io", "",
@@ -52,11 +54,18 @@ package struct CertificateController: Reconciler {
         ]), "review")
   }
 
-  /// Whether the request is one that a node makes for itself, in form.
-  private func isSelfNodeServer(_ csr: ObjectView, _ desk: Desk) -> Bool {
-    guard let facts = Self.facts(csr, desk) else { return false }
-    return KubeletServing.faults(facts, usages: csr.spec["usages"].strings).isEmpty
-      && facts.subject.commonName == csr.spec["username"].string
+  /// What the rule of serving certificates says of a request.
+  private func verdict(_ csr: ObjectView, mayServe: Fact<Bool>, _ desk: Desk) -> Verdict<KubeletCSR.Outcome, Because>? {
+    guard let facts = Self.facts(csr, desk) else { return nil }
+    let request = KubeletCSR.Request(
+      username: csr.spec["username"].string ?? "", groups: csr.spec["groups"].strings,
+      signer: csr.spec["signerName"].string ?? "", usages: csr.spec["usages"].strings,
+      commonName: facts.subject.commonName, organizations: facts.subject.organizations, dnsNames: facts.dnsNames,
+      addresses: facts.addresses, emails: facts.emails, uris: facts.uris)
+    let name = String(facts.subject.commonName.dropFirst("system:node:".count))
+    let known = desk.get("nodes", "", name)?.status["addresses"].items.compactMap { $0["address"].string } ?? []
+    return KubeletCSR.decide(
+      KubeletCSR.Facts(request: .known(request), mayServe: mayServe, instanceNames: .known(known + [name])))
   }
 
   private static func facts(_ csr: ObjectView, _ desk: Desk) -> CertificateRequestFacts? {
@@ -71,8 +80,8 @@ package struct CertificateController: Reconciler {
       }
       var json = csr.json
       json["status"]["conditions"].append([
-        "type": "Approved", "status": "True", "reason": "AutoApproved",
-        "message": "Auto approving self kubelet server certificate after SubjectAccessReview.",
+        "type": "Approved", "status": "True", "reason": .string(KubeletCSR.approvalReason),
+        "message": .string(KubeletCSR.approvalMessage),
         "lastUpdateTime": desk.now.json, "lastTransitionTime": desk.now.json,
       ])
       desk.send(desk.client.update(Self.resource, json, subresource: "approval"), "approve")
@@ -83,8 +92,7 @@ package struct CertificateController: Reconciler {
 
   private func sign(_ csr: ObjectView, _ desk: inout Desk) {
     guard let encoded = csr.spec["request"].string, let pem = Base64.decode(encoded),
-      let clusters = desk.context.world.ports.clusters, let facts = Self.facts(csr, desk),
-      isInstance(facts, desk)
+      let clusters = desk.context.world.ports.clusters, verdict(csr, mayServe: .known(true), desk)?.value == .issued
     else { return }
     let seconds = min(csr.spec["expirationSeconds"].int ?? 31_536_000, 31_536_000)
     guard
@@ -95,34 +103,5 @@ package struct CertificateController: Reconciler {
     var json = csr.json
     json["status"]["certificate"] = .string(Base64.encode(Array(certificate.utf8)))
     desk.send(desk.client.update(Self.resource, json, subresource: "status"), "status")
-  }
-
-  /// Whether the names asked for are those of an instance of the node: unverifiable ones stay unsigned.
-  private func isInstance(_ facts: CertificateRequestFacts, _ desk: Desk) -> Bool {
-    let name = String(facts.subject.commonName.dropFirst("system:node:".count))
-    guard let node = desk.get("nodes", "", name) else { return false }
-    let known = node.status["addresses"].items.compactMap { $0["address"].string } + [name]
-    return (facts.dnsNames + facts.addresses).allSatisfy(known.contains)
-  }
-}
-
-/// The form of a request for a kubelet's serving certificate.
-///
-/// Source: kubernetes `pkg/apis/certificates/helpers.go`.
-enum KubeletServing {
-  static func faults(_ facts: CertificateRequestFacts, usages: [String]) -> [String] {
-    var faults: [String] = []
-    if facts.subject.organizations != ["system:nodes"] { faults.append("subject organization is not system:nodes") }
-    if facts.dnsNames.isEmpty, facts.addresses.isEmpty { faults.append("DNS or IP subjectAltName is required") }
-    if !facts.emails.isEmpty { faults.append("Email subjectAltNames are not allowed") }
-    if !facts.uris.isEmpty { faults.append("URI subjectAltNames are not allowed") }
-    let allowed = [["digital signature", "server auth"], ["digital signature", "key encipherment", "server auth"]]
-    if !allowed.contains(usages.sorted()) {
-      faults.append("usages did not match [digital signature key encipherment server auth]")
-    }
-    if !facts.subject.commonName.hasPrefix("system:node:") {
-      faults.append("subject common name does not begin with system:node:")
-    }
-    return faults
   }
 }

@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 package import World
 
@@ -10,7 +11,7 @@ package struct CloudNodeController: Reconciler {
   package static let credential = KubeClient.user("eks:cloud-controller-manager")
   package static let resources = ["nodes"]
 
-  private static let uninitialized = "node.cloudprovider.kubernetes.io/uninitialized"
+  private static let uninitialized = NodeRegistration.uninitializedTaint.key
   private static let shutdown = "node.cloudprovider.kubernetes.io/shutdown"
 
   package init() {}
@@ -29,7 +30,7 @@ package struct CloudNodeController: Reconciler {
 
   /// `aws:///us-east-1a/i-0abc…`.
   private func instanceID(of node: ObjectView) -> String? {
-    node.spec["providerID"].string?.split(separator: "/").last.map(String.init)
+    node.spec["providerID"].string.flatMap { NodeName.instanceID(providerID: $0) }
   }
 
   package func replied(_ key: String, purpose: String, _ reply: AWSReply, _ desk: inout Desk) {
@@ -61,14 +62,10 @@ package struct CloudNodeController: Reconciler {
     add("InternalDNS", instance["PrivateDnsName"].string)
     add("Hostname", instance["PrivateDnsName"].string)
     add("ExternalDNS", instance["PublicDnsName"].string)
-    var labels: JSON = [
-      "beta.kubernetes.io/instance-type": .string(type), "node.kubernetes.io/instance-type": .string(type),
-      "failure-domain.beta.kubernetes.io/region": .string(region), "topology.kubernetes.io/region": .string(region),
-      "failure-domain.beta.kubernetes.io/zone": .string(zone), "topology.kubernetes.io/zone": .string(zone),
-      "k8s.io/cloud-provider-aws": .string(Self.clusterLabel(desk.facts.name)),
-    ]
-    let zoneID = instance["Placement"]["AvailabilityZoneId"].string
-    labels["topology.k8s.aws/zone-id"] = zoneID.map { .string($0) } ?? .null
+    let zoneID = instance["Placement"]["AvailabilityZoneId"].string ?? ""
+    var labels: JSON = ["k8s.io/cloud-provider-aws": .string(Self.clusterLabel(desk.facts.name))]
+    for (key, value) in NodeRegistration.cloudLabels(type: type, region: region, zone: zone, zoneID: zoneID)
+    where !value.isEmpty { labels[key] = .string(value) }
     let taints = node.spec["taints"].items.filter { $0["key"].string != Self.uninitialized }
     desk.send(
       desk.client.patch("nodes", "", node.name, ["status": ["addresses": .array(addresses)]], subresource: "status"),

@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 import World
 
@@ -9,25 +10,16 @@ package struct NodeLifecycleController: Reconciler {
   package static let name = "node-controller"
   package static let resources = ["nodes"]
 
-  /// How long a node may be silent (50 s since 1.32).
-  static let grace: Duration = .seconds(50)
-  /// The same for one that has never said anything.
-  static let startupGrace: Duration = .seconds(60)
-  private static let interval: Duration = .seconds(5)
-
   private static let conditionTaints = [
     "MemoryPressure": "node.kubernetes.io/memory-pressure", "DiskPressure": "node.kubernetes.io/disk-pressure",
     "PIDPressure": "node.kubernetes.io/pid-pressure", "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
   ]
-  private static let notReady = "node.kubernetes.io/not-ready"
-  private static let unreachable = "node.kubernetes.io/unreachable"
   private static let unschedulable = "node.kubernetes.io/unschedulable"
 
-  /// What was last seen of a node's life, and when.
   private struct Seen: Codable {
-    var sign: String
-    var at: Timestamp
     var wasReady: String
+    /// Life is counted from here at the earliest: nobody could beat while the world stood still.
+    var from: Timestamp?
   }
 
   private var seen: [String: Seen] = [:]
@@ -51,29 +43,31 @@ package struct NodeLifecycleController: Reconciler {
     let due = watchLife(of: node, &desk)
     guard let present = desk.get("nodes", "", key) else { return }
     writeTaints(present, &desk)
-    desk.again(after: max(due, Self.interval), .background)
+    desk.again(after: max(due, NodeLifecycle.monitorPeriod), .background)
   }
 
   /// Marks the node Unknown when its life signs are overdue; says when they next could be.
   private mutating func watchLife(of node: ObjectView, _ desk: inout Desk) -> Duration {
     let lease = desk.get("leases.coordination.k8s.io", "kube-node-lease", node.name)
-    let ready = node.condition("Ready")
-    let sign = "\(lease?.spec["renewTime"].string ?? "") \(ready["lastHeartbeatTime"].string ?? "")"
-    var record = seen[node.name] ?? Seen(sign: sign, at: node.createdAt, wasReady: ready["status"].string ?? "")
-    let beats = [
-      lease?.spec["renewTime"].time, ready["status"].string == "Unknown" ? nil : ready["lastHeartbeatTime"].time,
-    ]
-    let last = beats.compactMap { $0 }.max() ?? node.createdAt
-    record.sign = sign
-    record.at = max(record.at, last)
+    var record = seen[node.name] ?? Seen(wasReady: node.condition("Ready")["status"].string ?? "")
     defer { seen[node.name] = record }
-    let grace = ready.isNull || beats.allSatisfy { $0 == nil } ? Self.startupGrace : Self.grace
-    let left = record.at + grace - desk.now
-    guard left <= .zero else {
-      noteReadiness(node, &record, &desk)
-      return left
+    let minor = KubernetesVersion(desk.facts.version)?.minor ?? 33
+    let grace = NodeLifecycle.grace(minor: minor)
+    var facts = NodeLifecycle.Facts(
+      node: .known(node.json), lease: .known(lease?.json ?? .null), now: .known(desk.now), grace: .known(grace))
+    // What the controller wrote itself is no sign of the kubelet.
+    if node.condition("Ready")["status"].string == "Unknown" { facts.lastStatus = .known(nil) }
+    if let from = record.from, let renewal = facts.lastRenewal.value, renewal.map({ $0 < from }) ?? true {
+      facts.lastRenewal = .known(from)
     }
-    markUnknown(node, &desk)
+    let verdict = NodeLifecycle.decide(facts)
+    let last = [facts.lastStatus.value ?? nil, facts.lastRenewal.value ?? nil].compactMap { $0 }.max()
+    guard let reason = NodeLifecycle.unknownReason(verdict) else {
+      noteReadiness(node, &record, &desk)
+      let end = last.map { $0 + .seconds(grace) } ?? node.createdAt + NodeLifecycle.startupGrace
+      return end - desk.now + .milliseconds(1)
+    }
+    markUnknown(node, reason, verdict.reasons.last?.text ?? "", &desk)
     if record.wasReady == "True" {
       record.wasReady = "Unknown"
       tellNotReady(node, &desk)
@@ -103,15 +97,15 @@ package struct NodeLifecycleController: Reconciler {
     }
   }
 
-  private func markUnknown(_ node: ObjectView, _ desk: inout Desk) {
+  private func markUnknown(_ node: ObjectView, _ reason: String, _ message: String, _ desk: inout Desk) {
     var status = node.status
     var conditions = status["conditions"].items
-    for type in ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"] {
+    for type in NodeLifecycle.conditions {
       if let at = conditions.firstIndex(where: { $0["type"].string == type }) {
         guard conditions[at]["status"].string != "Unknown" else { continue }
         conditions[at]["status"] = "Unknown"
-        conditions[at]["reason"] = "NodeStatusUnknown"
-        conditions[at]["message"] = "Kubelet stopped posting node status."
+        conditions[at]["reason"] = .string(reason)
+        conditions[at]["message"] = .string(message)
         conditions[at]["lastTransitionTime"] = desk.now.json
       } else {
         conditions.append([
@@ -127,17 +121,18 @@ package struct NodeLifecycleController: Reconciler {
 
   private func writeTaints(_ node: ObjectView, _ desk: inout Desk) {
     var wanted: [(key: String, effect: String)] = []
-    switch node.condition("Ready")["status"].string {
-    case "True": break
-    case "Unknown": wanted += [(Self.unreachable, "NoSchedule"), (Self.unreachable, "NoExecute")]
-    case "False": wanted += [(Self.notReady, "NoSchedule"), (Self.notReady, "NoExecute")]
-    default: wanted += [(Self.notReady, "NoSchedule")]
+    if let ready = node.condition("Ready")["status"].string {
+      wanted = NodeLifecycle.taints(ready: ready).map { ($0.key, $0.effect) }
+    } else {
+      wanted = [(NodeRegistration.notReadyTaint.key, NodeRegistration.notReadyTaint.effect)]
     }
     for (type, key) in Self.conditionTaints.sorted(by: { $0.key < $1.key }) where node.isConditionTrue(type) {
       wanted.append((key, "NoSchedule"))
     }
     if node.spec["unschedulable"].bool == true { wanted.append((Self.unschedulable, "NoSchedule")) }
-    let mine = [Self.notReady, Self.unreachable, Self.unschedulable] + Self.conditionTaints.values.sorted()
+    let mine =
+      [NodeRegistration.notReadyTaint.key, "node.kubernetes.io/unreachable", Self.unschedulable]
+      + Self.conditionTaints.values.sorted()
     let present = node.spec["taints"].items
     var taints = present.filter { taint in
       let key = taint["key"].string ?? ""
@@ -162,7 +157,7 @@ package struct NodeLifecycleController: Reconciler {
 
   package mutating func resumed(after gap: Duration, _ desk: inout Desk) {
     // Nobody was there to beat while the world stood still.
-    for name in known { seen[name]?.at = desk.now }
+    for name in known { seen[name]?.from = desk.now }
   }
 }
 

@@ -4,14 +4,11 @@ import World
 
 /// Registration, status and serving certificate of a node.
 extension Kubelet {
-  static let notReady =
-    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized"
-
   // MARK: - Registration
 
   mutating func register(_ context: Context) {
     guard registration == .wanted else { return }
-    log("I", "kubelet_node_status.go:72", "\"Attempting to register node\" node=\"\(identity.nodeName)\"", context)
+    log("I", "kubelet_node_status.go:72", JoinSymptoms.registering(identity.nodeName), context)
     switch reach {
     case .noHost(let host):
       refused(
@@ -41,12 +38,12 @@ extension Kubelet {
     registration = .wanted
     if reply.isSuccess {
       log(
-        "I", "kubelet_node_status.go:75", "\"Successfully registered node\" node=\"\(identity.nodeName)\"", context)
+        "I", "kubelet_node_status.go:75", JoinSymptoms.registered(identity.nodeName), context)
       event(identity.reference, context, "Starting", "Starting kubelet.")
       joined(context)
     } else if reply.reason == "AlreadyExists" {
       log(
-        "I", "kubelet_node_status.go:120", "\"Node was previously registered\" node=\"\(identity.nodeName)\"",
+        "I", "kubelet_node_status.go:120", JoinSymptoms.wasRegistered(identity.nodeName),
         context)
       joined(context)
     } else {
@@ -59,7 +56,7 @@ extension Kubelet {
     let node = identity.nodeName
     log(
       "E", "kubelet_node_status.go:107",
-      "\"Unable to register node with API server\" err=\(GoText.quote(error)) node=\"\(node)\"", context)
+      JoinSymptoms.unableToRegister(node, error), context)
     if failedRegistrations % 4 == 0 {
       log(
         "E", "reflector.go:166",
@@ -68,8 +65,8 @@ extension Kubelet {
       log(
         "I", "csi_plugin.go:884", "Failed to contact API server when waiting for CSINode publishing: \(error)", context)
     }
-    log("E", "eviction_manager.go:292", "\"Error getting node\" err=\"node \\\"\(node)\\\" not found\"", context)
-    let pause = min(Duration.milliseconds(100 << min(failedRegistrations, 7)), .seconds(7))
+    log("E", "eviction_manager.go:292", JoinSymptoms.notFound(node), context)
+    let pause = NodeRegistration.retryDelay(attempt: failedRegistrations)
     failedRegistrations += 1
     context.wake("register", after: pause, failedRegistrations > 6 ? .background : .foreground)
   }
@@ -104,27 +101,15 @@ extension Kubelet {
   }
 
   private func nodeObject(_ context: Context) -> JSON {
-    var labels: [String: String] = [
-      "beta.kubernetes.io/arch": architecture, "beta.kubernetes.io/os": "linux",
-      "kubernetes.io/arch": architecture, "kubernetes.io/hostname": identity.nodeName, "kubernetes.io/os": "linux",
-    ]
-    for (key, value) in identity.labels { labels[key] = value }
-    var taints = identity.taints
-    taints.append([
-      "key": "node.cloudprovider.kubernetes.io/uninitialized", "value": "true", "effect": "NoSchedule",
-    ])
-    return [
-      "apiVersion": "v1", "kind": "Node",
-      "metadata": [
-        "name": .string(identity.nodeName), "labels": JSON(labels),
-        "annotations": [
-          "alpha.kubernetes.io/provided-node-ip": .string(identity.address),
-          "volumes.kubernetes.io/controller-managed-attach-detach": "true",
-        ],
-      ],
-      "spec": ["providerID": .string(identity.providerID), "taints": .array(taints)],
-      "status": nodeStatus(nil, context),
-    ]
+    var node = NodeRegistration.node(
+      name: identity.nodeName, arch: architecture, providerID: identity.providerID,
+      labels: identity.labels.map { ($0.key, $0.value) },
+      taints: identity.taints.map {
+        Taint(key: $0["key"].string ?? "", value: $0["value"].string ?? "", effect: $0["effect"].string ?? "")
+      })
+    node["metadata"]["annotations"]["alpha.kubernetes.io/provided-node-ip"] = .string(identity.address)
+    node["status"] = nodeStatus(nil, context)
+    return node
   }
 
   private var architecture: String {
@@ -154,7 +139,7 @@ extension Kubelet {
     } else if !hasNetwork {
       log(
         "E", "kubelet.go:2904",
-        "\"Container runtime network not ready\" networkReady=\"NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized\"",
+        JoinSymptoms.networkNotReady,
         context)
     }
     send("node-status", context, weight: .background) { client in
@@ -185,17 +170,7 @@ extension Kubelet {
   }
 
   private func nodeStatus(_ node: ObjectView?, _ context: Context) -> JSON {
-    let limits = InstanceLimits.named(identity.instanceType)
-    let cores = limits?.vCPUs ?? 2
-    let memory = (limits?.memoryMiB ?? 8192) * 1024 * 96 / 100
-    let reservedMemory = MaxPods.kubeReservedMemory(maxPods: identity.maxPods) + 100
-    let disk = 20_893_676
-    func resources(cpu: String, memory: Int, disk: String) -> JSON {
-      [
-        "cpu": .string(cpu), "ephemeral-storage": .string(disk), "hugepages-1Gi": "0", "hugepages-2Mi": "0",
-        "memory": .string("\(memory)Ki"), "pods": .string("\(identity.maxPods)"),
-      ]
-    }
+    let limits = InstanceLimits.named(identity.instanceType) ?? Self.unknownType
     var addresses: JSON = [
       ["type": "InternalIP", "address": .string(identity.address)],
       ["type": "Hostname", "address": .string(identity.nodeName)],
@@ -203,10 +178,9 @@ extension Kubelet {
     if let known = node?.status["addresses"], known.items.count > 2 { addresses = known }
     return [
       "addresses": addresses,
-      "capacity": resources(cpu: "\(cores)", memory: memory, disk: "\(disk)Ki"),
-      "allocatable": resources(
-        cpu: "\(cores * 1000 - MaxPods.kubeReservedCPU(vCPUs: cores))m", memory: memory - reservedMemory * 1024,
-        disk: "18181869946"),
+      "capacity": NodeCapacity.capacity(limits, maxPods: identity.maxPods, diskGiB: 20),
+      "allocatable": NodeCapacity.allocatable(
+        limits, maxPods: identity.maxPods, reservedFor: MaxPods.nodeadm(identity.instanceType), diskGiB: 20),
       "conditions": .array(conditions(node, context)),
       "daemonEndpoints": ["kubeletEndpoint": ["Port": 10250]],
       "nodeInfo": [
@@ -218,6 +192,9 @@ extension Kubelet {
       ],
     ]
   }
+
+  /// What a type outside the table is taken for.
+  private static let unknownType = InstanceLimits.named("m5.large")!
 
   private var systemUUID: String { "ec2" + Self.uuid("system", identity).dropFirst(3) }
 
@@ -240,15 +217,12 @@ extension Kubelet {
         "reason": .string(reason), "message": .string(message),
       ]
     }
-    return [
-      condition(
-        "MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-      condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-      condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-      hasNetwork
-        ? condition("Ready", "True", "KubeletReady", "kubelet is posting ready status")
-        : condition("Ready", "False", "KubeletNotReady", Self.notReady),
-    ]
+    let verdict = NodeReadiness.decide(
+      NodeReadiness.Facts(
+        runtimeIsUp: .known(true), hasNetworkConfig: .known(hasNetwork), hasCSINode: .known(true)))
+    let ready = NodeReadiness.condition(verdict)
+    return NodeReadiness.noPressure.map { condition($0.type, "False", $0.reason, $0.message) }
+      + [condition("Ready", ready.status, ready.reason, ready.message)]
   }
 
   // MARK: - Serving certificate

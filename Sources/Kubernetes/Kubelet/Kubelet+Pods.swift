@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 import World
 
@@ -87,7 +88,8 @@ extension Kubelet {
     let isHostNetwork = pod.spec["hostNetwork"].bool == true
     if !hasNetwork, !isHostNetwork {
       event(
-        pod.reference, context, type: "Warning", "NetworkNotReady", "network is not ready: \(Self.notReady)")
+        pod.reference, context, type: "Warning", "NetworkNotReady",
+        "network is not ready: \(NodeReadiness.networkNotReady)")
       turn.at(context.now + .seconds(10), quietly: true)
       return
     }

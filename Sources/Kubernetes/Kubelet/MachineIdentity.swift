@@ -1,3 +1,4 @@
+import Mechanisms
 package import Wire
 import World
 
@@ -17,13 +18,23 @@ package struct MachineIdentity: Codable, Sendable {
   package var kubeletVersion: String
   package var maxPods: Int
   package var clusterDNS: String
-  package var labels: [String: String]
+  package var labels: [Label]
   package var taints: [JSON]
+
+  package struct Label: Codable, Sendable {
+    package var key: String
+    package var value: String
+
+    package init(key: String, value: String) {
+      self.key = key
+      self.value = value
+    }
+  }
 
   package init(
     instanceID: String, cluster: String, clusterName: String, nodeName: String, region: String, zone: String,
     instanceType: String, imageID: String, address: String, kubeletVersion: String, maxPods: Int, clusterDNS: String,
-    labels: [String: String] = [:], taints: [JSON] = []
+    labels: [Label] = [], taints: [JSON] = []
   ) {
     self.instanceID = instanceID
     self.cluster = cluster
@@ -41,7 +52,7 @@ package struct MachineIdentity: Codable, Sendable {
     self.taints = taints
   }
 
-  package var providerID: String { "aws:///\(zone)/\(instanceID)" }
+  package var providerID: String { NodeName.providerID(zone: zone, instanceID: instanceID) }
   package var reference: JSON {
     ["kind": "Node", "name": .string(nodeName), "uid": .string(nodeName), "apiVersion": "v1"]
   }

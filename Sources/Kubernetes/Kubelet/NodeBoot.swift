@@ -16,7 +16,8 @@ package struct NodeBoot: Component {
   private let instanceID: String
   private let region: String
   private var phase = Phase.starting
-  private var config = JSON.emptyObject
+  /// User data is read again when it is needed: it does not change.
+  private var clusterName = ""
   private var attempts = 0
 
   package init(instanceID: String, region: String) {
@@ -34,7 +35,7 @@ package struct NodeBoot: Component {
   }
 
   private func log(_ message: String, _ context: Context, level: String = "info", fields: String = "") {
-    let cluster = config["spec"]["cluster"]["name"].string.flatMap { context.world.ports.clusterID($0) } ?? "none"
+    let cluster = context.world.ports.clusterID(clusterName) ?? "none"
     context.world.logs.append(
       "node/\(cluster)/\(instanceID)/nodeadm", at: context.now,
       "{\"level\":\"\(level)\",\"ts\":\(Double(context.now.microseconds) / 1_000_000),\"msg\":\(JSON.string(message).text())\(fields)}"
@@ -48,28 +49,22 @@ package struct NodeBoot: Component {
 
   // MARK: - nodeadm
 
+  private func config(_ context: Context) -> NodeConfig? {
+    UserData.nodeConfig(context.world.ports.instanceMetadata(instanceID, "user-data") ?? "")
+  }
+
   private mutating func readUserData(_ context: Context) {
-    let text = context.world.ports.instanceMetadata(instanceID, "user-data") ?? ""
-    guard let config = UserData.nodeConfig(text) else {
-      fail("could not find NodeConfig within UserData", context)
+    guard let config = config(context) else {
+      fail(NodeConfig.missing, context)
       return
     }
-    self.config = config
-    for line in ["Checking user is root..", "Loading configuration.."] { log(line, context) }
-    let cluster = config["spec"]["cluster"]
-    let wanted = [
-      ("name", "Name is missing in cluster configuration"),
-      ("apiServerEndpoint", "Apiserver endpoint is missing in cluster configuration"),
-      ("certificateAuthority", "Certificate authority is missing in cluster configuration"),
-      ("cidr", "CIDR is missing in cluster configuration"),
-    ]
-    for (field, message) in wanted where (cluster[field].string ?? "").isEmpty {
-      fail(message, context)
+    clusterName = config.clusterName
+    for line in Bootstrap.milestones.prefix(2) { log(line, context) }
+    if let fault = config.fault {
+      fail(fault, context)
       return
     }
-    for line in ["Enriching configuration..", "Fetching kubelet version..", "Fetching instance details.."] {
-      log(line, context)
-    }
+    for line in Bootstrap.milestones.dropFirst(2).prefix(3) { log(line, context) }
     describe(context)
   }
 
@@ -107,38 +102,36 @@ package struct NodeBoot: Component {
         "describe", after: .seconds(min(20, 1 << min(attempts, 5))), attempts > 4 ? .background : .foreground)
       return
     }
-    for line in [
-      "Instance details populated", "Loaded configuration", "Validating configuration..", "Creating daemon manager..",
-      "Configuring daemons...", "Setup IP for node", "Writing kubelet config to file..", "Running daemons...",
-      "Ensuring daemon is running..", "done!",
-    ] { log(line, context) }
+    for line in Bootstrap.milestones.dropFirst(5) { log(line, context) }
     start(instance, name: name, context)
   }
 
   // MARK: - kubelet
 
-  private mutating func start(_ instance: JSON, name: String, _ context: Context) {
+  private mutating func start(_ json: JSON, name: String, _ context: Context) {
+    guard let config = config(context) else { return }
     phase = .running
-    let cluster = config["spec"]["cluster"]
-    let endpoint = cluster["apiServerEndpoint"].string ?? ""
-    let facts = context.world.nodes.cluster(endpoint)
-    let type = instance["InstanceType"].string ?? ""
-    let kubelet = config["spec"]["kubelet"]
-    let flags = KubeletFlags(kubelet["flags"].strings)
+    let facts = context.world.nodes.cluster(config.apiServerEndpoint)
+    let instance = Bootstrap.Instance(
+      id: instanceID, type: json["InstanceType"].string ?? "", region: region,
+      zone: json["Placement"]["AvailabilityZone"].string ?? "",
+      address: json["PrivateIpAddress"].string.flatMap { IPv4Address($0) } ?? IPv4Address(bits: 0),
+      privateDNSName: name)
+    let flags = Bootstrap.kubeletFlags(instance, config)
     let identity = MachineIdentity(
-      instanceID: instanceID,
-      cluster: facts?.id ?? cluster["name"].string.flatMap { context.world.ports.clusterID($0) } ?? "",
-      clusterName: cluster["name"].string ?? "", nodeName: flags["hostname-override"] ?? name, region: region,
-      zone: instance["Placement"]["AvailabilityZone"].string ?? "", instanceType: type,
-      imageID: instance["ImageId"].string ?? "", address: instance["PrivateIpAddress"].string ?? "",
-      kubeletVersion: NodeImage.kubeletVersion(facts?.version ?? "1.33"),
-      maxPods: flags["max-pods"].flatMap { Int($0) } ?? kubelet["config"]["maxPods"].int ?? MaxPods.nodeadm(type),
-      clusterDNS: Self.dns(cluster["cidr"].string ?? ""), labels: flags.labels, taints: flags.taints)
+      instanceID: instanceID, cluster: facts?.id ?? context.world.ports.clusterID(config.clusterName) ?? "",
+      clusterName: config.clusterName,
+      nodeName: Bootstrap.flag("hostname-override", flags) ?? Bootstrap.nodeName(instance, config), region: region,
+      zone: instance.zone, instanceType: instance.type, imageID: json["ImageId"].string ?? "",
+      address: "\(instance.address)", kubeletVersion: NodeImage.kubeletVersion(facts?.version ?? "1.33"),
+      maxPods: Bootstrap.maxPods(instance, config), clusterDNS: Bootstrap.clusterDNS(serviceCIDR: config.cidr),
+      labels: Bootstrap.nodeLabels(flags).map { MachineIdentity.Label(key: $0.0, value: $0.1) },
+      taints: Bootstrap.registerTaints(flags, config).map(\.json))
     var reach = Kubelet.Reach.yes
     if facts == nil {
-      reach = .noHost(Self.host(endpoint))
-    } else if cluster["certificateAuthority"].string != facts?.certificateAuthority {
-      reach = .wrongAuthority(endpoint)
+      reach = .noHost(Self.host(config.apiServerEndpoint))
+    } else if config.certificateAuthority != facts?.certificateAuthority {
+      reach = .wrongAuthority(config.apiServerEndpoint)
     }
     context.spawn(Kubelet.id(instanceID), Kubelet(identity, reach: reach))
     context.spawn(LeaseKeeper.id(instanceID), LeaseKeeper(identity))
@@ -147,48 +140,6 @@ package struct NodeBoot: Component {
   private static func host(_ endpoint: String) -> String {
     let tail = endpoint.split(separator: "/").dropFirst().first ?? ""
     return String(tail.prefix { $0 != ":" })
-  }
-
-  /// The cluster's DNS service: the tenth address of its service block.
-  private static func dns(_ cidr: String) -> String {
-    let base = cidr.prefix { $0 != "/" }
-    guard let dot = base.lastIndex(of: ".") else { return "\(base)a" }
-    return "\(base[..<dot]).10"
-  }
-}
-
-/// Flags of a kubelet as `--name=value`; the last one counts.
-struct KubeletFlags {
-  private var values: [String: String] = [:]
-
-  init(_ flags: [String]) {
-    for flag in flags where flag.hasPrefix("--") {
-      let parts = flag.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      values[String(parts[0])] = parts.count == 2 ? String(parts[1]) : "true"
-    }
-  }
-
-  subscript(name: String) -> String? { values[name] }
-
-  var labels: [String: String] {
-    var labels: [String: String] = [:]
-    for pair in (values["node-labels"] ?? "").split(separator: ",") {
-      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      labels[parts[0]] = parts.count == 2 ? parts[1] : ""
-    }
-    return labels
-  }
-
-  /// `key=value:Effect,…`.
-  var taints: [JSON] {
-    (values["register-with-taints"] ?? "").split(separator: ",").map { text in
-      let parts = text.split(separator: ":").map(String.init)
-      let pair = parts[0].split(separator: "=", maxSplits: 1).map(String.init)
-      return [
-        "key": .string(pair[0]), "value": pair.count == 2 ? .string(pair[1]) : .null,
-        "effect": .string(parts.count == 2 ? parts[1] : "NoSchedule"),
-      ]
-    }
   }
 }
 

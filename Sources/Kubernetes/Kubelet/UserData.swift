@@ -1,15 +1,13 @@
+import Mechanisms
 import Wire
 
 /// User data as nodeadm reads it: NodeConfig documents, plain or as parts of a MIME message, later ones
 /// over earlier ones.
 enum UserData {
-  static func nodeConfig(_ text: String) -> JSON? {
-    var merged: JSON?
-    for part in parts(text) {
-      guard let config = IndentedYAML.parse(part), config["kind"].string == "NodeConfig" else { continue }
-      merged = merged.map { merge($0, config) } ?? config
-    }
-    return merged
+  /// Nil without any.
+  static func nodeConfig(_ text: String) -> NodeConfig? {
+    let documents = parts(text).compactMap { try? YAML.parse($0) }.filter { $0["kind"].string == "NodeConfig" }
+    return documents.isEmpty ? nil : NodeConfig(documents: documents)
   }
 
   /// Bodies of the parts that may be NodeConfigs.
@@ -36,12 +34,5 @@ enum UserData {
       guard type.contains("application/node.eks.aws") else { return nil }
       return part[(blank + 1)...].joined(separator: "\n")
     }
-  }
-
-  private static func merge(_ base: JSON, _ over: JSON) -> JSON {
-    guard base.object != nil, let fields = over.object?.fields else { return over }
-    var result = base
-    for field in fields { result[field.key] = merge(base[field.key], field.value) }
-    return result
   }
 }
