@@ -63,7 +63,7 @@ extension EC2Service {
   package func metadata(ofInstance id: String, _ path: String) -> String? {
     guard let instance = instances[id] else { return nil }
     if path == "user-data" || path == "/latest/user-data" {
-      return instance.userData.flatMap { Base64Text.decode($0) }
+      return instance.userData.flatMap { Base64.decode($0) }.map { String(decoding: $0, as: UTF8.self) }
     }
     var path = path[...]
     for prefix in ["/latest/", "meta-data/", "/"] where path.hasPrefix(prefix) { path = path.dropFirst(prefix.count) }

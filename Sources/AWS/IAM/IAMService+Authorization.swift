@@ -41,11 +41,8 @@ extension IAMService {
       // A role that was deleted leaves its sessions without any permission.
       let id = principal.userID.prefix { $0 != ":" }
       let role = roles.first { $0.id == id }
-      // A service's own role whose policy isn't known here binds nobody.
-      if let role, role.service != nil, !role.policies.attached.contains(where: { AWSManagedPolicies.named($0) != nil })
-      {
-        return nil
-      }
+      // What a service's own role may is AWS's business; nobody can change it.
+      if let role, role.service != nil { return nil }
       holder = role?.policies ?? PolicyHolder()
     }
     guard let known = PolicyPrincipal(caller: principal.arn, roleARN: principal.roleARN) else { return nil }

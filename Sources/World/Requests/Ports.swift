@@ -21,6 +21,11 @@ package final class Ports {
   /// `meta-data` and `user-data` of an instance as IMDS serves them (path → text). Registered by EC2.
   package var instanceMetadata: (_ instanceID: String, _ path: String) -> String? = { _, _ in nil }
 
+  // MARK: Auto Scaling tells, who put the hook listens
+
+  /// An instance waits in a lifecycle hook. Registered by EKS, for its node groups.
+  package var lifecycleAction: (_ notice: JSON) -> Void = { _ in }
+
   // MARK: A service delivers logs, CloudWatch Logs takes them
 
   /// One event for a log group and stream, which are made when absent. Registered by Logs.
