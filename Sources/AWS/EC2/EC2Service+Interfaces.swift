@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 import World
 
@@ -25,7 +26,7 @@ extension EC2Service {
 
   /// The name that the VPC's resolver gives an address.
   func privateName(_ address: String) -> String {
-    let domain = world.region == "us-east-1" ? "ec2.internal" : "\(world.region).compute.internal"
+    let domain = NodeName.domain(region: world.region)
     return "ip-\(address.split(separator: ".").joined(separator: "-")).\(domain)"
   }
 
@@ -355,13 +356,11 @@ extension EC2Service {
 }
 
 extension AWSError {
-  static var insufficientAddresses: AWSError {
-    .ec2(
-      "InsufficientFreeAddressesInSubnet",
-      "The specified subnet does not have enough free addresses to satisfy the request.")
-  }
-  static var insufficientBlocks: AWSError {
-    .ec2(
-      "InsufficientCidrBlocks", "The specified subnet does not have enough free cidr blocks to satisfy the request.")
+  static var insufficientAddresses: AWSError { insufficient(prefixes: false) }
+  static var insufficientBlocks: AWSError { insufficient(prefixes: true) }
+
+  private static func insufficient(prefixes: Bool) -> AWSError {
+    let error = SubnetSpace.exhaustion(prefixes: prefixes)
+    return .ec2(error.code, error.message)
   }
 }

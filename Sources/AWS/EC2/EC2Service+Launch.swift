@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 import World
 
@@ -144,6 +145,6 @@ extension EC2Service {
   /// The private DNS name of an instance.
   private func nodeName(instance id: String, address: String, in subnet: Subnet) -> String {
     guard subnet.resourceNames else { return privateName(address) }
-    return "\(id).\(world.region == "us-east-1" ? "ec2.internal" : "\(world.region).compute.internal")"
+    return "\(id).\(NodeName.domain(region: world.region))"
   }
 }

@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 import World
 
@@ -150,7 +151,7 @@ extension EC2Service {
   }
 
   private func describeDhcpOptions(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let domain = world.region == "us-east-1" ? "ec2.internal" : "\(world.region).compute.internal"
+    let domain = NodeName.domain(region: world.region)
     let options: JSON = [
       "OwnerId": .string(world.account), "DhcpOptionsId": .string(dhcpOptions),
       "DhcpConfigurations": [

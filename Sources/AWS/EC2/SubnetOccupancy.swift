@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 import World
 
@@ -12,7 +13,7 @@ struct SubnetOccupancy {
   init(_ block: CIDR) { self.block = block }
 
   /// The first four addresses and the last are AWS's own.
-  static let reserved = 5
+  static let reserved = SubnetSpace.reserved
 
   private var first: UInt32 { block.base.bits + 4 }
   private var usable: Int { max(0, block.count - Self.reserved) }

@@ -12,10 +12,14 @@ struct NodePicture {
   }
 
   private(set) var entries: [Entry]
+  /// The same nodes as the rules about pods beside each other see them.
+  private var around: [Neighbourhood]
+  private var hasAntiAffinity = false
   private var indexOf: [String: Int] = [:]
 
   init(_ nodes: [ObjectView]) {
     entries = nodes.map { Entry(object: $0, offer: NodeOffer(node: $0.json)) }
+    around = entries.map { Neighbourhood(node: $0.offer, pods: []) }
     for (index, node) in nodes.enumerated() { indexOf[node.name] = index }
   }
 
@@ -23,6 +27,9 @@ struct NodePicture {
     guard let index = indexOf[node] else { return }
     entries[index].use.add(PodNeeds(pod: pod.json))
     entries[index].pods.append(pod)
+    let placed = PlacedPod(pod: pod.json)
+    around[index].pods.append(placed)
+    if !placed.antiAffinity.isEmpty { hasAntiAffinity = true }
   }
 
   /// Why a node does not take the pod; none when it does.
@@ -30,9 +37,13 @@ struct NodePicture {
     let verdict = NodeFit.decide(
       NodeFit.Facts(pod: .known(needs), node: .known(entry.offer), use: .known(entry.use)))
     guard verdict.isYes else { return verdict.reasons }
-    if let spread = TopologyFit.spreadMisfit(pod, needs, entry, entries) { return [spread] }
-    if let affinity = TopologyFit.affinityMisfit(pod, entry, entries) { return [affinity] }
-    return []
+    let wantsCompany =
+      !pod.spec["topologySpreadConstraints"].isNull || !pod.spec["affinity"]["podAffinity"].isNull
+      || !pod.spec["affinity"]["podAntiAffinity"].isNull
+    guard wantsCompany || hasAntiAffinity, let index = indexOf[entry.object.name] else { return [] }
+    return PodTopology.decide(
+      .init(pod: .known(PodTopology.Pod(pod: pod.json)), index: index, nodes: .known(around))
+    ).reasons
   }
 
   /// The best of the nodes that fit: the least used, with fewest pods of the same owner.

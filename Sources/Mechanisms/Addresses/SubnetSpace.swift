@@ -61,7 +61,7 @@ package struct SubnetSpace: Sendable, Equatable {
   package mutating func release(_ given: [CIDR]) { prefixes.subtract(given) }
 
   /// EC2's error for a request that a subnet has no room for.
-  package static func exhaustion(subnet id: String, prefixes: Bool) -> (code: String, message: String) {
+  package static func exhaustion(prefixes: Bool) -> (code: String, message: String) {
     prefixes
       ? (
         "InsufficientCidrBlocks",

@@ -101,19 +101,24 @@ package enum KubeletCSR: Rule {
   }
 
   /// What is wrong with its form; nil for a good one.
-  package static func fault(_ request: Request) -> String? {
-    if request.organizations != ["system:nodes"] { return "subject organization is not system:nodes" }
-    if request.dnsNames.isEmpty, request.addresses.isEmpty { return "DNS or IP subjectAltName is required" }
-    if !request.emails.isEmpty { return "Email subjectAltNames are not allowed" }
-    if !request.uris.isEmpty { return "URI subjectAltNames are not allowed" }
+  package static func fault(_ request: Request) -> String? { faults(request).first }
+
+  /// All that is wrong with its form.
+  package static func faults(_ request: Request) -> [String] {
+    var faults: [String] = []
+    if request.organizations != ["system:nodes"] { faults.append("subject organization is not system:nodes") }
+    if request.dnsNames.isEmpty, request.addresses.isEmpty { faults.append("DNS or IP subjectAltName is required") }
+    if !request.emails.isEmpty { faults.append("Email subjectAltNames are not allowed") }
+    if !request.uris.isEmpty { faults.append("URI subjectAltNames are not allowed") }
     let usages = Set(request.usages)
-    guard
-      usages == ["digital signature", "server auth"]
-        || usages == ["digital signature", "key encipherment", "server auth"]
-    else { return "usages did not match [digital signature key encipherment server auth]" }
-    if !request.commonName.hasPrefix("system:node:") {
-      return "subject common name does not begin with system:node:"
+    if usages != ["digital signature", "server auth"],
+      usages != ["digital signature", "key encipherment", "server auth"]
+    {
+      faults.append("usages did not match [digital signature key encipherment server auth]")
     }
-    return nil
+    if !request.commonName.hasPrefix("system:node:") {
+      faults.append("subject common name does not begin with system:node:")
+    }
+    return faults
   }
 }

@@ -54,11 +54,11 @@ package enum NodeLifecycle: Rule {
       guard now - created > startupGrace else {
         return .no([Because("nodes/lifecycle/starting", "it has not reported yet", evidence: evidence)])
       }
-      return .no([Because("nodes/lifecycle/never", "Kubelet never posted node status.", evidence: evidence)])
+      return .no([Because("nodes/lifecycle/never", unknown(wasPosted: false).message, evidence: evidence)])
     }
     guard let grace = facts.grace.value else { return .open([facts.grace.gap!]) }
     guard now - last <= .seconds(grace) else {
-      return .no([Because("nodes/lifecycle/silent", "Kubelet stopped posting node status.", evidence: evidence)])
+      return .no([Because("nodes/lifecycle/silent", unknown(wasPosted: true).message, evidence: evidence)])
     }
     guard let ready = facts.ready.value else { return .open([facts.ready.gap!]) }
     guard ready == "True" else {
@@ -72,8 +72,8 @@ package enum NodeLifecycle: Rule {
   /// The reason that the controller writes into the conditions of a silent node; nil where it writes none.
   package static func unknownReason(_ verdict: Verdict<Void, Because>) -> String? {
     switch verdict.reasons.last?.code {
-    case "nodes/lifecycle/silent": "NodeStatusUnknown"
-    case "nodes/lifecycle/never": "NodeStatusNeverUpdated"
+    case "nodes/lifecycle/silent": unknown(wasPosted: true).reason
+    case "nodes/lifecycle/never": unknown(wasPosted: false).reason
     default: nil
     }
   }
@@ -81,13 +81,39 @@ package enum NodeLifecycle: Rule {
   /// The conditions that become `Unknown`.
   package static let conditions = ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"]
 
-  /// The taints that follow from the `Ready` condition's status.
-  package static func taints(ready: String) -> [Taint] {
+  /// What the controller writes for one of them: it differs by whether the kubelet ever set it.
+  package static func unknown(wasPosted: Bool) -> (reason: String, message: String) {
+    wasPosted
+      ? ("NodeStatusUnknown", "Kubelet stopped posting node status.")
+      : ("NodeStatusNeverUpdated", "Kubelet never posted node status.")
+  }
+
+  package static let notReady = "node.kubernetes.io/not-ready"
+  package static let unreachable = "node.kubernetes.io/unreachable"
+  package static let unschedulable = "node.kubernetes.io/unschedulable"
+  private static let pressureTaints = [
+    ("DiskPressure", "node.kubernetes.io/disk-pressure"), ("MemoryPressure", "node.kubernetes.io/memory-pressure"),
+    ("NetworkUnavailable", "node.kubernetes.io/network-unavailable"),
+    ("PIDPressure", "node.kubernetes.io/pid-pressure"),
+  ]
+
+  /// The keys of the taints that the controller sets and takes away.
+  package static let taintKeys = [notReady, unreachable, unschedulable] + pressureTaints.map(\.1)
+
+  /// The taints that follow from the `Ready` condition's status; nil where there is none yet.
+  package static func taints(ready: String?) -> [Taint] {
     switch ready {
     case "True": []
-    case "Unknown":
-      ["NoSchedule", "NoExecute"].map { Taint(key: "node.kubernetes.io/unreachable", effect: $0) }
-    default: ["NoSchedule", "NoExecute"].map { Taint(key: "node.kubernetes.io/not-ready", effect: $0) }
+    case "Unknown": ["NoSchedule", "NoExecute"].map { Taint(key: unreachable, effect: $0) }
+    case "False": ["NoSchedule", "NoExecute"].map { Taint(key: notReady, effect: $0) }
+    default: [Taint(key: notReady, effect: "NoSchedule")]
     }
+  }
+
+  /// All of a node's: of its conditions, by those that are True, and of its cordon.
+  package static func taints(ready: String?, pressures: [String], isUnschedulable: Bool) -> [Taint] {
+    taints(ready: ready)
+      + pressureTaints.filter { pressures.contains($0.0) }.map { Taint(key: $0.1, effect: "NoSchedule") }
+      + (isUnschedulable ? [Taint(key: unschedulable, effect: "NoSchedule")] : [])
   }
 }

@@ -76,7 +76,7 @@ struct PoolWorld {
   }
 
   private mutating func fail(_ prefixes: Bool) {
-    let error = SubnetSpace.exhaustion(subnet: "subnet-1", prefixes: prefixes)
+    let error = SubnetSpace.exhaustion(prefixes: prefixes)
     run(.failed(code: error.code, message: error.message))
   }
 

@@ -127,4 +127,63 @@ import Wire
         "failed to validate kubelet flags: unknown 'kubernetes.io' or 'k8s.io' labels specified with --node-labels: [node-role.kubernetes.io/x]\n"
       ) == true)
   }
+
+  static func node(ready: String, message: String, taints: JSON = []) -> JSON {
+    [
+      "metadata": ["name": "a"], "spec": ["taints": taints],
+      "status": ["conditions": [["type": "Ready", "status": .string(ready), "message": .string(message)]]],
+    ]
+  }
+
+  @Test func readingReadiness() {
+    func decide(_ ready: String, _ message: String) -> Verdict<Void, Because> {
+      NodeReadiness.decide(NodeReadiness.Facts(node: Self.node(ready: ready, message: message)))
+    }
+    #expect(decide("True", NodeReadiness.readyMessage).isYes)
+    #expect(decide("False", NodeReadiness.networkNotReady).reasons.map(\.code) == ["nodes/readiness/network"])
+    let silent = "PLEG is not healthy: pleg was last seen active 5m2s ago; threshold is 3m0s"
+    #expect(decide("False", silent).reasons.map(\.text) == [silent])
+    #expect(!decide("Unknown", "Kubelet stopped posting node status.").gaps.isEmpty)
+  }
+
+  @Test func readingAJoin() {
+    var facts = JoinSequence.Facts.unknown(.hidden)
+    facts.read(node: Self.node(ready: "False", message: NodeReadiness.networkNotReady))
+    #expect(JoinSequence.decide(facts).reasons.map(\.code) == ["nodes/join/network"])
+    facts = .unknown(.hidden)
+    facts.read(node: nil)
+    facts.read(log: ["msg=\"access denied\" error=\"identity is not mapped\"", "nothing"])
+    #expect(JoinSequence.decide(facts).reasons.last?.code == "nodes/join/mapping")
+    facts = .unknown(.hidden)
+    facts.read(log: ["all is well"])
+    #expect(!JoinSequence.decide(facts).gaps.isEmpty, "no line proves nothing")
+    facts.read(userData: [])
+    #expect(JoinSequence.decide(facts).reasons.last?.text == "nodeadm gave up: \(NodeConfig.missing)")
+    facts = .unknown(.hidden)
+    facts.read(instance: ["InstanceId": "i-1"])
+    #expect(JoinSequence.decide(facts).reasons.last?.code == "nodes/join/credentials")
+  }
+
+  @Test func readingARequest() {
+    let csr: JSON = [
+      "spec": [
+        "signerName": "kubernetes.io/kubelet-serving", "username": "system:node:a",
+        "usages": ["digital signature", "server auth"],
+      ],
+      "status": ["conditions": [["type": "Approved"]]],
+    ]
+    let subject = KubeletCSR.Subject(commonName: "system:node:a", organizations: ["system:nodes"], dnsNames: ["a"])
+    #expect(KubeletCSR.Request(csr: csr, subject: subject).flatMap(KubeletCSR.fault) == nil)
+    #expect(KubeletCSR.condition(csr: csr) == "Approved")
+    #expect(KubeletCSR.condition(csr: .emptyObject) == "Pending")
+    #expect(KubeletCSR.names(instance: ["PrivateDnsName": "a", "PrivateIpAddress": "10.0.0.1"]) == ["a", "10.0.0.1"])
+  }
+
+  @Test func taintsOfConditions() {
+    #expect(NodeLifecycle.taints(ready: nil).map(\.effect) == ["NoSchedule"])
+    #expect(
+      NodeLifecycle.taints(ready: "True", pressures: ["DiskPressure"], isUnschedulable: true).map(\.key) == [
+        "node.kubernetes.io/disk-pressure", "node.kubernetes.io/unschedulable",
+      ])
+  }
 }

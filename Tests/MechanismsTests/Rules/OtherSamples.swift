@@ -139,3 +139,27 @@ extension KubeletCSR: Sampled {
       mayServe: .known(!chance.flip(3)), instanceNames: .known(chance.flip() ? ["a", "10.0.0.1"] : ["a"]))
   }
 }
+
+extension PodTopology: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    func pod(_ chance: inout Chance) -> JSON {
+      var pod: JSON = ["metadata": ["namespace": "shop", "labels": ["app": .string(chance.pick(["a", "b"]))]]]
+      let term: JSON = [
+        "topologyKey": "zone", "labelSelector": ["matchLabels": ["app": .string(chance.pick(["a", "b"]))]],
+      ]
+      let required = "requiredDuringSchedulingIgnoredDuringExecution"
+      if chance.flip(3) { pod["spec"]["affinity"]["podAntiAffinity"][required] = [term] }
+      if chance.flip(3) { pod["spec"]["affinity"]["podAffinity"][required] = [term] }
+      if chance.flip(3) { pod["spec"]["topologySpreadConstraints"] = [term] }
+      return pod
+    }
+    var nodes: [Neighbourhood] = []
+    for _ in 0..<3 {
+      var pods: [PlacedPod] = []
+      for _ in 0..<chance.below(3) { pods.append(PlacedPod(pod: pod(&chance))) }
+      let zone = chance.pick(["x", "y", nil])
+      nodes.append(Neighbourhood(node: NodeOffer(name: "n", labels: zone.map { ["zone": $0] } ?? [:]), pods: pods))
+    }
+    return Facts(pod: .known(Pod(pod: pod(&chance))), index: chance.below(3), nodes: .known(nodes))
+  }
+}

@@ -1,0 +1,76 @@
+package import Wire
+
+extension JoinSequence.Facts {
+  /// What a Node that exists proves of its joining: it has gone every step up to its registration. Where there
+  /// is none, only that; the rest stays as it was.
+  package mutating func read(node: JSON?, source: Source = .world) {
+    guard let node else {
+      nodeExists = .known(false, source)
+      return
+    }
+    nodeExists = .known(true, source)
+    if let name = node["metadata"]["name"].string { nodeName = .known(name, source) }
+    bootstrapFault = .known(nil, source)
+    kubeletFault = .known(nil, source)
+    let uninitialized = NodeRegistration.uninitializedTaint.key
+    isInitialized = .known(!node["spec"]["taints"].items.contains { $0["key"].string == uninitialized }, source)
+    hasNetworkConfig = NodeReadiness.Facts(node: node, source: { _, _ in source }).hasNetworkConfig
+  }
+
+  /// What the mapping's verdict says.
+  package mutating func read(mapping verdict: Verdict<MappedIdentity, Because>, source: Source = .world) {
+    switch verdict.outcome {
+    case .yes(let user):
+      username = .known(user.username, source)
+      groups = .known(user.groups, source)
+    case .no:
+      username = .known(nil, source)
+      // Who is nobody is in no group, and that is the mapping's fault already.
+      groups = .known(["system:nodes"], source)
+    case .open(let gaps):
+      username = .unknown(gaps.first ?? Gap(read: "identity/mapping", why: "open"))
+      groups = .unknown(gaps.first ?? Gap(read: "identity/mapping", why: "open"))
+    }
+  }
+
+  /// What lines of a node's own logs, or of the cluster's authenticator, say: the last that shows a step
+  /// failing. Log lines prove failures only; that none is there proves nothing.
+  package mutating func read(log lines: some Sequence<String>, source: (_ line: String) -> Source = { _ in .world }) {
+    for line in lines {
+      guard let step = JoinSymptoms.step(of: line) else { continue }
+      let from = source(line)
+      switch step {
+      case .bootstrap: bootstrapFault = .known(line, from)
+      case .kubelet: kubeletFault = .known(line, from)
+      case .credentials: hasCredentials = .known(false, from)
+      case .resolve: resolvesEndpoint = .known(false, from)
+      case .connect: reachesEndpoint = .known(false, from)
+      case .certificate: trustsEndpoint = .known(false, from)
+      case .sts: verifierReachesSTS = .known(false, from)
+      case .mapping: username = .known(nil, from)
+      case .network: hasNetworkConfig = .known(false, from)
+      // These need values that the line does not carry.
+      case .clock, .cluster, .identity, .register, .initialize: continue
+      }
+    }
+  }
+
+  /// What an instance's user data says: its cluster, and whether nodeadm can use it. The documents are parsed
+  /// already, in their order.
+  package mutating func read(userData documents: [JSON], source: Source = .world) {
+    guard documents.contains(where: { $0["kind"].string == "NodeConfig" }) else {
+      bootstrapFault = .known(NodeConfig.missing, source)
+      return
+    }
+    let config = NodeConfig(documents: documents)
+    if let fault = config.fault { bootstrapFault = .known(fault, source) }
+    tokenCluster = .known(config.clusterName, source)
+    let labels = Bootstrap.nodeLabels(config.kubeletFlags).map(\.0)
+    if let fault = NodeLabels.kubeletError(labels) { kubeletFault = .known(fault, source) }
+  }
+
+  /// What DescribeInstances says of the machine: with no profile it has no credentials.
+  package mutating func read(instance: JSON, source: Source = .world) {
+    if (instance["IamInstanceProfile"]["Arn"].string ?? "").isEmpty { hasCredentials = .known(false, source) }
+  }
+}
