@@ -73,7 +73,7 @@ let package = Package(
     + room(
       "Evidence",
       [
-        "Wire", "Yams", crypto, httpClient, .product(name: "NIOCore", package: "swift-nio"),
+        "Wire", crypto, httpClient, .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ])
     + room("Why", ["Evidence", "Mechanisms", "Wire"]),

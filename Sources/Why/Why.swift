@@ -65,7 +65,7 @@ package struct Why: Sendable {
 }
 
 extension Why {
-  package static let questions: [any Question] = [PodQuestion(), NodeQuestion()]
+  package static let questions: [any Question] = [PodQuestion(), NodeQuestion(), NodegroupQuestion()]
 }
 
 extension Catalogue {
@@ -77,6 +77,6 @@ extension Catalogue {
     NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), SubnetShort(), ENILimitReached(), SparesHoard(),
     SubnetFull(), WarmENIHoarding(),
     PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),
-    ContainerCrashes(), Unschedulable(),
+    ContainerCrashes(), Unschedulable(), NodegroupLacksNodes(), NodegroupCannotLaunch(), NodegroupIsWell(),
   ])
 }

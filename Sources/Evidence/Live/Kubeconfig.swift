@@ -92,7 +92,7 @@ package struct Kubeconfig: Sendable {
       found = true
       let text = String(decoding: data, as: UTF8.self)
       let config: JSON
-      do { config = try YAMLReader.parse(text) } catch { throw Problem.notReadable(path, "\(error)") }
+      do { config = try YAML.parse(text) } catch { throw Problem.notReadable(path, "\(error)") }
       let folder = (path as NSString).deletingLastPathComponent
       func entries(_ list: String, _ field: String) -> [(name: String, value: JSON, folder: String)] {
         config[list].items.map { ($0["name"].string ?? "", $0[field], folder) }

@@ -6,7 +6,7 @@ extension Effect.Kind {
   static let neverJoined: Self = "nodes/never-joined"
   static let nodeReady: Self = "nodes/ready"
   static let nodegroupTrouble: Self = "nodes/nodegroup-trouble"
-  static let launchFailed: Self = "nodes/launch-failed"
+  static let nodegroupWell: Self = "nodes/nodegroup-well"
 
   // Identity
   static let roleUnmapped: Self = "identity/role-unmapped"

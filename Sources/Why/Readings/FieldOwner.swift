@@ -24,7 +24,7 @@ struct FieldOwner: Sendable {
         let addon = await world.aws(.describeAddon, ["addonName": "vpc-cni", "clusterName": cluster])
         if let gap = addon.gap { return FieldOwner(owner: .unknown(gap), evidence: []) }
         let text = addon.first?["configurationValues"].string ?? ""
-        let values = text.isEmpty ? JSON.emptyObject : (try? YAMLText.parse(text)) ?? .emptyObject
+        let values = text.isEmpty ? JSON.emptyObject : (try? YAML.parse(text)) ?? .emptyObject
         return FieldOwner(
           owner: .addon(configuration: values),
           evidence: [

@@ -93,7 +93,7 @@ extension Investigation {
         auth = .unknown(gap)
         map = .unknown(gap)
       } else {
-        let read = AWSAuth(configMap: configMap.first, parseYAML: YAMLText.parse)
+        let read = AWSAuth(configMap: configMap.first, parseYAML: YAML.parse)
         let value =
           configMap.first == nil
           ? "does not exist" : configMap.first?["data"]["mapRoles"].string ?? "no mapRoles"

@@ -1,0 +1,163 @@
+import Evidence
+import Mechanisms
+import Wire
+
+/// A node group lacks nodes because its instances never joined, or are not Ready.
+struct NodegroupLacksNodes: Link {
+  let code = "nodes/nodegroup-lacks-nodes"
+  let explains: [Effect.Kind] = [.nodegroupTrouble]
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let group = await NodegroupReading.read(effect.entity.name, world)
+    if let gap = group.gap { return .open([gap]) }
+    let lost = group.absent.map(\.id)
+    let broken = group.nodes.filter { !$0.isReady }
+    guard !lost.isEmpty || !broken.isEmpty else {
+      return .refuted("all its instances have joined and are Ready", group.evidence)
+    }
+    var parts: [String] = []
+    if !lost.isEmpty {
+      parts.append("\(Count.of(lost.count, "instance")) of it never joined (\(Count.list(lost, limit: 3)))")
+    }
+    if !broken.isEmpty {
+      parts.append(
+        "\(Count.of(broken.count, "node")) of it \(broken.count == 1 ? "isn't" : "aren't") Ready (\(Count.list(broken.map(\.name), limit: 3)))"
+      )
+    }
+    // A few stand for all: they share role, subnets and launch template.
+    let causes =
+      lost.prefix(2).map { Explanation.Cause(Effect(.neverJoined, Entity("Instance", $0))) }
+      + broken.prefix(2).map { Explanation.Cause(Effect(.nodeNotReady, Entity("Node", $0.name))) }
+    return .holds(
+      Explanation(parts.joined(separator: ", and "), entity: effect.entity, evidence: group.evidence, causes: causes))
+  }
+}
+
+/// A node group lacks nodes because its Auto Scaling group can't launch instances.
+struct NodegroupCannotLaunch: Link {
+  let code = "nodes/nodegroup-cannot-launch"
+  let explains: [Effect.Kind] = [.nodegroupTrouble]
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let group = await NodegroupReading.read(effect.entity.name, world)
+    guard let scaling = group.scalingGroup else { return group.gap.map { .open([$0]) } ?? .silent }
+    let desired = group.group["scalingConfig"]["desiredSize"].int ?? 0
+    let running = group.instanceCount
+    guard running < desired else {
+      return .refuted("its Auto Scaling group has the instances it wants", group.evidence)
+    }
+    let activities = await world.aws(.describeScalingActivities, ["AutoScalingGroupName": scaling])
+    if let gap = activities.gap { return .open([gap]) }
+    guard let failed = activities.items.first(where: { $0["StatusCode"].string == "Failed" }) else { return .silent }
+    let message = failed["StatusMessage"].string ?? ""
+    let at = failed["EndTime"].time ?? failed["StartTime"].time
+    let evidence = [
+      Exhibit(
+        Cite.aws(.describeScalingActivities, scaling, field: "StatusMessage", value: message, at: at),
+        text:
+          "autoscaling DescribeScalingActivities \(scaling): Failed \(at.map { Ages.clock($0, now: world.now) } ?? ""): \"\(Ages.shortened(message, 200))\""
+      )
+    ]
+    let root = RootCause(
+      "nodes/launch-refused", layer: .aws, entity: Entity("AutoScalingGroup", scaling),
+      statement: "EC2 refuses to launch instances for \(scaling): \(Ages.shortened(message, 160))", evidence: evidence,
+      fixes: [
+        Fix(
+          "remove what EC2 names as the reason; the Auto Scaling group tries again by itself", owner: "hand",
+          touches: ["autoscalinggroup/\(scaling)"], verify: "ekswhy \(effect.entity.title)")
+      ])
+    return .holds(
+      Explanation(
+        "its Auto Scaling group has \(running) of \(desired) instances, and can't launch more",
+        entity: Entity("AutoScalingGroup", scaling), evidence: evidence, root: root, lastSymptomAt: at))
+  }
+}
+
+/// A node group has all its nodes.
+struct NodegroupIsWell: Link {
+  let code = "nodes/nodegroup-well"
+  let explains: [Effect.Kind] = [.nodegroupWell]
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let group = await NodegroupReading.read(effect.entity.name, world)
+    guard !group.group.isNull else { return group.gap.map { .open([$0]) } ?? .silent }
+    let nodes = group.nodes.prefix(2).map { Explanation.Cause(Effect(.nodeReady, Entity("Node", $0.name))) }
+    return .holds(
+      Explanation(
+        "EKS reports no issue, and its \(Count.of(group.nodes.count, "node")) joined and \(group.nodes.count == 1 ? "is" : "are") Ready",
+        entity: effect.entity, evidence: group.evidence, causes: nodes))
+  }
+}
+
+/// A node group with its Auto Scaling group's instances and the nodes they became.
+struct NodegroupReading: Sendable {
+  var group: JSON
+  var scalingGroup: String?
+  var instanceCount: Int
+  /// Instances in service or pending that no Node object stands for.
+  var absent: [(id: String, state: String)]
+  var nodes: [NodeState]
+  var gap: Gap?
+  var evidence: [Exhibit]
+
+  static func read(_ name: String, _ world: Investigation) async -> NodegroupReading {
+    var result = NodegroupReading(group: .null, instanceCount: 0, absent: [], nodes: [], evidence: [])
+    let described = await world.aws(
+      .describeNodegroup, ["clusterName": world.target.cluster ?? "", "nodegroupName": name])
+    guard let group = described.first else {
+      result.gap = described.gap ?? Gap(read: "eks:DescribeNodegroup \(name)", why: "there is none")
+      return result
+    }
+    result.group = group
+    let status = group["status"].string ?? ""
+    result.evidence.append(
+      Exhibit(
+        Cite.aws(.describeNodegroup, name, field: "status", value: status, at: described.at),
+        text: "eks DescribeNodegroup \(name): \(status), desired \(group["scalingConfig"]["desiredSize"].int ?? 0)"))
+    for issue in group["health"]["issues"].items {
+      let code = issue["code"].string ?? ""
+      let message = issue["message"].string ?? ""
+      result.evidence.append(
+        Exhibit(
+          Cite.aws(.describeNodegroup, name, field: "health.issues[\(code)]", value: message, at: described.at),
+          text:
+            "eks DescribeNodegroup \(name), issue \(code): \"\(message)\" \(issue["resourceIds"].strings.joined(separator: ", "))"
+        ))
+    }
+    let nodes = await world.list(.nodes)
+    result.nodes = nodes.items.filter { $0["metadata"]["labels"]["eks.amazonaws.com/nodegroup"].string == name }
+      .map(NodeState.init)
+    result.evidence.append(
+      Exhibit(
+        Citation(
+          source: "kubernetes", locator: "nodes", field: "metadata.labels[eks.amazonaws.com/nodegroup]",
+          value: "\(result.nodes.count) nodes", at: nodes.at),
+        text:
+          "k8s nodes of the group: \(Count.of(result.nodes.count, "node")), \(result.nodes.count { $0.isReady }) Ready")
+    )
+    if let gap = nodes.gap {
+      result.gap = gap
+      return result
+    }
+    guard let scaling = group["resources"]["autoScalingGroups"].items.first?["name"].string else { return result }
+    result.scalingGroup = scaling
+    let read = await world.aws(.describeAutoScalingGroups, filters: ["AutoScalingGroupNames": [scaling]])
+    if let gap = read.gap {
+      result.gap = gap
+      return result
+    }
+    let instances = read.first?["Instances"].items ?? []
+    result.instanceCount = instances.count
+    let joined = Set(nodes.items.compactMap { NodeState.instanceID($0["spec"]["providerID"].string ?? "") })
+    result.absent = instances.compactMap { instance in
+      guard let id = instance["InstanceId"].string, !joined.contains(id) else { return nil }
+      return (id, instance["LifecycleState"].string ?? "")
+    }
+    result.evidence.append(
+      Exhibit(
+        Cite.aws(
+          .describeAutoScalingGroups, scaling, field: "Instances", value: "\(instances.count)", at: read.at),
+        text: "autoscaling DescribeAutoScalingGroups \(scaling): \(Count.of(instances.count, "instance"))"))
+    return result
+  }
+}
