@@ -140,7 +140,7 @@ package struct BundleSource: EvidenceSource {
     }
     // What the capture itself narrowed answers narrower reads only.
     let scope = manifest["filtered"][path]
-    if state == .complete, !scope.fields.isEmpty, !within(scope, read) {
+    if state == .complete, !scope.fields.isEmpty, !within(scope, read), !isAllInside(read, items) {
       state = .partial(
         "the capture holds it only for \(scope.fields.map { "\($0.key) \($0.value.strings.joined(separator: ", "))" }.joined(separator: ", "))"
       )
@@ -152,6 +152,16 @@ package struct BundleSource: EvidenceSource {
     guard case .aws(let aws) = read else { return false }
     return scope.fields.allSatisfy { field in
       aws.filters.contains { $0.name == field.key && $0.values.allSatisfy(field.value.strings.contains) }
+    }
+  }
+
+  /// A thing stands in one VPC only: where every value asked for was found in the narrowed answer, nothing about
+  /// these values stands outside of it.
+  private func isAllInside(_ read: Read, _ items: [JSON]) -> Bool {
+    guard case .aws(let aws) = read, let term = aws.filters.first else { return false }
+    return term.values.allSatisfy { value in
+      let one = AWSRead(aws.operation, aws.parameters, filters: [term.name: [value]])
+      return items.contains(where: one.admits)
     }
   }
 

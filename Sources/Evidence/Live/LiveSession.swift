@@ -12,6 +12,7 @@ package struct LiveSession: Sendable {
     package var roleARN: String?
     package var impersonate: String?
     package var timeoutSeconds = 10
+    package var environment = ProcessInfo.processInfo.environment
 
     package init() {}
   }
@@ -19,19 +20,21 @@ package struct LiveSession: Sendable {
   package var source: MixedSource
   package var identity: ClusterIdentity
   package var namespace: String?
+  /// Endpoint and CA of the context.
+  package var kubernetes: [String: String]
 
   /// Finds context, region and credentials, and compares DescribeCluster's endpoint and CA with the context's.
   ///
   /// For a context whose plugin is `aws eks get-token`, the same token is made in-process when credentials are at
   /// hand: the plugin would only presign the same request, after a second of its own start.
   package init(_ options: Options) async throws {
-    let environment = ProcessInfo.processInfo.environment
-    let context = try Kubeconfig(path: options.kubeconfig).context(options.context)
+    let environment = options.environment
+    let context = try Kubeconfig(path: options.kubeconfig, environment: environment).context(options.context)
     let exec = context.exec
     let parts = context.clusterEntry.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     let fromARN = parts.count >= 6 && parts[2] == "eks" ? parts : nil
     let profile = options.profile ?? exec?.profile
-    let chain = CredentialChain(profile: profile)
+    let chain = CredentialChain(profile: profile, environment: environment)
     let region = options.region ?? exec?.region ?? fromARN?[3] ?? chain.region
     let isLocal = LiveSession.isLocal(context.server)
     // The endpoint of a local EKS counts for that EKS alone.
@@ -59,6 +62,8 @@ package struct LiveSession: Sendable {
       context, timeoutSeconds: options.timeoutSeconds, impersonate: options.impersonate, mint: mint)
     let kubernetes = LiveKubernetes(client, context: context.name)
     namespace = context.namespace
+    self.kubernetes = ["endpoint": context.server]
+    if let authority = context.certificateAuthorityData { self.kubernetes["certificateAuthority"] = authority }
 
     guard let aws else {
       source = MixedSource(

@@ -42,7 +42,9 @@ struct EvidenceOptions: ParsableArguments {
           kubernetes: bundle,
           aws: RefusedAWS(why: mismatch, how: "capture both sides of the same cluster, or name it with --cluster"))
       }
-      return Session(reader: EvidenceReader(source, budget: budget), identity: identity, namespace: nil)
+      return Session(
+        reader: EvidenceReader(source, budget: budget), identity: identity, namespace: nil,
+        kubernetes: bundle.manifest["kubernetes"].stringMap)
     }
     var options = LiveSession.Options()
     options.kubeconfig = kubeconfig
@@ -55,7 +57,8 @@ struct EvidenceOptions: ParsableArguments {
     options.timeoutSeconds = requestTimeout
     let live = try await LiveSession(options)
     return Session(
-      reader: EvidenceReader(live.source, budget: budget), identity: live.identity, namespace: live.namespace)
+      reader: EvidenceReader(live.source, budget: budget), identity: live.identity, namespace: live.namespace,
+      kubernetes: live.kubernetes)
   }
 }
 
@@ -65,6 +68,8 @@ struct Session {
   var identity: ClusterIdentity
   /// The namespace of the context.
   var namespace: String?
+  /// Endpoint and CA of the Kubernetes side.
+  var kubernetes: [String: String] = [:]
 
   var target: Target {
     Target(
