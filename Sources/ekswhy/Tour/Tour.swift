@@ -98,7 +98,7 @@ struct Tour {
     )
     show("aws eks wait cluster-active --name demo")
     let seconds = try await timed {
-      _ = try await world.poll("the cluster to be ACTIVE") {
+      _ = try await world.poll("the cluster to be ACTIVE") { () -> Bool? in
         try await world.run("aws eks describe-cluster --name demo")["cluster"]["status"].string == "ACTIVE" ? true : nil
       }
     }
@@ -112,7 +112,7 @@ struct Tour {
   private func nodes(_ subnets: [JSON]) async throws {
     chapter("two nodes, which join as nodes do: token, mapping, registration, CNI")
     try await nodegroup("ng1", subnets: subnets.compactMap { $0["SubnetId"].string }, size: 2)
-    let nodes = try await world.poll("two Ready nodes") {
+    let nodes = try await world.poll("two Ready nodes") { () -> [JSON]? in
       let nodes = try await world.kubernetes("GET", "/api/v1/nodes")["items"].items
       return nodes.count { Tour.isReady($0) } >= 2 ? nodes : nil
     }
@@ -133,7 +133,7 @@ struct Tour {
     guard waits else { return }
     show("aws eks wait nodegroup-active --cluster-name demo --nodegroup-name \(name)")
     let seconds = try await timed {
-      _ = try await world.poll("node group \(name) to be ACTIVE", seconds: 40) {
+      _ = try await world.poll("node group \(name) to be ACTIVE", seconds: 40) { () -> Bool? in
         try await world.run("aws eks describe-nodegroup --cluster-name demo --nodegroup-name \(name)")["nodegroup"][
           "status"
         ].string == "ACTIVE" ? true : nil
@@ -146,8 +146,8 @@ struct Tour {
     chapter("pods, with addresses out of the subnets, held by the nodes' network interfaces")
     show("kubectl create deployment web --image=nginx --replicas=3 && kubectl rollout status deploy/web")
     try await deploy("web", replicas: 3)
-    let pods = try await world.poll("three Ready pods") {
-      let pods = try await pods("web")
+    let pods = try await world.poll("three Ready pods") { () -> [JSON]? in
+      let pods = try await self.pods("web")
       return pods.count { Tour.isReady($0) } == 3 ? pods : nil
     }
     show("kubectl get pods -o wide")
@@ -214,7 +214,7 @@ struct Tour {
     say("The API server remembers a sign-in for up to 7 minutes, and a lease for 40 seconds more; let the time pass.")
     show("ekswhy clock advance 10m")
     _ = try world.clock("advance", "10m")
-    _ = try await world.poll("the node to go NotReady") {
+    _ = try await world.poll("the node to go NotReady") { () -> Bool? in
       Tour.isReady(try await world.kubernetes("GET", "/api/v1/nodes/\(node)")) ? nil : true
     }
     let answer = try await ask("node", node)
@@ -228,7 +228,7 @@ struct Tour {
     try await aws(fix)
     show("ekswhy clock advance 2m")
     _ = try world.clock("advance", "2m")
-    _ = try await world.poll("the node to be Ready again") {
+    _ = try await world.poll("the node to be Ready again") { () -> Bool? in
       Tour.isReady(try await world.kubernetes("GET", "/api/v1/nodes/\(node)")) ? true : nil
     }
     try await ask("node", node)
@@ -241,7 +241,7 @@ struct Tour {
     try await aws("aws iam detach-role-policy --role-name \(Tour.nodeRole) --policy-arn \(policy)")
     let ids = subnets.compactMap { $0["SubnetId"].string }
     try await nodegroup("ng2", subnets: ids, size: 1, waits: false)
-    let node = try await world.poll("the new node to register") { try? await firstNode(of: "ng2") }
+    let node = try await world.poll("the new node to register") { () -> String? in try? await firstNode(of: "ng2") }
     show("ekswhy clock advance 4m")
     _ = try world.clock("advance", "4m")
     let answer = try await ask("node", node)
@@ -252,7 +252,7 @@ struct Tour {
     try await aws(fix)
     show("ekswhy clock advance 6m")
     _ = try world.clock("advance", "6m")
-    _ = try await world.poll("the node to be Ready") {
+    _ = try await world.poll("the node to be Ready") { () -> Bool? in
       Tour.isReady(try await world.kubernetes("GET", "/api/v1/nodes/\(node)")) ? true : nil
     }
     say("\(node) is Ready.")
@@ -273,7 +273,7 @@ struct Tour {
     try await deploy("crowd", replicas: 14, nodeGroup: "ng3")
     show("ekswhy clock advance 3m")
     _ = try world.clock("advance", "3m")
-    let pod = try await world.poll("a pod without an address") {
+    let pod = try await world.poll("a pod without an address") { () -> String? in
       try await pods("crowd").first { $0["status"]["podIP"].isNull && $0["spec"]["nodeName"].string != nil }?[
         "metadata"][
           "name"

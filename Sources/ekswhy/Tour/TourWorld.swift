@@ -105,7 +105,7 @@ struct TourWorld {
         ]
       ],
     ]
-    FileManager.default.createFile(
+    _ = FileManager.default.createFile(
       atPath: path, contents: Data(config.text(.pretty).utf8), attributes: [.posixPermissions: 0o600])
     return path
   }
