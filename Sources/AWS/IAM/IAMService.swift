@@ -90,10 +90,10 @@ package final class IAMService: AWSService {
     var resource = "*"
     if let arn = input["PolicyArn"].string, input["RoleName"].isNull, input["UserName"].isNull {
       resource = arn
-    } else if let name = input["RoleName"].string {
-      resource = roles[name].map(arn(of:)) ?? arn("role", input["Path"].string ?? "/", name)
     } else if let name = input["InstanceProfileName"].string {
       resource = profiles[name].map(arn(of:)) ?? arn("instance-profile", input["Path"].string ?? "/", name)
+    } else if let name = input["RoleName"].string {
+      resource = roles[name].map(arn(of:)) ?? arn("role", input["Path"].string ?? "/", name)
     } else if let name = input["UserName"].string {
       resource = users[name].map(arn(of:)) ?? arn("user", input["Path"].string ?? "/", name)
     } else if let name = input["PolicyName"].string {
@@ -112,7 +112,10 @@ package final class IAMService: AWSService {
     }
     var all = [AWSRequirement("iam:\(request.operation)", resources: [resource], context: context)]
     if request.operation == "AddRoleToInstanceProfile", let name = input["RoleName"].string {
-      all.append(AWSRequirement("iam:PassRole", resources: [roles[name].map(arn(of:)) ?? arn("role", "/", name)]))
+      all.append(
+        AWSRequirement(
+          "iam:PassRole", resources: [roles[name].map(arn(of:)) ?? arn("role", "/", name)],
+          context: ["iam:PassedToService": ["ec2.amazonaws.com"]]))
     }
     return all
   }
