@@ -1,4 +1,5 @@
 package import Wire
+package import World
 
 /// What an API server of a cluster is started with.
 package struct ClusterOptions: Sendable, Codable, Equatable {
@@ -30,5 +31,13 @@ package struct ClusterOptions: Sendable, Codable, Equatable {
     self.certificateAuthority = certificateAuthority
     self.issuer = issuer
     self.createdAt = createdAt
+  }
+  /// As EKS made the cluster.
+  package init(_ facts: ClusterFacts, createdAt: Timestamp) {
+    self.init(
+      id: facts.id, version: facts.version, platformVersion: facts.platformVersion, serviceCIDR: facts.serviceCIDR,
+      endpoints: facts.controlPlaneAddresses,
+      certificateAuthority: Base64.decode(facts.certificateAuthority).map { String(decoding: $0, as: UTF8.self) } ?? "",
+      issuer: facts.issuer, createdAt: createdAt)
   }
 }

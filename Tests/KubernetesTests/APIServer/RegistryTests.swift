@@ -117,7 +117,7 @@ struct RegistryTests {
     let held = bench.send("DELETE", "\(path)/x")
     #expect(held.body["metadata"]["deletionTimestamp"].string == "2026-11-22T12:00:00Z")
     let freed = bench.send(
-      "PATCH", "\(path)/x", ["metadata": ["finalizers": .null]].withNull("metadata", "finalizers"),
+      "PATCH", "\(path)/x", JSON.emptyObject.withNull("metadata", "finalizers"),
       type: "application/merge-patch+json")
     #expect(freed.status == 200)
     #expect(bench.send("GET", "\(path)/x").status == 404)

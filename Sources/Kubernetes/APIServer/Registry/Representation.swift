@@ -121,25 +121,9 @@ struct ObjectRenderer {
     shown["resourceVersion"] = metadata["resourceVersion"]
     shown["continue"] = metadata["continue"]
     shown["remainingItemCount"] = metadata["remainingItemCount"]
-    return [
-      "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": shown,
-      "columnDefinitions": [
-        [
-          "name": "Name", "type": "string", "format": "name", "priority": 0,
-          "description": "Name must be unique within a namespace.",
-        ]
-      ],
-      "rows": .array(
-        objects.map { object in
-          var line: JSON = ["cells": [object["metadata"]["name"]]]
-          switch included {
-          case .none: break
-          case .metadata: line["object"] = partial(object)
-          case .object: line["object"] = object
-          }
-          return line
-        }),
-    ]
+    return KubeTable(row).json(
+      objects, now: now, metadata: shown, include: KubeTable.Inclusion(rawValue: included.rawValue) ?? .metadata,
+      withColumns: columns)
   }
 }
 
