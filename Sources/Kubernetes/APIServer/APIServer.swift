@@ -14,9 +14,11 @@ final class APIServer {
     }
   }
   private(set) var version: KubernetesVersion {
-    didSet { table = ResourceTable.for(version) }
+    didSet { refreshTable() }
   }
   private(set) var table: ResourceTable
+  private(set) var schema: KubernetesSchema
+  private(set) var custom = CustomResources([])
   private(set) var revision: Int
   private var stores: [String: ObjectStore] = [:]
 
@@ -36,6 +38,7 @@ final class APIServer {
     id = options.id
     version = APIServer.version(of: options)
     table = ResourceTable.for(version)
+    schema = KubernetesSchema.for(version)
     revision = 0
     persistOptions()
   }
@@ -49,6 +52,7 @@ final class APIServer {
     }
     version = APIServer.version(of: options)
     table = ResourceTable.for(version)
+    schema = KubernetesSchema.for(version)
     revision = 0
     for (_, value) in storey.world.takeLoaded(prefix: "k8s-revision/\(id)/") {
       revision = Int(String(decoding: value, as: UTF8.self)) ?? 0
@@ -64,6 +68,7 @@ final class APIServer {
       keep(resource, old: nil, new: object)
     }
     for resource in stores.keys.sorted() { stores[resource]!.finishRestoring() }
+    refreshTable()
     watches.restore(storey.world.takeLoaded(prefix: "k8s-watch/\(id)/"))
   }
 
@@ -87,6 +92,22 @@ final class APIServer {
     stores.removeAll()
     world.removeRow("k8s-cluster/\(id)")
     world.removeRow("k8s-revision/\(id)/")
+  }
+
+  static let definitions = "customresourcedefinitions.apiextensions.k8s.io"
+
+  /// Lets the served kinds be the built-in ones and those that definitions add.
+  private func refreshTable() {
+    let builtIn = ResourceTable.for(version)
+    let definitions = read(APIServer.definitions, namespace: "")
+    custom = CustomResources(definitions)
+    schema = KubernetesSchema.for(version)
+    guard !custom.rows.isEmpty else {
+      table = builtIn
+      return
+    }
+    table = ResourceTable(builtIn.resources + custom.rows)
+    for row in custom.rows { schema = schema.adding(row.gvk, openAPIV3Schema: custom.schemas[row.gvk] ?? .null) }
   }
 
   // MARK: - Keeping
@@ -151,6 +172,7 @@ final class APIServer {
       access.invalidate()
     case "pods": nodeIndex.pod(old: old, new: new)
     case "services": addresses.service(old: old, new: new)
+    case APIServer.definitions: refreshTable()
     default: break
     }
   }

@@ -20,10 +20,7 @@ package final class KubernetesStorey: KubernetesHost {
     world.know(WatchTimer.self)
     // Both are the world's ports, unless whoever composes it registers others.
     hooks.authorizeAccessPolicy = { [unowned world] cluster, user, request in
-      let attributes = KubeAttributes(
-        verb: request.verb, group: request.group, resource: request.resource, subresource: request.subresource,
-        namespace: request.namespace, name: request.name, nonResourcePath: request.isResource ? nil : request.path)
-      return world.ports.accessPolicyAllows(cluster, user, attributes).map { .allowed($0) }
+      world.ports.accessPolicyAllows(cluster, user, request).map { .allowed($0) }
     }
     hooks.audit = { [unowned world] cluster, event in world.ports.audit(cluster, event) }
     for (key, value) in world.takeLoaded(prefix: "k8s-cluster/") {

@@ -104,10 +104,18 @@ package struct Controller<R: Reconciler>: Component {
     }
   }
 
+  /// The controllers of the kube-controller-manager share its informers, which list and watch as that process.
+  private static var informerCredential: KubeRequest.Credential {
+    guard case .certificate(let subject) = R.credential, subject.commonName.hasPrefix("system:serviceaccount:") else {
+      return R.credential
+    }
+    return KubeClient.user("system:kube-controller-manager")
+  }
+
   private func watch(_ desk: inout Desk) {
     guard !R.resources.isEmpty, let host = desk.context.world.kube.host else { return }
     let reply = host.watch(
-      cluster: cluster, resources: R.resources, credential: R.credential, component: desk.context.id)
+      cluster: cluster, resources: R.resources, credential: Self.informerCredential, component: desk.context.id)
     if !reply.isSuccess { desk.context.wake("watch", after: .seconds(1), .background) }
   }
 

@@ -94,7 +94,7 @@ struct KindRules: Sendable {
     "horizontalpodautoscalers.autoscaling": KindRules(defaults: defaultAutoscaler),
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": webhooks,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": webhooks,
-    "customresourcedefinitions.apiextensions.k8s.io": KindRules(countsGenerations: true, returnsDeleted: true),
+    "customresourcedefinitions.apiextensions.k8s.io": customResourceDefinitions,
     "flowschemas.flowcontrol.apiserver.k8s.io": KindRules(countsGenerations: true),
     "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": KindRules(countsGenerations: true),
     "controllerrevisions.apps": KindRules(),

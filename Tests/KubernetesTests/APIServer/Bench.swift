@@ -16,11 +16,15 @@ final class Bench {
   static let start = Timestamp(rfc3339: "2026-11-22T12:00:00Z")!
 
   /// A new world, or the one that a store holds.
-  init(_ store: MemoryStore = MemoryStore(), cluster: Bool = true) throws {
+  init(_ store: MemoryStore = MemoryStore(), cluster: Bool = true, restoring: ((World) -> Void)? = nil) throws {
     self.store = store
     world = try World(
       store: store, logFiles: MemoryLogFiles(), options: .init(seed: 7, start: Bench.start))
     storey = KubernetesStorey(world: world)
+    if let restoring {
+      restoring(world)
+      try world.restore()
+    }
     storey.hooks.audit = { [unowned self] _, event in audit.append(event) }
     if cluster, !storey.exists("demo") {
       storey.createCluster(

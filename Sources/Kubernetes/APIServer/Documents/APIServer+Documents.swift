@@ -109,7 +109,7 @@ extension APIServer {
     case ("api", 1), ("apis", 1):
       guard let form = DiscoveryForm(exchange.accept) else { throw .notAcceptable() }
       if form == .aggregated {
-        let body = documents.aggregated(parts[0] == "api", table)
+        let body = documents.aggregated(parts[0] == "api", served)
         let etag = Discovery.etag(body)
         let headers: HTTPHeaders = ["Cache-Control": "public", "ETag": etag, "Vary": "Accept"]
         if exchange.request.headers["If-None-Match"] == etag {
@@ -147,14 +147,14 @@ extension APIServer {
       guard exchange.accept.isEmpty || exchange.accept.contains("json") || exchange.accept.contains("*/*") else {
         throw .notAcceptable(["application/json"])
       }
-      return Answer(200, .bytes(documents.v2(version, table), contentType: "application/json"), headers: headers)
+      return Answer(200, .bytes(documents.v2(served), contentType: "application/json"), headers: headers)
     case "v3" where parts.count == 2:
-      let index = documents.index(version, table)
+      let index = documents.index(served)
       return Answer(200, .bytes(index, contentType: "text/plain; charset=utf-8"), headers: headers)
     case "v3":
-      guard let body = documents.document(parts.dropFirst(2).joined(separator: "/"), version, table) else { break }
+      guard let body = documents.document(parts.dropFirst(2).joined(separator: "/"), served) else { break }
       var headers = headers
-      headers.add("ETag", "\"\(documents.hash(parts.dropFirst(2).joined(separator: "/"), version))\"")
+      headers.add("ETag", "\"\(documents.hash(parts.dropFirst(2).joined(separator: "/"), served))\"")
       headers.add("Vary", "Accept")
       return Answer(200, .bytes(body, contentType: "application/json"), headers: headers)
     default: break
@@ -190,44 +190,54 @@ private enum DiscoveryForm {
   }
 }
 
-/// Documents that are the same for every cluster of a version, made at their first use.
+/// What an API server serves, as far as its documents depend on it.
+struct Served {
+  var version: KubernetesVersion
+  var table: ResourceTable
+  var schema: KubernetesSchema
+  var custom: CustomResources
+
+  var name: String { "\(version)\(custom.fingerprint)" }
+  var openAPI: OpenAPI { OpenAPI(table, schema, version: version, custom: custom.schemas) }
+}
+
+extension APIServer {
+  var served: Served { Served(version: version, table: table, schema: schema, custom: custom) }
+}
+
+/// Documents, which are the same for all clusters of a version that have the same custom resources; made at
+/// their first use.
 final class DocumentCache {
+  /// More than these are of definitions that have changed since.
+  private static let limit = 256
   private var held: [String: [UInt8]] = [:]
 
   private func held(_ key: String, _ make: () -> [UInt8]) -> [UInt8] {
     if let bytes = held[key] { return bytes }
+    if held.count >= DocumentCache.limit { held.removeAll() }
     let bytes = make()
     held[key] = bytes
     return bytes
   }
 
-  func aggregated(_ core: Bool, _ table: ResourceTable) -> [UInt8] {
-    held("discovery/\(table.resources.count)/\(core)") { Discovery.aggregated(table, core: core).bytes(.go) }
+  func aggregated(_ core: Bool, _ served: Served) -> [UInt8] {
+    held("\(served.name)/discovery/\(core)") { Discovery.aggregated(served.table, core: core).bytes(.go) }
   }
 
-  private func openAPI(_ version: KubernetesVersion, _ table: ResourceTable) -> OpenAPI {
-    OpenAPI(table, KubernetesSchema.for(version), version: version)
-  }
+  /// Stands for a document's content, which follows from what is served and the path.
+  func hash(_ path: String, _ served: Served) -> String { Discovery.hash(Array("\(served.name) \(path)".utf8)) }
 
-  /// Stands for a document's content, which follows from version and path.
-  func hash(_ path: String, _ version: KubernetesVersion) -> String {
-    Discovery.hash(Array("\(version) \(path)".utf8))
-  }
-
-  func index(_ version: KubernetesVersion, _ table: ResourceTable) -> [UInt8] {
-    held("\(version)/index") {
-      let paths = openAPI(version, table).documents.map { (path: $0.path, hash: hash($0.path, version)) }
-      return OpenAPI.index(paths).bytes(.go)
+  func index(_ served: Served) -> [UInt8] {
+    held("\(served.name)/index") {
+      OpenAPI.index(served.openAPI.documents.map { (path: $0.path, hash: hash($0.path, served)) }).bytes(.go)
     }
   }
 
-  func document(_ path: String, _ version: KubernetesVersion, _ table: ResourceTable) -> [UInt8]? {
-    let openAPI = openAPI(version, table)
+  func document(_ path: String, _ served: Served) -> [UInt8]? {
+    let openAPI = served.openAPI
     guard let found = openAPI.documents.first(where: { $0.path == path }) else { return nil }
-    return held("\(version)/\(path)") { openAPI.document(found.groupVersion).bytes(.go) }
+    return held("\(served.name)/\(path)") { openAPI.document(found.groupVersion).bytes(.go) }
   }
 
-  func v2(_ version: KubernetesVersion, _ table: ResourceTable) -> [UInt8] {
-    held("\(version)/v2") { openAPI(version, table).v2().bytes(.go) }
-  }
+  func v2(_ served: Served) -> [UInt8] { held("\(served.name)/v2") { served.openAPI.v2().bytes(.go) } }
 }

@@ -25,12 +25,10 @@ extension APIServer {
   }
 
   func yaml(_ bytes: [UInt8]) throws(KubeStatus) -> JSON {
-    do throws(JSONError) { return try JSON.parse(bytes) } catch {
-      throw .badRequest("error decoding YAML: \(error)")
+    do throws(YAML.Fault) { return try YAML.parse(bytes) } catch {
+      throw .badRequest("yaml: \(error)")
     }
   }
-
-  var schema: KubernetesSchema { KubernetesSchema.for(version) }
 
   /// Drops fields that the kind does not have; by `fieldValidation` that is refused, told or neither.
   func validateFields(_ object: inout JSON, as gvk: GroupVersionKind, _ exchange: Exchange) throws(KubeStatus) {
@@ -53,6 +51,9 @@ extension APIServer {
       do throws(JSONPatch.Failure) { return try operations.apply(to: object) } catch { throw .unprocessable }
     case "application/merge-patch+json": return MergePatch.apply(patch, to: object)
     case "application/strategic-merge-patch+json":
+      guard !custom.isCustom(row) else {
+        throw .unsupportedMediaType(PatchForms.known.filter { $0 != type })
+      }
       return try StrategicMergePatch.apply(patch, to: object, as: gvk ?? row.gvk, in: schema)
     default: throw .unsupportedMediaType(PatchForms.known)
     }

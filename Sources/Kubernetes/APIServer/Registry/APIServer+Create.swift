@@ -11,8 +11,8 @@ extension APIServer {
 
   /// Makes an object: defaults, admission, system fields, validation, store.
   func create(_ given: JSON, _ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
-    let rules = KindRules.of(row.qualifiedName)
-    var object = renderer.isKeptForm(row) ? given : EventForms.kept(given)
+    let rules = self.rules(row)
+    var object = renderer.storable(given, row)
     try placeInNamespace(&object, exchange, row)
     rules.defaults(&object)
     var admission = AdmissionRequest(
@@ -81,6 +81,9 @@ extension APIServer {
       {
         object["status"] = WorkloadStatus.initial(row.plural)
       }
+    }
+    if row.qualifiedName == APIServer.definitions {
+      object["status"] = CustomResources.established(object, now: now.rfc3339)
     }
     rules.prepareCreate(&object)
   }

@@ -36,7 +36,7 @@ extension APIServer {
     let old = try existing(exchange, row)
     switch try delete(old, options, exchange, row) {
     case .removed(let last):
-      if KindRules.of(row.qualifiedName).returnsDeleted { return try answer(last, exchange, row) }
+      if rules(row).returnsDeleted { return try answer(last, exchange, row) }
       return .ok(KubeStatus.deleted(row.groupResource, old.key.name, uid: old.uid).json)
     case .pending(let object): return try answer(object, exchange, row, status: options.gracePeriod == nil ? 200 : 200)
     }
@@ -77,6 +77,7 @@ extension APIServer {
         object["metadata"]["deletionGracePeriodSeconds"] = 0
         if !isEnding { object["metadata"]["deletionTimestamp"] = .string(now.rfc3339) }
       }
+      if row.qualifiedName == APIServer.definitions { removeInstances(of: object) }
       return .removed(remove(row.qualifiedName, old.key, last: object))
     }
     if isEnding {
@@ -116,12 +117,18 @@ extension APIServer {
         held.contains("orphan")
         ? "Orphan"
         : held.contains("foregroundDeletion")
-          ? "Foreground" : KindRules.of(row.qualifiedName).orphansByDefault ? "Orphan" : "Background"
+          ? "Foreground" : rules(row).orphansByDefault ? "Orphan" : "Background"
     }
     var finalizers = held.filter { $0 != "orphan" && $0 != "foregroundDeletion" }
     if policy == "Orphan" { finalizers.append("orphan") }
     if policy == "Foreground" { finalizers.append("foregroundDeletion") }
     object["metadata"]["finalizers"] = finalizers.isEmpty ? .null : JSON(finalizers)
+  }
+
+  /// With its definition a custom resource goes.
+  private func removeInstances(of definition: JSON) {
+    let resource = definition["metadata"]["name"].string ?? ""
+    for object in store(resource).list(namespace: "") { remove(resource, object.key, last: object.json) }
   }
 
   /// A namespace ends when its controller has emptied it.

@@ -15,7 +15,7 @@ extension APIServer {
     if let name = object["metadata"]["name"].string, name != key.name {
       throw .badRequest("the name of the object (\(name)) does not match the name on the URL (\(key.name))")
     }
-    return try write(renderer.isKeptForm(row) ? object : EventForms.kept(object), over: old, exchange, row, part: part)
+    return try write(renderer.storable(object, row), over: old, exchange, row, part: part)
   }
 
   func patchBody(_ exchange: Exchange) throws(KubeStatus) -> JSON {

@@ -21,7 +21,7 @@ extension APIServer {
   }
 
   func selection(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Selection {
-    var selection = Selection(rules: .of(row.qualifiedName))
+    var selection = Selection(rules: rules(row))
     do throws(SelectorError) {
       if let text = exchange.request.parameter("labelSelector"), !text.isEmpty {
         selection.labels = try LabelSelector(parsing: text)

@@ -61,7 +61,10 @@ extension APIServer {
     return Answer(status, .json(renderer.object(object, row, representation)))
   }
 
-  var renderer: ObjectRenderer { ObjectRenderer(now: now, version: version) }
+  /// What the resource's kind has of its own.
+  func rules(_ row: KubeResource) -> KindRules { custom.isCustom(row) ? .customResource : .of(row.qualifiedName) }
+
+  var renderer: ObjectRenderer { ObjectRenderer(now: now, version: version, custom: custom) }
 
   // MARK: - Bodies
 

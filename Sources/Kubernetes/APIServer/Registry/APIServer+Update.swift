@@ -34,21 +34,21 @@ extension APIServer {
       throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
     }
     let key = key(exchange, row)
-    let rules = KindRules.of(row.qualifiedName)
+    let rules = self.rules(row)
     guard let old = store(row.qualifiedName)[key] else {
       guard rules.createsOnUpdate, case .main = part else { throw .notFound(row.groupResource, key.name) }
       var fresh = object
       fresh["metadata"]["resourceVersion"] = .null
       return try create(fresh, exchange, row)
     }
-    return try write(renderer.isKeptForm(row) ? object : EventForms.kept(object), over: old, exchange, row, part: part)
+    return try write(renderer.storable(object, row), over: old, exchange, row, part: part)
   }
 
   /// Writes a changed object over the kept one: preconditions, what may not change, admission, validation.
   func write(
     _ given: JSON, over old: StoredObject, _ exchange: Exchange, _ row: KubeResource, part: Part
   ) throws(KubeStatus) -> Answer {
-    let rules = KindRules.of(row.qualifiedName)
+    let rules = self.rules(row)
     let before = old.json
     var object = given
     try checkPreconditions(&object, old, row, rules)

@@ -10,7 +10,20 @@ struct CustomResources {
   /// Storage versions by resource, `widgets.example.com`.
   private(set) var storageVersions: [String: String] = [:]
 
+  /// Changes when any definition does.
+  private(set) var fingerprint = ""
+
+  func isCustom(_ row: KubeResource) -> Bool { storageVersions[row.qualifiedName] != nil }
+  func hasVersions(_ row: KubeResource) -> Bool {
+    rows.count { $0.plural == row.plural && $0.group == row.group } > 1
+  }
+
   init(_ definitions: [JSON]) {
+    if !definitions.isEmpty {
+      var hash = FNV1a32()
+      for definition in definitions { hash.combine(definition["spec"].bytes()) }
+      fingerprint = "+\(hash.value)"
+    }
     for definition in definitions {
       let spec = definition["spec"]
       let names = spec["names"]
@@ -51,8 +64,9 @@ struct CustomResources {
   static func established(_ definition: JSON, now: String) -> JSON {
     let spec = definition["spec"]
     var names = spec["names"]
-    names.setDefault("singular", .string((names["kind"].string ?? "").lowercased()))
-    names.setDefault("listKind", .string((names["kind"].string ?? "") + "List"))
+    let kind = names["kind"].string ?? ""
+    names.setDefault("singular", .string(kind.lowercased()))
+    names.setDefault("listKind", .string(kind + "List"))
     func condition(_ type: String, _ reason: String, _ message: String) -> JSON {
       [
         "type": .string(type), "status": "True", "lastTransitionTime": .string(now), "reason": .string(reason),
@@ -71,6 +85,9 @@ struct CustomResources {
 }
 
 extension KindRules {
+  /// Rules of every custom resource.
+  static let customResource = KindRules(countsGenerations: true, updatesUnconditionally: false)
+
   static let customResourceDefinitions = KindRules(
     defaults: { object in
       let kind = object["spec"]["names"]["kind"].string ?? ""

@@ -57,12 +57,34 @@ enum Representation: Hashable {
 struct ObjectRenderer {
   var now: Timestamp
   var version: KubernetesVersion
+  var custom: CustomResources
 
   /// Whether objects of the resource are shown as they are kept.
-  func isKeptForm(_ row: KubeResource) -> Bool { APIServer.storage(row.qualifiedName) == row.qualifiedName }
+  func isKeptForm(_ row: KubeResource) -> Bool {
+    if let version = custom.storageVersions[row.qualifiedName] {
+      return version == row.version && !custom.hasVersions(row)
+    }
+    return APIServer.storage(row.qualifiedName) == row.qualifiedName
+  }
 
-  /// An object in the request's version.
-  func kept(_ object: JSON, _ row: KubeResource) -> JSON { isKeptForm(row) ? object : EventForms.shown(object) }
+  /// A kept object in the request's version.
+  func kept(_ object: JSON, _ row: KubeResource) -> JSON {
+    if isKeptForm(row) { return object }
+    guard custom.isCustom(row) else { return EventForms.shown(object) }
+    // Versions of a custom resource differ in their name alone (conversion strategy None).
+    var shown = object
+    shown["apiVersion"] = .string(row.apiVersion)
+    return shown
+  }
+
+  /// A request's object in the version in which it is kept.
+  func storable(_ object: JSON, _ row: KubeResource) -> JSON {
+    if isKeptForm(row) { return object }
+    guard let version = custom.storageVersions[row.qualifiedName] else { return EventForms.kept(object) }
+    var kept = object
+    kept["apiVersion"] = .string("\(row.group)/\(version)")
+    return kept
+  }
 
   func object(_ object: JSON, _ row: KubeResource, _ representation: Representation) -> JSON {
     let object = kept(object, row)
@@ -121,7 +143,7 @@ struct ObjectRenderer {
     shown["resourceVersion"] = metadata["resourceVersion"]
     shown["continue"] = metadata["continue"]
     shown["remainingItemCount"] = metadata["remainingItemCount"]
-    return KubeTable(row).json(
+    return (custom.table(row) ?? KubeTable(row)).json(
       objects, now: now, metadata: shown, include: KubeTable.Inclusion(rawValue: included.rawValue) ?? .metadata,
       withColumns: columns)
   }

@@ -130,7 +130,7 @@ extension APIServer {
   /// Puts an object there, or over what is there, as the API server itself does.
   private func plant(_ given: JSON) {
     guard let gvk = GroupVersionKind(of: given), let row = table[gvk] else { return }
-    let rules = KindRules.of(row.qualifiedName)
+    let rules = self.rules(row)
     var object = given
     let key = ObjectKey(
       namespace: row.namespaced ? object["metadata"]["namespace"].string ?? "" : "",

@@ -1,0 +1,106 @@
+import Testing
+import Wire
+import World
+
+@testable import Kubernetes
+
+@Suite("A watch")
+struct WatchTests {
+  private let path = "/api/v1/namespaces/default/configmaps"
+
+  @Test("shows what is there, then what happens, and ends when its time is over")
+  func stream() throws {
+    let bench = try Bench()
+    bench.send("POST", path, ["metadata": ["name": "a"]])
+    let watch = bench.stream("\(path)?watch=1&timeoutSeconds=90&allowWatchBookmarks=true")
+    #expect(watch.events.map { $0["type"].string } == ["ADDED", "ADDED"])
+    bench.send("POST", path, ["metadata": ["name": "b"]])
+    bench.send("PATCH", "\(path)/b", ["data": ["k": "v"]], type: "application/merge-patch+json")
+    bench.send("DELETE", "\(path)/b")
+    #expect(watch.events.map { $0["type"].string } == ["ADDED", "ADDED", "ADDED", "MODIFIED", "DELETED"])
+    #expect(watch.events.last?["object"]["data"]["k"].string == "v")
+    _ = bench.world.runEvents(until: Bench.start + .seconds(60), limit: 10)
+    bench.world.commit()
+    #expect(watch.events.last?["type"].string == "BOOKMARK")
+    #expect(!watch.isEnded)
+    _ = bench.world.runEvents(until: Bench.start + .seconds(120), limit: 10)
+    bench.world.commit()
+    #expect(watch.isEnded)
+  }
+
+  @Test("goes on from a revision without a gap")
+  func resume() throws {
+    let bench = try Bench()
+    let list = bench.send("GET", path).body["metadata"]["resourceVersion"].string!
+    bench.send("POST", path, ["metadata": ["name": "a"]])
+    bench.send("POST", path, ["metadata": ["name": "b"]])
+    let watch = bench.stream("\(path)?watch=1&resourceVersion=\(list)")
+    #expect(watch.events.map { $0["object"]["metadata"]["name"].string } == ["a", "b"])
+  }
+
+  @Test("of a selection sees objects come and go")
+  func selection() throws {
+    let bench = try Bench()
+    bench.send("POST", path, ["metadata": ["name": "a", "labels": ["on": "no"]]])
+    let watch = bench.stream(
+      "\(path)?watch=1&labelSelector=on%3Dyes&resourceVersion=\(bench.send("GET", path).body["metadata"]["resourceVersion"].string!)"
+    )
+    bench.send("PATCH", "\(path)/a", ["metadata": ["labels": ["on": "yes"]]], type: "application/merge-patch+json")
+    bench.send("PATCH", "\(path)/a", ["metadata": ["labels": ["on": "no"]]], type: "application/merge-patch+json")
+    #expect(watch.events.map { $0["type"].string } == ["ADDED", "DELETED"])
+    #expect(watch.events.last?["object"]["metadata"]["labels"]["on"].string == "yes")
+  }
+
+  @Test("can stream its list, with a bookmark at its end")
+  func watchList() throws {
+    let bench = try Bench()
+    let watch = bench.stream(
+      "\(path)?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true")
+    #expect(watch.events.map { $0["type"].string } == ["ADDED", "BOOKMARK"])
+    #expect(watch.events.last?["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"].string == "true")
+    let refused = bench.send("GET", "\(path)?watch=1&sendInitialEvents=true")
+    #expect(refused.status == 422)
+  }
+
+  @Test("as a Table has rows")
+  func table() throws {
+    let bench = try Bench()
+    let watch = bench.stream("\(path)?watch=1", accept: "application/json;as=Table;v=v1;g=meta.k8s.io,application/json")
+    #expect(watch.events.first?["object"]["kind"].string == "Table")
+    #expect(watch.events.first?["object"]["rows"][0]["cells"][0].string == "kube-root-ca.crt")
+  }
+
+  private struct Watcher: Component {
+    static let kind = "watcher"
+    var seen: [ObjectReference] = []
+    mutating func step(_ input: Input, _ context: Context) {
+      if case .changed(let reference) = input { seen.append(reference) }
+    }
+  }
+
+  @Test("of a component is told of everything once, and survives a restart")
+  func component() throws {
+    let bench = try Bench()
+    bench.world.know(Watcher.self)
+    bench.world.spawn("watcher/1", Watcher())
+    let denied = bench.storey.watch(
+      cluster: "demo", resources: ["secrets"],
+      credential: .certificate(CertificateSubject(commonName: "nobody")), component: "watcher/1")
+    #expect(denied.status == 403)
+    #expect(
+      denied.message
+        == "secrets is forbidden: User \"nobody\" cannot list resource \"secrets\" in API group \"\" at the cluster scope"
+    )
+    let reply = bench.storey.watch(
+      cluster: "demo", resources: ["configmaps"], credential: Bench.admin, component: "watcher/1")
+    #expect(reply.isSuccess)
+    _ = bench.world.runEvents(until: Bench.start, limit: 100)
+    let first = bench.world.state(of: "watcher/1", as: Watcher.self)!.seen.count
+    #expect(first == 5)
+    bench.world.commit()
+    let later = try Bench(bench.store, restoring: { $0.know(Watcher.self) })
+    later.send("POST", path, ["metadata": ["name": "a"]])
+    _ = later.world.runEvents(until: Bench.start, limit: 100)
+    #expect(later.world.state(of: "watcher/1", as: Watcher.self)!.seen.last?.name == "a")
+  }
+}
