@@ -53,6 +53,14 @@ import Testing
     #expect(try status?.json == golden("strict-400"))
   }
 
+  @Test func valuesTakeTheirForm() throws {
+    var pod = try JSON.parse(
+      #"{"metadata":{"creationTimestamp":null,"deletionTimestamp":"2026-01-01T01:00:00.5+01:00"},"spec":{"nodeName":null}}"#
+    )
+    #expect(Self.schema.prune(&pod, as: Self.pod) == FieldFindings())
+    #expect(pod.text() == #"{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{}}"#)
+  }
+
   static let wrongTypes: [(String, String)] = [
     (
       #"{"spec":{"template":{"spec":{"containers":[{"name":"a","ports":{"containerPort":1}}]}}}}"#,

@@ -131,7 +131,8 @@ package struct ServerSideApply: Sendable {
     let last = at.map { managed.entries[$0].fields } ?? FieldSet()
     let others = managed.entries.enumerated().filter { $0.offset != at }.map(\.element.fields)
     let base = bareLive ?? ["apiVersion": config["apiVersion"], "kind": config["kind"]]
-    let merged = StructuredMerge.merge(base, config, type)
+    // A null that was applied is owned, and leaves nothing.
+    let merged = StructuredMerge.merge(base, config, type).withoutNullFields
     let result = pruned(merged, last: last, owned: others.reduce(fields) { $0.union($1) })
 
     let comparison = StructuredMerge.compare(base, result, type)
@@ -214,5 +215,20 @@ package struct ServerSideApply: Sendable {
     }
     throw .applyConflict(
       message: "Apply failed with \(conflicts.count) conflicts: \(lines.joined(separator: "\n"))", causes: causes)
+  }
+}
+
+extension JSON {
+  /// Without the fields that are null, outside of lists of values.
+  fileprivate var withoutNullFields: JSON {
+    switch self {
+    case .object(var object):
+      object.fields = object.fields.compactMap { field in
+        field.value.isNull ? nil : JSONObject.Field(key: field.key, value: field.value.withoutNullFields)
+      }
+      return .object(object)
+    case .array(let array): return .array(array.map(\.withoutNullFields))
+    default: return self
+    }
   }
 }

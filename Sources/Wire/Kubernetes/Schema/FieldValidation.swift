@@ -36,6 +36,7 @@ package struct FieldFindings: Equatable, Sendable {
 extension KubernetesSchema {
   /// Takes out what the object's type does not have, and says what it was and what has a wrong type.
   ///
+  /// What is left has the form in which upstream writes it back: without nulls, quantities canonical, times in UTC.
   /// An object of a kind that the schema does not know is left as it is.
   package func prune(_ object: inout JSON, as gvk: GroupVersionKind) -> FieldFindings {
     var walk = FieldWalk(schema: self)
@@ -69,9 +70,10 @@ private struct FieldWalk {
       guard let known = type[field.key] else {
         if type.preservesUnknownFields { return field }
         findings.unknown.append(full)
-        return nil
+        return Optional.none
       }
       var field = field
+      if field.value.isNull, known.shape != .any { return Optional.none }
       let inner = Place(owner: owner, path: place.map { "\($0.path).\(field.key)" } ?? field.key)
       visit(&field.value, known.shape, full, inner, depth: depth + 1)
       return field
@@ -113,7 +115,9 @@ private struct FieldWalk {
       guard let text = value.string else {
         return mismatch(value, nil, "string")
       }
-      if Timestamp(rfc3339: text) == nil {
+      if let time = Timestamp(rfc3339: text) {
+        value = .string(shape == .time ? time.rfc3339 : time.rfc3339Micro)
+      } else {
         say(
           "parsing time \(GoText.quote(text)) as \"2006-01-02T15:04:05Z07:00\": cannot parse \(GoText.quote(text)) as \"2006\""
         )
