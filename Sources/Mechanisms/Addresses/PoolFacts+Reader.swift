@@ -2,15 +2,27 @@ package import Wire
 
 extension PoolFacts {
   /// From what can be read from outside: the DaemonSet `aws-node`, the Node, the instance's interfaces (items of
-  /// DescribeNetworkInterfaces) and the pods of the node.
+  /// DescribeNetworkInterfaces) and the pods of the node. Where the VPC's subnets (items of DescribeSubnets) are
+  /// given too, interfaces in those tagged `kubernetes.io/role/cni=0` are left out of the pool.
   package static func read(
-    awsNode: Fact<JSON>, node: Fact<JSON>, limits: Fact<InstanceLimits>, interfaces: Fact<[JSON]>, pods: Fact<[JSON]>
+    awsNode: Fact<JSON>, node: Fact<JSON>, limits: Fact<InstanceLimits>, interfaces: Fact<[JSON]>, pods: Fact<[JSON]>,
+    subnets: Fact<[JSON]>? = nil
   ) -> PoolFacts {
     let settings: Fact<PoolSettings> =
       switch awsNode {
       case .known(let object, let source): PoolSettings.read(awsNode: object, source: source)
       case .unknown(let gap): .unknown(gap)
       }
+    let excludedIDs = (subnets ?? .known([])).map { subnets in
+      Set(subnets.filter(isExcluded).compactMap { $0["SubnetId"].string })
+    }
+    let all = interfaces
+    var interfaces = interfaces
+    if let gap = excludedIDs.gap {
+      interfaces = .unknown(gap)
+    } else if let excluded = excludedIDs.value, !excluded.isEmpty {
+      interfaces = interfaces.map { $0.filter { !excluded.contains($0["SubnetId"].string ?? "") } }
+    }
     let addresses = pods.map { pods in Set(pods.compactMap(podAddress)) }
     let prefixes = interfaces.map { $0.flatMap(PoolFacts.prefixes) }
     let freePrefixes: Fact<Int> =
@@ -44,8 +56,9 @@ extension PoolFacts {
       }
     return PoolFacts(
       settings: settings, maxENIs: limits.map(\.maxENIs), ipv4PerENI: limits.map(\.ipv4PerENI),
-      maxPods: node.map { podCapacity($0) ?? MaxPods.fallback }, enis: interfaces.map(\.count),
-      excluded: .known(0), unmanaged: interfaces.map { $0.count(where: isUnmanaged) }, reservesTrunk: reservesTrunk,
+      maxPods: node.map { podCapacity($0) ?? MaxPods.fallback }, enis: all.map(\.count),
+      excluded: interfaces.map { (all.value?.count ?? 0) - $0.count },
+      unmanaged: interfaces.map { $0.count(where: isUnmanaged) }, reservesTrunk: reservesTrunk,
       total: total, assigned: addresses.map(\.count), prefixes: prefixes.map(\.count), freePrefixes: freePrefixes,
       hasIdleENI: idle)
   }
@@ -78,6 +91,10 @@ extension PoolFacts {
   private static func podCapacity(_ node: JSON) -> Int? {
     let pods = node["status"]["capacity"]["pods"]
     return pods.int ?? pods.string.flatMap { Int($0) }
+  }
+
+  private static func isExcluded(_ subnet: JSON) -> Bool {
+    subnet["Tags"].items.contains { $0["Key"].string == SubnetChoice.roleTag && $0["Value"].string == "0" }
   }
 
   private static func deviceIndex(_ eni: JSON) -> Int { eni["Attachment"]["DeviceIndex"].int ?? 0 }

@@ -7,7 +7,9 @@ extension AWSAuth {
     self.init()
     guard let data = configMap?["data"] else { return }
     for (key, arnField) in [("mapUsers", "userarn"), ("mapRoles", "rolearn")] {
-      guard let items = items(data[key], parseYAML) else { continue }
+      guard
+        let items = items(data[key], of: key == "mapRoles" ? "[]config.RoleMapping" : "[]config.UserMapping", parseYAML)
+      else { continue }
       for (index, item) in items.enumerated() {
         let arn = AWSAuth.text(item[arnField])
         if key == "mapRoles" {
@@ -30,11 +32,11 @@ extension AWSAuth {
         if key == "mapRoles" { roles.append(line) } else { users.append(line) }
       }
     }
-    if let items = items(data["mapAccounts"], parseYAML) { accounts = items.map(AWSAuth.text) }
+    if let items = items(data["mapAccounts"], of: "[]string", parseYAML) { accounts = items.map(AWSAuth.text) }
   }
 
   /// The items of a key's text; nil where it is empty or cannot be decoded.
-  private mutating func items(_ value: JSON, _ parseYAML: (String) throws -> JSON) -> [JSON]? {
+  private mutating func items(_ value: JSON, of type: String, _ parseYAML: (String) throws -> JSON) -> [JSON]? {
     guard let text = value.string else { return nil }
     let trimmed = text.trimmingASCIISpace
     guard !trimmed.isEmpty, trimmed != "``", trimmed != "\"\"", trimmed != "''" else { return nil }
@@ -44,8 +46,10 @@ extension AWSAuth {
       return nil
     }
     if parsed.isNull { return nil }
-    guard let items = parsed.array, !items.contains(where: { $0.array != nil }) else {
-      faults.append("json: cannot unmarshal \(parsed.object == nil ? "string" : "object") into a list")
+    guard let items = parsed.array else {
+      let kind =
+        parsed.object != nil ? "object" : parsed.string != nil ? "string" : parsed.bool != nil ? "bool" : "number"
+      faults.append("json: cannot unmarshal \(kind) into Go value of type \(type)")
       return nil
     }
     return items

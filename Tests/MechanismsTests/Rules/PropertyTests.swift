@@ -28,7 +28,7 @@ protocol Sampled: Rule {
     var chance = Chance(state: seed)
     var outcomes: Set<String> = []
     let hiders = R.Facts.hiders
-    for _ in 0..<300 {
+    for _ in 0..<200 {
       let facts = R.sample(&chance)
       let whole = R.decide(facts)
       outcomes.insert(word(whole))
