@@ -240,4 +240,54 @@ import Wire
     #expect(fragmented.freePrefixes.isEmpty)
     #expect(fragmented.freeCount == 235)
   }
+
+  @Test func readingASubnet() throws {
+    let subnet: JSON = ["SubnetId": "subnet-1", "CidrBlock": "10.0.0.0/26", "AvailableIpAddressCount": 57]
+    let interfaces: [JSON] = [
+      ["SubnetId": "subnet-1", "PrivateIpAddresses": [["PrivateIpAddress": "10.0.0.20"]]],
+      ["SubnetId": "subnet-2", "PrivateIpAddresses": [["PrivateIpAddress": "10.0.0.40"]]],
+    ]
+    let read = try #require(SubnetShortage.Subnet(describe: subnet, interfaces: .known(interfaces)))
+    #expect(read.freePrefixes.value == 1)
+    let two = PoolNextRequest.Request(kind: .createENI, count: 2, prefixes: true)
+    let verdict = SubnetShortage.decide(.init(request: .known(two), subnets: .known([read])))
+    #expect(verdict.value == 33)
+    #expect(verdict.reasons.map(\.code) == ["addresses/subnet-shortage/fragmented"])
+    let partly = try #require(SubnetShortage.Subnet(describe: subnet))
+    #expect(
+      SubnetShortage.decide(.init(request: .known(two), subnets: .known([partly]))).gaps == [SubnetShortage.blocksGap])
+  }
+
+  @Test func readingAPool() {
+    let daemonSet: JSON = [
+      "spec": [
+        "template": [
+          "spec": ["containers": [["name": "aws-node", "env": [["name": "WARM_ENI_TARGET", "value": "1"]]]]]
+        ]
+      ]
+    ]
+    func eni(_ device: Int64, _ subnet: String, _ addresses: [String]) -> JSON {
+      var list: JSON = [["Primary": true, "PrivateIpAddress": "10.0.9.\(device)"]]
+      for address in addresses { list.append(["Primary": false, "PrivateIpAddress": .string(address)]) }
+      return ["SubnetId": .string(subnet), "Attachment": ["DeviceIndex": .int(device)], "PrivateIpAddresses": list]
+    }
+    func pod(_ address: String, host: Bool = false) -> JSON {
+      ["spec": ["hostNetwork": .bool(host)], "status": ["podIP": .string(address), "phase": "Running"]]
+    }
+    let interfaces = [eni(0, "subnet-1", ["10.0.0.1", "10.0.0.2"]), eni(1, "subnet-2", ["10.0.1.1"])]
+    let limits = Fact<InstanceLimits>.known(InstanceLimits.named("m5.large")!)
+    func read(_ subnets: Fact<[JSON]>?) -> PoolFacts {
+      PoolFacts.read(
+        awsNode: .known(daemonSet), node: .known(["status": ["capacity": ["pods": "29"]]]), limits: limits,
+        interfaces: .known(interfaces), pods: .known([pod("10.0.0.1"), pod("10.0.9.0", host: true)]), subnets: subnets)
+    }
+    let facts = read(nil)
+    #expect([facts.total.value, facts.assigned.value, facts.enis.value, facts.maxPods.value] == [3, 1, 2, 29])
+    #expect(facts.tooLow == .yes)
+    #expect(facts.hasRoom == .yes)
+    let tagged: JSON = ["SubnetId": "subnet-2", "Tags": [["Key": "kubernetes.io/role/cni", "Value": "0"]]]
+    let without = read(.known([tagged]))
+    #expect([without.total.value, without.enis.value, without.excluded.value] == [2, 2, 1])
+    #expect(!read(.unknown(.hidden)).tooLow.gaps.isEmpty)
+  }
 }
