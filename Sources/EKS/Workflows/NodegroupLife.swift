@@ -173,7 +173,7 @@ package struct NodegroupLife: Component {
       phase = .failed
       return
     }
-    switch AWSAuthDocument.adding(group.role, to: reply.isSuccess ? reply.body : nil) {
+    switch AWSAuthDocument.adding(group.role, to: reply.isSuccess ? reply.body : JSON?.none) {
     case .unchanged: beginWaiting(service, row, group, context)
     case .create(let object):
       context.submit(client.create("configmaps", "kube-system", object), tag: "aws-auth-written")
