@@ -31,6 +31,9 @@ struct ImageBehaviour: Equatable {
     case "postgres":
       return ImageBehaviour(output: ["LOG:  database system is ready to accept connections"], ports: [5432])
     case let name where isShell(name): return ImageBehaviour(ends: .milliseconds(20))
+    case "amazon-k8s-cni-init":
+      return ImageBehaviour(
+        output: ["level=info msg=\"Copied all CNI plugin binaries to /host/opt/cni/bin\""], ends: .milliseconds(20))
     case "hello-world": return ImageBehaviour(output: ["Hello from Docker!"], ends: .milliseconds(20))
     default: return ImageBehaviour()
     }

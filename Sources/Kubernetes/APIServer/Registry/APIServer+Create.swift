@@ -86,6 +86,14 @@ extension APIServer {
       object["status"] = CustomResources.established(object, now: now.rfc3339)
     }
     rules.prepareCreate(&object)
+    // Who asks for a certificate is told by the request, not by its body.
+    if row.qualifiedName == "certificatesigningrequests.certificates.k8s.io", let user = exchange.user {
+      object["spec"]["username"] = .string(user.name)
+      object["spec"]["uid"] = user.uid.isEmpty ? .null : .string(user.uid)
+      object["spec"]["groups"] = user.groups.isEmpty ? .null : JSON(user.groups)
+      let extra = user.extra.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) }
+      object["spec"]["extra"] = extra.isEmpty ? .null : .object(JSONObject(extra))
+    }
   }
 
   // MARK: - Validation
