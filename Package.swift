@@ -74,6 +74,7 @@ let package = Package(
       "Evidence",
       [
         "Wire", crypto, httpClient, .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ])
     + room("Why", ["Evidence", "Mechanisms", "Wire"]),

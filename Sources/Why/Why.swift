@@ -77,6 +77,7 @@ extension Catalogue {
     NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), SubnetShort(), ENILimitReached(), SparesHoard(),
     SubnetFull(), WarmENIHoarding(),
     PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),
-    ContainerCrashes(), Unschedulable(), NodegroupLacksNodes(), NodegroupCannotLaunch(), NodegroupIsWell(),
+    ContainerCrashes(), Unschedulable(), NodegroupIssue(), NodegroupLacksNodes(), NodegroupCannotLaunch(),
+    NodegroupIsWell(),
   ])
 }

@@ -102,8 +102,11 @@ package struct Capture: Sendable {
     guard let name = identity.cluster else { return }
     let cluster = try await keep(AWSRead(.describeCluster, ["name": name]), &writer).first
     let scope = ["clusterName": name]
-    for entry in try await keep(AWSRead(.listAccessEntries, scope), &writer).compactMap(\.string) {
-      _ = try await keep(AWSRead(.describeAccessEntry, ["clusterName": name, "principalArn": entry]), &writer)
+    // In mode CONFIG_MAP there are none, and the call is refused.
+    if cluster?["accessConfig"]["authenticationMode"].string != "CONFIG_MAP" {
+      for entry in try await keep(AWSRead(.listAccessEntries, scope), &writer).compactMap(\.string) {
+        _ = try await keep(AWSRead(.describeAccessEntry, ["clusterName": name, "principalArn": entry]), &writer)
+      }
     }
     var roles: Set<String> = []
     var groups: [String] = []

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOSSL
 import Wire
@@ -7,6 +8,8 @@ import Wire
 final class HTTPTransport: Sendable {
   private let client: HTTPClient
   private let timeout: TimeAmount
+  /// A client must be shut down before it goes; those of a process that asks once and ends live as long as it does.
+  private static let living = NIOLockedValueBox<[ObjectIdentifier: HTTPClient]>([:])
   /// The most that one answer may hold.
   static let bodyLimit = 256 << 20
 
@@ -21,6 +24,8 @@ final class HTTPTransport: Sendable {
     }
     client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     timeout = .seconds(Int64(timeoutSeconds))
+    let client = client
+    HTTPTransport.living.withLockedValue { $0[ObjectIdentifier(client)] = client }
   }
 
   private static func hostAndPort(_ url: String) -> (host: String, port: Int)? {
@@ -49,5 +54,8 @@ final class HTTPTransport: Sendable {
       body: Array(body.readableBytesView))
   }
 
-  func shutdown() async { try? await client.shutdown() }
+  func shutdown() async {
+    try? await client.shutdown()
+    HTTPTransport.living.withLockedValue { $0[ObjectIdentifier(client)] = nil }
+  }
 }

@@ -33,6 +33,38 @@ struct NodegroupLacksNodes: Link {
   }
 }
 
+/// EKS itself names what is wrong with a node group.
+struct NodegroupIssue: Link {
+  let code = "nodes/nodegroup-issue"
+  let explains: [Effect.Kind] = [.nodegroupTrouble]
+  /// These only wrap a cause that stands elsewhere.
+  static let wrappers = ["NodeCreationFailure", "InternalFailure", "Unknown"]
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let group = await NodegroupReading.read(effect.entity.name, world)
+    let issues = group.group["health"]["issues"].items
+    guard let issue = issues.first(where: { !NodegroupIssue.wrappers.contains($0["code"].string ?? "") }) else {
+      return .silent
+    }
+    let code = issue["code"].string ?? ""
+    let message = issue["message"].string ?? ""
+    let resources = issue["resourceIds"].strings
+    let evidence = group.evidence.filter { $0.citation.field.contains("[\(code)]") }
+    let root = RootCause(
+      "nodes/nodegroup-issue-\(AWSCall.kebab(code))", layer: .eks, entity: effect.entity,
+      statement: "EKS reports \(code): \(Ages.shortened(message, 300))", evidence: evidence,
+      fixes: [
+        Fix(
+          "remove what EKS names\(resources.isEmpty ? "" : " on \(Count.list(resources))"); a node group that is CREATE_FAILED must then be made anew",
+          owner: "unknown", touches: resources.isEmpty ? [effect.entity.title] : resources,
+          verify: "ekswhy \(effect.entity.title)")
+      ])
+    return .holds(
+      Explanation(
+        "EKS could not do its part: issue \(code)", entity: effect.entity, evidence: evidence, root: root))
+  }
+}
+
 /// A node group lacks nodes because its Auto Scaling group can't launch instances.
 struct NodegroupCannotLaunch: Link {
   let code = "nodes/nodegroup-cannot-launch"
