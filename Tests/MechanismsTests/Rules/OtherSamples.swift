@@ -163,3 +163,29 @@ extension PodTopology: Sampled {
     return Facts(pod: .known(Pod(pod: pod(&chance))), index: chance.below(3), nodes: .known(nodes))
   }
 }
+
+extension WebIdentityToken: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    Facts(
+      claims: .known(
+        chance.flip(8)
+          ? nil
+          : Claims(
+            issuer: "https://a/id", subject: "s", audience: chance.pick([nil, ["x"], ["y"], ["x"]]),
+            expires: chance.pick([900, 2000]))), isVerified: .known(!chance.flip(4)),
+      providers: .known(
+        chance.flip(4) ? [] : [Provider(arn: "arn:aws:iam::1:oidc-provider/a/id", clientIDs: ["x"])]),
+      now: .known(Timestamp(seconds: 1000)))
+  }
+}
+
+extension PodIdentityWebhook: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    let env: JSON = chance.pick([[], [["name": "AWS_ROLE_ARN"]], [["name": "AWS_CONTAINER_CREDENTIALS_FULL_URI"]]])
+    return Facts(
+      pod: .known(PodIdentityWebhookTests.pod(["env": env])),
+      serviceAccount: .known(chance.pick([.null, PodIdentityWebhookTests.account])),
+      hasAssociation: .known(chance.flip()),
+      settings: .known(Settings(region: chance.pick(["", "us-east-1"]))))
+  }
+}
