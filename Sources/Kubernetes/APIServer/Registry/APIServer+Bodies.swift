@@ -58,14 +58,4 @@ extension APIServer {
     default: throw .unsupportedMediaType(PatchForms.known)
     }
   }
-
-  /// Server-side apply.
-  func apply(_ patch: JSON, _ exchange: Exchange, _ row: KubeResource, part: Part) throws(KubeStatus) -> Answer {
-    throw .unsupportedMediaType(Array(PatchForms.known.prefix(3)))
-  }
-
-  /// Writes down which manager owns which fields.
-  func track(
-    _ object: inout JSON, old: JSON?, _ exchange: Exchange, _ row: KubeResource, subresource: String = ""
-  ) {}
 }
