@@ -126,6 +126,26 @@ import Testing
     )
   }
 
+  /// kubectl takes over what it applied from the client's side, and no more.
+  @Test func kubectlChangesSides() throws {
+    var object = try config(#"{"metadata":{"name":"a"},"data":{"k":"1","l":"1"}}"#)
+    let text = object.text()
+    object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = .string(text)
+    let live = by("kubectl-client-side-apply").update(object, live: nil)
+    let next = try config(#"{"metadata":{"name":"a"},"data":{"k":"2","l":"1"}}"#)
+    #expect(throws: KubeStatus.self) { try by("other").apply(next, live: live, force: false) }
+    let applied = try by("kubectl").apply(next, live: live, force: false)
+    #expect(applied["data"]["k"].string == "2")
+    let noted = applied["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"].string ?? ""
+    #expect(try JSON.parse(noted)["data"]["k"].string == "2")
+    // A field that was changed since is another's.
+    var changed = live
+    changed["metadata"]["managedFields"] = .null
+    changed["data"]["k"] = "9"
+    let edited = by("edit").update(changed, live: live)
+    #expect(throws: KubeStatus.self) { try by("kubectl").apply(next, live: edited, force: false) }
+  }
+
   @Test func unknownKindsAreDeduced() throws {
     let gvk = GroupVersionKind(group: "x.io", version: "v1", kind: "Thing")
     let applied = try by("m", gvk).apply(

@@ -133,11 +133,11 @@ package struct ServerSideApply: Sendable {
     let base = bareLive ?? ["apiVersion": config["apiVersion"], "kind": config["kind"]]
     // A null that was applied is owned, and leaves nothing.
     let merged = StructuredMerge.merge(base, config, type).withoutNullFields
-    let result = pruned(merged, last: last, owned: others.reduce(fields) { $0.union($1) })
+    var result = pruned(merged, last: last, owned: others.reduce(fields) { $0.union($1) })
 
     let comparison = StructuredMerge.compare(base, result, type)
     let changed = owned(comparison.modified.union(comparison.added))
-    try checkConflicts(managed, except: at, changed, force: force)
+    try checkConflicts(managed, except: at, changed, allowed: lastApplied(bareLive), force: force)
     for index in managed.entries.indices where index != at {
       managed.entries[index].fields = managed.entries[index].fields.subtracting(changed).subtracting(
         comparison.removed)
@@ -153,7 +153,33 @@ package struct ServerSideApply: Sendable {
       managed.entries.append(entry)
     }
     cap(&managed)
+    noteLastApplied(&result, config)
     return with(managed, result)
+  }
+
+  // MARK: kubectl's change from client-side apply
+
+  private static let kubectl = "kubectl"
+  private static let lastAppliedKey = "kubectl.kubernetes.io/last-applied-configuration"
+
+  /// What kubectl applied from the client's side before and nobody changed since: it may take that over.
+  private func lastApplied(_ live: JSON?) -> FieldSet {
+    guard manager == ServerSideApply.kubectl, let live,
+      let text = live["metadata"]["annotations"][ServerSideApply.lastAppliedKey].string,
+      let before = try? JSON.parse(text), let set = try? StructuredMerge.fields(before, type)
+    else { return FieldSet() }
+    let since = StructuredMerge.compare(before, live, type)
+    return set.subtracting(since.modified).subtracting(since.added).subtracting(since.removed)
+  }
+
+  /// Keeps the annotation of client-side apply in step, where there is one.
+  private func noteLastApplied(_ object: inout JSON, _ config: JSON) {
+    guard manager == ServerSideApply.kubectl,
+      object["metadata"]["annotations"][ServerSideApply.lastAppliedKey].string != nil
+    else { return }
+    var config = config
+    config["metadata"]["annotations"][ServerSideApply.lastAppliedKey] = .null
+    object["metadata"]["annotations"][ServerSideApply.lastAppliedKey] = .string(config.sorted.text(.go) + "\n")
   }
 
   /// Fields that nobody is known to own before the first apply belong to an updater of that name.
@@ -189,14 +215,16 @@ package struct ServerSideApply: Sendable {
   }
 
   private func checkConflicts(
-    _ managed: ManagedFields, except: Int?, _ changed: FieldSet, force: Bool
+    _ managed: ManagedFields, except: Int?, _ changed: FieldSet, allowed: FieldSet, force: Bool
   ) throws(KubeStatus) {
     if force { return }
     var conflicts: [(manager: String, path: String)] = []
+    var refused = FieldSet()
     for (index, entry) in managed.entries.enumerated() where index != except {
+      refused = refused.union(entry.fields.intersection(changed))
       for path in entry.fields.intersection(changed).paths { conflicts.append((entry.text, FieldSet.text(path))) }
     }
-    guard !conflicts.isEmpty else { return }
+    guard !refused.subtracting(allowed).isEmpty else { return }
     conflicts.sort { $0.manager < $1.manager }
     let causes = conflicts.map {
       KubeStatus.Cause(reason: "FieldManagerConflict", message: "conflict with \($0.manager)", field: $0.path)
