@@ -4,10 +4,7 @@ import World
 extension EKSService {
   static let catalogueOperations: [String: Operation] = [
     "DescribeClusterVersions": describeClusterVersions, "TagResource": tagResource, "UntagResource": untagResource,
-    "ListTagsForResource": listTags, "ListAddons": listNothing("addons"),
-    "ListFargateProfiles": listNothing("fargateProfileNames"),
-    "ListPodIdentityAssociations": listNothing("associations"),
-    "ListIdentityProviderConfigs": listNothing("identityProviderConfigs"), "ListInsights": listNothing("insights"),
+    "ListTagsForResource": listTags, "ListInsights": listNothing("insights"),
   ]
 
   private func describeClusterVersions(_ request: AWSRequest) throws(AWSError) -> JSON {
@@ -40,9 +37,16 @@ extension EKSService {
       nodegroups.update(Key.nodegroup(row.cluster, row.name)) { change(&$0.document["tags"]) }
     } else if let row = entries.first(where: { $0.document["accessEntryArn"].string == arn }) {
       entries.update(Key.entry(row.cluster, row.principal)) { change(&$0.document["tags"]) }
+    } else if let key = recordKey(arn: arn) {
+      records.update(key) { change(&$0["tags"]) }
     } else {
       throw .eks("NotFound", "The specified resource \(arn) could not be found", 404)
     }
+  }
+
+  private func recordKey(arn: String) -> String? {
+    let members = ["addonArn", "fargateProfileArn", "associationArn", "identityProviderConfigArn"]
+    return records.keys.first { key in members.contains { records[key]?[$0].string == arn } }
   }
 
   private func tagResource(_ request: AWSRequest) throws(AWSError) -> JSON {

@@ -187,6 +187,9 @@ extension EKSService {
     guard nodegroups.rows(prefix: "\(row.name)|").isEmpty else {
       throw .inUse("Cluster has nodegroups attached", cluster: row.name)
     }
+    guard records(of: row.name, .fargate).isEmpty else {
+      throw .inUse("Cluster has fargate profiles attached", cluster: row.name)
+    }
     guard row.document["deletionProtection"].bool != true else {
       throw .invalidRequest("Cluster \(row.name) has deletion protection enabled", cluster: row.name)
     }

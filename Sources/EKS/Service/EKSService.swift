@@ -11,13 +11,17 @@ package final class EKSService: AWSService {
   let nodegroups: Table<NodegroupRow>
   let entries: Table<AccessEntryRow>
   let updates: Table<UpdateRow>
+  /// What is kept without behaviour, key `cluster|kind|name`.
+  let records: Table<JSON>
 
   private static let operations: [String: Operation] =
     clusterOperations
     .merging(nodegroupOperations) { a, _ in a }.merging(accessOperations) { a, _ in a }
     .merging(updateOperations) { a, _ in a }.merging(catalogueOperations) { a, _ in a }
+    .merging(recordedOperations) { a, _ in a }
 
-  package var modelled: Set<String> { Set(Self.operations.keys) }
+  package var modelled: Set<String> { Set(Self.operations.keys).subtracting(recorded) }
+  package var recorded: Set<String> { Set(Self.recordedOperations.keys) }
 
   init(world: World) {
     self.world = world
@@ -25,6 +29,7 @@ package final class EKSService: AWSService {
     nodegroups = Table("eks-nodegroup", in: world)
     entries = Table("eks-access-entry", in: world)
     updates = Table("eks-update", in: world)
+    records = Table("eks-record", in: world)
   }
 
   package func handle(_ request: AWSRequest) throws(AWSError) -> JSON {
@@ -66,6 +71,16 @@ package final class EKSService: AWSService {
         AWSRequirement(
           "iam:PassRole", resources: [input["nodeRole"].string ?? "*"],
           context: ["iam:PassedToService": ["eks.amazonaws.com"]]))
+    case "CreateFargateProfile":
+      needs.append(
+        AWSRequirement(
+          "iam:PassRole", resources: [input["podExecutionRoleArn"].string ?? "*"],
+          context: ["iam:PassedToService": ["eks.amazonaws.com"]]))
+    case "CreatePodIdentityAssociation":
+      needs.append(
+        AWSRequirement(
+          "iam:PassRole", resources: [input["roleArn"].string ?? "*"],
+          context: ["iam:PassedToService": ["pods.eks.amazonaws.com"]]))
     default: break
     }
     return needs

@@ -148,17 +148,7 @@ package struct ClusterLife: Component {
     guard let row = service.clusters[name] else { return }
     // In modes with entries the creator gets one; else it is a mapping nobody sees.
     if row.mode != "CONFIG_MAP", row.document["accessConfig"]["bootstrapClusterCreatorAdminPermissions"].bool == true {
-      service.makeEntry(
-        cluster: name, principal: row.creatorARN, id: row.creatorID, kind: .standard, managed: false)
-      let now = JSON.double(Double(service.world.now.microseconds / 1000) / 1000)
-      service.entries.update(Key.entry(name, row.creatorARN)) { entry in
-        entry.policies = [
-          [
-            "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
-            "accessScope": ["type": "cluster", "namespaces": []], "associatedAt": now, "modifiedAt": now,
-          ]
-        ]
-      }
+      addCreator(service, row)
     }
     ControlPlaneLog(service, row).started()
   }
@@ -202,9 +192,21 @@ package struct ClusterLife: Component {
     if before.mode == "CONFIG_MAP", after.mode != "CONFIG_MAP",
       service.entries[Key.entry(name, after.creatorARN)] == nil
     {
-      service.makeEntry(
-        cluster: name, principal: after.creatorARN, id: after.creatorID, kind: .standard, groups: ["system:masters"],
-        managed: false)
+      addCreator(service, after)
+    }
+  }
+
+  /// The entry of whoever made the cluster: its administrator by an access policy.
+  private func addCreator(_ service: EKSService, _ row: ClusterRow) {
+    service.makeEntry(cluster: name, principal: row.creatorARN, id: row.creatorID, kind: .standard, managed: false)
+    let now = service.timeNow
+    service.entries.update(Key.entry(name, row.creatorARN)) { entry in
+      entry.policies = [
+        [
+          "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+          "accessScope": ["type": "cluster", "namespaces": []], "associatedAt": now, "modifiedAt": now,
+        ]
+      ]
     }
   }
 
@@ -221,6 +223,7 @@ package struct ClusterLife: Component {
     }
     for (key, _) in service.entries.rows(prefix: "\(name)|") { service.entries[key] = nil }
     for (key, _) in service.updates.rows(prefix: "\(name)|") { service.updates[key] = nil }
+    for (key, _) in service.records.rows(prefix: "\(name)|") { service.records[key] = nil }
     service.clusters[name] = nil
     context.stop()
   }
