@@ -385,10 +385,9 @@ extension Rollout {
     status["collisionCount"] = positive(collisions)
     status["conditions"] = conditions.isEmpty ? .null : .array(conditions)
     if let revisionToNote {
-      desk.send(
-        desk.client.patch(
-          "deployments.apps", deployment.namespace, deployment.name,
-          ["metadata": ["annotations": [DeploymentController.revision: .string(revisionToNote)]]]), "update")
+      var noted = (desk.get("deployments.apps", deployment.namespace, deployment.name) ?? deployment).json
+      noted["metadata"]["annotations"][DeploymentController.revision] = .string(revisionToNote)
+      desk.send(desk.client.update("deployments.apps", noted), "update")
     }
     let present = desk.get("deployments.apps", deployment.namespace, deployment.name) ?? deployment
     desk.updateStatus("deployments.apps", present, status)

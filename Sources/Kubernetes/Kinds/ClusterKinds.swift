@@ -134,7 +134,7 @@ extension KindRules {
     defaults: { object in
       if object["roleRef"].object != nil { object["roleRef"].setDefault("apiGroup", "rbac.authorization.k8s.io") }
       object.ifPresent("subjects") { subjects in
-        subjects.forEach { subject in
+        subjects.changeEach { subject in
           guard subject["apiGroup"].isNull else { return }
           let kind = subject["kind"].string
           if kind == "User" || kind == "Group" { subject["apiGroup"] = "rbac.authorization.k8s.io" }
@@ -230,8 +230,8 @@ extension KindRules {
       }
       for direction in ["ingress", "egress"] {
         spec.ifPresent(direction) { rules in
-          rules.forEach { rule in
-            rule.ifPresent("ports") { ports in ports.forEach { $0.setDefault("protocol", "TCP") } }
+          rules.changeEach { rule in
+            rule.ifPresent("ports") { ports in ports.changeEach { $0.setDefault("protocol", "TCP") } }
           }
         }
       }
@@ -290,13 +290,13 @@ extension KindRules {
   static let webhooks = KindRules(
     defaults: { object in
       object.ifPresent("webhooks") { webhooks in
-        webhooks.forEach { webhook in
+        webhooks.changeEach { webhook in
           webhook.setDefault("failurePolicy", "Fail")
           webhook.setDefault("matchPolicy", "Equivalent")
           webhook.setDefault("namespaceSelector", .emptyObject)
           webhook.setDefault("objectSelector", .emptyObject)
           webhook.setDefault("timeoutSeconds", 10)
-          webhook.ifPresent("rules") { rules in rules.forEach { $0.setDefault("scope", "*") } }
+          webhook.ifPresent("rules") { rules in rules.changeEach { $0.setDefault("scope", "*") } }
           webhook["clientConfig"].ifPresent("service") { $0.setDefault("port", 443) }
         }
       }

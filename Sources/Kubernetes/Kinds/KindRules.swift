@@ -108,7 +108,7 @@ extension JSON {
   }
 
   /// Changes every element of an array.
-  mutating func forEach(_ change: (inout JSON) -> Void) {
+  mutating func changeEach(_ change: (inout JSON) -> Void) {
     guard case .array(var array) = self else { return }
     self = .null
     for index in array.indices { change(&array[index]) }

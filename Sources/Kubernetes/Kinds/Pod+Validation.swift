@@ -27,7 +27,7 @@ extension PodRules {
   private static func normalised(_ spec: JSON) -> JSON {
     var spec = spec
     for list in ["containers", "initContainers"] {
-      spec.ifPresent(list) { $0.forEach { $0["image"] = .null } }
+      spec.ifPresent(list) { $0.changeEach { $0["image"] = .null } }
     }
     for field in ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "ephemeralContainers"] {
       spec[field] = .null

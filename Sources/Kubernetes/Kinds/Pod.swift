@@ -46,14 +46,14 @@ enum PodRules {
     let usesHostNetwork = spec["hostNetwork"].bool == true
     for list in ["initContainers", "containers", "ephemeralContainers"] {
       spec.ifPresent(list) { containers in
-        containers.forEach { container in
+        containers.changeEach { container in
           containerDefaults(&container, usesHostNetwork: usesHostNetwork, inPod: inPod)
         }
       }
     }
-    spec.ifPresent("volumes") { $0.forEach(volumeDefaults) }
+    spec.ifPresent("volumes") { $0.changeEach(volumeDefaults) }
     spec.ifPresent("topologySpreadConstraints") { constraints in
-      constraints.forEach { constraint in
+      constraints.changeEach { constraint in
         constraint.setDefault("maxSkew", 1)
         constraint.setDefault("whenUnsatisfiable", "DoNotSchedule")
       }
@@ -73,13 +73,13 @@ enum PodRules {
       }
     }
     container.ifPresent("ports") { ports in
-      ports.forEach { port in
+      ports.changeEach { port in
         port.setDefault("protocol", "TCP")
         if usesHostNetwork, port["hostPort"].isNull { port["hostPort"] = port["containerPort"] }
       }
     }
     container.ifPresent("env") { env in
-      env.forEach { variable in
+      env.changeEach { variable in
         variable.ifPresent("valueFrom") { source in
           source.ifPresent("fieldRef") { $0.setDefault("apiVersion", "v1") }
           source.ifPresent("resourceFieldRef") { $0.setDefault("divisor", "0") }
@@ -125,7 +125,7 @@ enum PodRules {
     volume.ifPresent("downwardAPI", downwardDefaults)
     volume.ifPresent("projected") { projected in
       projected.ifPresent("sources") { sources in
-        sources.forEach { source in
+        sources.changeEach { source in
           source.ifPresent("serviceAccountToken") { $0.setDefault("expirationSeconds", 3600) }
           source.ifPresent("downwardAPI", downwardDefaults)
         }
@@ -138,7 +138,7 @@ enum PodRules {
 
   private static func downwardDefaults(_ source: inout JSON) {
     source.ifPresent("items") { items in
-      items.forEach { item in item.ifPresent("fieldRef") { $0.setDefault("apiVersion", "v1") } }
+      items.changeEach { item in item.ifPresent("fieldRef") { $0.setDefault("apiVersion", "v1") } }
     }
   }
 

@@ -13,7 +13,7 @@ extension KindRules {
         }
         if spec["sessionAffinity"].string == "None" { spec["sessionAffinityConfig"] = .null }
         spec.ifPresent("ports") { ports in
-          ports.forEach { port in
+          ports.changeEach { port in
             port.setDefault("protocol", "TCP")
             if port["targetPort"].isNull || port["targetPort"].string == "" || port["targetPort"].int == 0 {
               port["targetPort"] = port["port"]
@@ -78,7 +78,7 @@ extension KindRules {
       guard new["spec"]["type"].string == "NodePort" || new["spec"]["type"].string == "LoadBalancer" else { return }
       var used = Set(new["spec"]["ports"].items.compactMap { $0["nodePort"].int })
       new["spec"].ifPresent("ports") { ports in
-        ports.forEach { port in
+        ports.changeEach { port in
           guard port["nodePort"].isNull,
             let same = old["spec"]["ports"].items.first(where: {
               $0["port"] == port["port"] && $0["protocol"] == port["protocol"]
@@ -93,7 +93,7 @@ extension KindRules {
   static let endpointSlices = KindRules(
     defaults: { object in
       object.ifPresent("ports") { ports in
-        ports.forEach { port in
+        ports.changeEach { port in
           port.setDefault("name", "")
           port.setDefault("protocol", "TCP")
         }
@@ -120,8 +120,8 @@ extension KindRules {
 
   static let defaultEndpoints: @Sendable (inout JSON) -> Void = { object in
     object.ifPresent("subsets") { subsets in
-      subsets.forEach { subset in
-        subset.ifPresent("ports") { ports in ports.forEach { $0.setDefault("protocol", "TCP") } }
+      subsets.changeEach { subset in
+        subset.ifPresent("ports") { ports in ports.changeEach { $0.setDefault("protocol", "TCP") } }
       }
     }
   }

@@ -76,7 +76,7 @@ extension KindRules {
         spec["persistentVolumeClaimRetentionPolicy"].setDefault("whenScaled", "Retain")
         WorkloadRules.template(&spec)
         spec.ifPresent("volumeClaimTemplates") { claims in
-          claims.forEach { claim in
+          claims.changeEach { claim in
             claim.setDefault("apiVersion", "v1")
             claim.setDefault("kind", "PersistentVolumeClaim")
             claim.ifPresent("spec") { $0.setDefault("volumeMode", "Filesystem") }

@@ -1,8 +1,7 @@
+import Kubernetes
 import Testing
 import Wire
 import World
-
-@testable import Kubernetes
 
 @Suite("Server-side apply")
 struct ApplyTests {

@@ -29,7 +29,7 @@ extension APIServer {
       return try allocatePorts(&object, old: old, row)
     }
     if type == "ClusterIP" || type == "ExternalName" {
-      object["spec"].ifPresent("ports") { ports in ports.forEach { $0["nodePort"] = .null } }
+      object["spec"].ifPresent("ports") { ports in ports.changeEach { $0["nodePort"] = .null } }
     }
     return nil
   }

@@ -32,7 +32,7 @@ enum ServiceAccountAdmission {
     var isUsed = false
     for list in ["initContainers", "containers"] {
       pod["spec"].ifPresent(list) { containers in
-        containers.forEach { container in
+        containers.changeEach { container in
           let isMounted = container["volumeMounts"].items.contains { $0["mountPath"].string == mountPath }
           guard !isMounted else { return }
           isUsed = true

@@ -122,7 +122,7 @@ package enum UnsignedToken {
   /// `{"alg":"none"}` and the dot.
   static let header = "eyJhbGciOiJub25lIn0."
 
-  static func token(_ claims: JSON) -> String { header + GoBase64.rawURLEncode(claims.bytes()) + "." }
+  package static func token(_ claims: JSON) -> String { header + GoBase64.rawURLEncode(claims.bytes()) + "." }
 
   /// The claims of such a token, nil for any other.
   package static func claims(of token: String) -> JSON? {

@@ -2,59 +2,71 @@ import Wire
 import World
 
 extension APIServer {
-  /// Server-side apply: creates the object, or merges what was applied into it by owner.
+  /// Server-side apply: what is applied is merged into the object, and its fields are the manager's from then on.
   func apply(_ patch: JSON, _ exchange: Exchange, _ row: KubeResource, part: Part) throws(KubeStatus) -> Answer {
-    guard !(exchange.request.parameter("fieldManager") ?? "").isEmpty else {
-      throw .invalid(
-        GroupName(group: "meta.k8s.io", name: "PatchOptions"), "",
-        [.required("fieldManager", "is required for apply patch")])
+    let options = GroupName(group: "meta.k8s.io", name: "PatchOptions")
+    let manager = exchange.request.parameter("fieldManager") ?? ""
+    guard !manager.isEmpty else {
+      throw .invalid(options, "", [.required("fieldManager", "is required for apply patch")])
     }
-    var config = patch
-    try check(&config, as: row.gvk, exchange)
+    var applied = patch
+    guard applied.object != nil else { throw .badRequest("error decoding YAML: the patch is no object") }
+    try check(&applied, as: row.gvk, exchange)
+    guard applied["metadata"]["managedFields"].isNull else {
+      throw .badRequest("metadata.managedFields must be nil")
+    }
     let key = key(exchange, row)
-    if let name = config["metadata"]["name"].string, name != key.name {
-      throw .badRequest("the name of the object (\(name)) does not match the name on the URL (\(key.name))")
+    if applied["metadata"]["name"].isNull { applied["metadata"]["name"] = .string(key.name) }
+    guard applied["metadata"]["name"].string == key.name else {
+      throw .badRequest(
+        "the name of the object (\(applied["metadata"]["name"].string ?? "")) does not match the name on the URL "
+          + "(\(key.name))")
     }
-    config["metadata"]["name"] = .string(key.name)
-    if row.namespaced { config["metadata"]["namespace"] = .string(key.namespace) }
-    let owners = owners(exchange, row, subresource: part.name)
-    let force = ["true", "1"].contains(exchange.request.parameter("force") ?? "")
-    guard let old = store(row.qualifiedName)[key] else {
-      guard case .main = part else { throw .notFound(row.groupResource, key.name) }
-      return try create(owners.apply(config, live: nil, force: force), exchange, row)
+    if row.namespaced, applied["metadata"]["namespace"].isNull {
+      applied["metadata"]["namespace"] = .string(key.namespace)
     }
-    let object = try owners.apply(config, live: renderer.kept(old.json, row), force: force)
-    return try write(renderer.isKeptForm(row) ? object : EventForms.kept(object), over: old, exchange, row, part: part)
+    let old = store(row.qualifiedName)[key]
+    if old == nil, !part.name.isEmpty { throw .notFound(row.groupResource, key.name) }
+    let apply = ServerSideApply(
+      row.gvk, in: schema, manager: manager, subresource: part.name, now: now,
+      resetFields: resetFields(row, part.name))
+    let merged = try apply.apply(
+      applied, live: old.map { renderer.kept($0.json, row) }, force: RequestInfo.flag(exchange.request.parameter("force")))
+    exchange.isTracked = true
+    guard let old else { return try create(merged, exchange, row) }
+    return try write(renderer.storable(merged, row), over: old, exchange, row, part: part)
   }
 
-  /// Writes down which manager owns which fields; an apply has done so already.
+  /// Writes down which manager owns which fields.
   func track(
     _ object: inout JSON, old: JSON?, _ exchange: Exchange, _ row: KubeResource, subresource: String = ""
   ) {
-    if exchange.info.verb == "patch", exchange.mediaType == "application/apply-patch+yaml" { return }
+    guard !exchange.isTracked, renderer.isKeptForm(row) else { return }
+    exchange.isTracked = true
     // Heartbeats and events come by the thousand, and nobody applies them.
-    if ["leases", "events"].contains(row.plural) { return }
-    let owners = owners(exchange, row, subresource: subresource)
-    // A client that sends back what it read says nothing of owners.
-    var changed = object
-    if changed["metadata"]["managedFields"] == old?["metadata"]["managedFields"] ?? .null {
-      changed["metadata"]["managedFields"] = .null
-    }
-    object = owners.update(changed, live: old)
+    if row.plural == "leases" || row.plural == "events" { return }
+    let apply = ServerSideApply(
+      row.gvk, in: schema, manager: exchange.fieldManager, subresource: subresource, now: now,
+      resetFields: resetFields(row, subresource))
+    object = apply.update(object, live: old)
   }
 
-  private func owners(_ exchange: Exchange, _ row: KubeResource, subresource: String) -> ServerSideApply {
-    let named = exchange.request.parameter("fieldManager") ?? ""
-    let agent = exchange.userAgent.prefix { $0 != "/" }
-    let user = exchange.user?.name.split(separator: ":").last ?? ""
-    let manager = named.isEmpty ? String(agent.isEmpty ? user : agent).prefix(128) : named[...]
-    var reset: [[String]] = []
-    if subresource == "status" {
-      reset = [["spec"]]
-    } else if row.subresource("status") != nil {
-      reset = [["status"]]
+  /// What nobody owns through an endpoint, because it doesn't write it.
+  private func resetFields(_ row: KubeResource, _ subresource: String) -> [[String]] {
+    switch subresource {
+    case "": row.subresource("status") == nil ? [] : [["status"]]
+    case "status": [["spec"]]
+    default: []
     }
-    return ServerSideApply(
-      row.gvk, in: schema, manager: String(manager), subresource: subresource, now: now, resetFields: reset)
+  }
+}
+
+extension Exchange {
+  /// `fieldManager`, or else what the client calls itself.
+  var fieldManager: String {
+    if let manager = request.parameter("fieldManager"), !manager.isEmpty { return manager }
+    let agent = userAgent.prefix { $0 != "/" }
+    let name = user?.name.split(separator: ":").last ?? "unknown"
+    return String((agent.isEmpty ? name : agent).prefix(128))
   }
 }

@@ -15,6 +15,7 @@ extension APIServer {
     var object = renderer.storable(given, row)
     try placeInNamespace(&object, exchange, row)
     rules.defaults(&object)
+    track(&object, old: nil, exchange, row)
     var admission = AdmissionRequest(
       operation: .create, row: row, subresource: "", namespace: exchange.info.namespace,
       name: object["metadata"]["name"].string ?? "", old: nil, exchange: exchange)
@@ -32,7 +33,6 @@ extension APIServer {
       throw .alreadyExists(row.groupResource, name)
     }
     if let refused = try allocate(&object, old: nil, row) { throw refused }
-    track(&object, old: nil, exchange, row)
     if exchange.isDryRun { return try answer(object, exchange, row, status: 201) }
     return try answer(put(row.qualifiedName, key, object), exchange, row, status: 201)
   }

@@ -37,19 +37,19 @@ extension APIServer {
     let bound = try boundObject(review["spec"]["boundObjectRef"], account.key, row)
     let audiences = review["spec"]["audiences"].strings
     var lifetime = min(seconds, APIServer.longestToken)
-    var private_: JSON = [
+    var own: JSON = [
       "namespace": .string(account.key.namespace),
       "serviceaccount": ["name": .string(name), "uid": .string(account.uid)],
     ]
-    for field in bound.fields { private_[field.key] = field.value }
+    for field in bound.fields { own[field.key] = field.value }
     let issued = now.seconds
     if seconds == 3607, audiences == [APIServer.audience] {
-      private_["warnafter"] = .int(issued + 3607)
+      own["warnafter"] = .int(issued + 3607)
       lifetime = APIServer.extendedToken
     }
     let claims: JSON = [
       "aud": JSON(audiences), "exp": .int(issued + Int64(lifetime)), "iat": .int(issued),
-      "iss": .string(options.issuer), "jti": .string(world.newID { $0.uuid() }), "kubernetes.io": private_.sorted,
+      "iss": .string(options.issuer), "jti": .string(world.newID { $0.uuid() }), "kubernetes.io": own.sorted,
       "nbf": .int(issued), "sub": .string("system:serviceaccount:\(account.key.namespace):\(name)"),
     ]
     let token: String

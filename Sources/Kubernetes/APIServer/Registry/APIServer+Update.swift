@@ -68,6 +68,7 @@ extension APIServer {
       object["status"] = status
     case .other: rules.defaults(&object)
     }
+    track(&object, old: before, exchange, row, subresource: part.name)
     if rules.countsGenerations, isChanged(object, before) {
       object["metadata"]["generation"] = .int(Int64((before["metadata"]["generation"].int ?? 0) + 1))
     }

@@ -19,6 +19,8 @@ final class Exchange {
   var warnings: [String] = []
   /// What the request wrote or sent, for audit events that hold bodies.
   var requestObject = JSON.null
+  /// Whether owners of fields are written down already.
+  var isTracked = false
   /// Fields that came twice in the body.
   var duplicates: [String] = []
 
