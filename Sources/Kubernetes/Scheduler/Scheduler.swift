@@ -38,7 +38,7 @@ package struct Scheduler: Component {
     case .start, .wake("watch"): watch(context)
     case .changed(let reference): changed(reference, context)
     case .wake("work"): schedule(context)
-    case .wake("retry"):
+    case .wake("retry"), .wake("flush"):
       for (key, waiting) in unschedulable.sorted(by: { $0.key < $1.key })
       where waiting.notBefore <= context.now && !active.contains(key) { active.append(key) }
       schedule(context)
@@ -174,7 +174,7 @@ package struct Scheduler: Component {
     context.record(
       &events, client, about: pod.reference, type: "Warning", reason: "FailedScheduling", message)
     // Upstream flushes what waits for long every 5 minutes.
-    if !context.isWaiting(for: "retry") { context.wake("retry", after: .seconds(300), .background) }
+    if !context.isWaiting(for: "flush") { context.wake("flush", after: .seconds(300), .background) }
   }
 
   private mutating func replied(_ tag: String, _ reply: KubeReply, _ context: Context) {

@@ -30,8 +30,8 @@ extension APIServer {
     let apply = ServerSideApply(
       row.gvk, in: schema, manager: manager, subresource: part.name, now: now,
       resetFields: resetFields(row, part.name))
-    let merged = try apply.apply(
-      applied, live: old.map { renderer.kept($0.json, row) }, force: RequestInfo.flag(exchange.request.parameter("force")))
+    let force = RequestInfo.flag(exchange.request.parameter("force"))
+    let merged = try apply.apply(applied, live: old.map { renderer.kept($0.json, row) }, force: force)
     exchange.isTracked = true
     guard let old else { return try create(merged, exchange, row) }
     return try write(renderer.storable(merged, row), over: old, exchange, row, part: part)
