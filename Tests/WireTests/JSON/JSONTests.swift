@@ -3,7 +3,8 @@ import Wire
 
 @Suite struct JSONTests {
   @Test(arguments: [
-    ("null", JSON.null), ("true", JSON.bool(true)), ("-12", -12), ("9007199254740993", 9_007_199_254_740_993), ("1.5e3", 1500.0),
+    ("null", JSON.null), ("true", JSON.bool(true)), ("-12", -12),
+    ("9007199254740993", 9_007_199_254_740_993), ("1.5e3", 1500.0),
     (#""a\u00e9\ud83d\ude00\n""#, "aé😀\n"), ("[]", JSON.array([])), (#"{"a":[1,{"b":null}]}"#, nil),
   ])
   func parses(_ text: String, _ wanted: JSON?) throws {

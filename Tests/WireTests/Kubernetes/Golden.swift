@@ -1,7 +1,6 @@
 import Foundation
 import Testing
-
-@testable import Wire
+import Wire
 
 /// An answer recorded of kube-apiserver 1.36.2.
 func golden(_ name: String) throws -> JSON { try JSON.parse(repositoryFile("Tests/Golden/kubernetes/\(name).json")) }

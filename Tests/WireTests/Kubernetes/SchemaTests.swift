@@ -1,6 +1,5 @@
 import Testing
-
-@testable import Wire
+import Wire
 
 @Suite struct SchemaTests {
   static let schema = KubernetesSchema.for(KubernetesVersion(minor: 36))

@@ -1,6 +1,5 @@
 import Testing
-
-@testable import Wire
+import Wire
 
 @Suite struct SelectorTests {
   @Test(arguments: [

@@ -1,6 +1,5 @@
 import Testing
-
-@testable import Wire
+import Wire
 
 @Suite struct TableTests {
   static let now = Timestamp(rfc3339: "2026-11-22T12:00:00Z")!

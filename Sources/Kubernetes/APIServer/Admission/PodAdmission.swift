@@ -2,8 +2,8 @@ import Wire
 import World
 
 /// Every pod has a service account, and a volume with its token (`plugin/pkg/admission/serviceaccount`).
-enum ServiceAccountAdmission {
-  static let mountPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+package enum ServiceAccountAdmission {
+  package static let mountPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 
   static func admit(_ pod: inout JSON, _ request: AdmissionRequest, _ server: APIServer) throws(KubeStatus) {
     if pod["metadata"]["annotations"].has("kubernetes.io/config.mirror") { return }
