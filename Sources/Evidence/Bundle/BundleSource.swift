@@ -80,7 +80,7 @@ package struct BundleSource: EvidenceSource {
   }
 
   /// One spelling for a path: names decoded and encoded again, parameter names without case.
-  static func normal(_ key: String) -> String {
+  package static func normal(_ key: String) -> String {
     let parts = key.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
     guard parts.first == "aws", let last = parts.last, let dashes = last.firstRange(of: "--") else { return key }
     let operation = last[..<dashes.lowerBound]

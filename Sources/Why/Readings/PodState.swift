@@ -81,6 +81,7 @@ struct PodState: Sendable {
     for container in containers where !container.isReady && container.terminated["exitCode"].int != 0 {
       let restarts = container.restarts > 0 ? ", \(Count.of(container.restarts, "restart"))" : ""
       if let waiting = container.waiting { return "container \(container.name) is \(waiting)\(restarts)" }
+      if container.isInit, container.isRunning { return "init container \(container.name) still runs\(restarts)" }
       if container.isRunning { return "container \(container.name) runs and fails its readiness probe\(restarts)" }
       if let code = container.terminated["exitCode"].int {
         return "container \(container.name) ended with exit code \(code)\(restarts)"

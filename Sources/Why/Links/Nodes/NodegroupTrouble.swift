@@ -24,10 +24,10 @@ struct NodegroupLacksNodes: Link {
         "\(Count.of(broken.count, "node")) of it \(broken.count == 1 ? "isn't" : "aren't") Ready (\(Count.list(broken.map(\.name), limit: 3)))"
       )
     }
-    // A few stand for all: they share role, subnets and launch template.
+    // One stands for all: they share role, subnets and launch template.
     let causes =
-      lost.prefix(2).map { Explanation.Cause(Effect(.neverJoined, Entity("Instance", $0))) }
-      + broken.prefix(2).map { Explanation.Cause(Effect(.nodeNotReady, Entity("Node", $0.name))) }
+      lost.prefix(1).map { Explanation.Cause(Effect(.neverJoined, Entity("Instance", $0))) }
+      + broken.prefix(1).map { Explanation.Cause(Effect(.nodeNotReady, Entity("Node", $0.name))) }
     return .holds(
       Explanation(parts.joined(separator: ", and "), entity: effect.entity, evidence: group.evidence, causes: causes))
   }
