@@ -195,7 +195,7 @@ package struct BundleSource: EvidenceSource {
     time = (newest, "newest time in the bundle")
   }
 
-  private static func newest(in value: JSON, _ newest: inout Timestamp, depth: Int) {
+  static func newest(in value: JSON, _ newest: inout Timestamp, depth: Int) {
     guard depth < 40 else { return }
     switch value {
     case .string(let text) where text.utf8.count >= 20 && text.utf8.count <= 35:

@@ -60,7 +60,9 @@ package struct LiveSession: Sendable {
     }
     let client = try KubernetesClient(
       context, timeoutSeconds: options.timeoutSeconds, impersonate: options.impersonate, mint: mint)
-    let kubernetes = LiveKubernetes(client, context: context.name)
+    var kubernetes = LiveKubernetes(client, context: context.name)
+    // The clock of a local EKS may have been moved ahead of this machine's.
+    if isLocal { kubernetes.ahead = await kubernetes.measureAhead() }
     namespace = context.namespace
     self.kubernetes = ["endpoint": context.server]
     if let authority = context.certificateAuthorityData { self.kubernetes["certificateAuthority"] = authority }

@@ -4,10 +4,25 @@ package import Wire
 package struct LiveKubernetes: EvidenceSource {
   private let client: KubernetesClient
   private let context: String
+  /// How far the cluster's time is ahead of this machine's: a local EKS whose clock was moved.
+  var ahead = Duration.zero
 
   package init(_ client: KubernetesClient, context: String) {
     self.client = client
     self.context = context
+  }
+
+  /// How far the newest time that the cluster itself has written is ahead of this machine's clock.
+  func measureAhead() async -> Duration {
+    async let leases = read(.kubernetes(KubernetesRead(.leases)))
+    async let nodes = read(.kubernetes(KubernetesRead(.nodes)))
+    async let events = read(.kubernetes(KubernetesRead(.events)))
+    var newest = Timestamp(seconds: 0)
+    for item in await leases.items + nodes.items + events.items {
+      BundleSource.newest(in: item, &newest, depth: 0)
+    }
+    let ahead = newest - WallClock.now
+    return ahead > .seconds(2) ? ahead : .zero
   }
 
   package func read(_ read: Read) async -> Reading {
@@ -30,7 +45,9 @@ package struct LiveKubernetes: EvidenceSource {
     }
   }
 
-  package func now() async -> (time: Timestamp, basis: String) { (WallClock.now, "") }
+  package func now() async -> (time: Timestamp, basis: String) {
+    (WallClock.now + ahead, ahead == .zero ? "" : "newest time in the cluster")
+  }
 
   package func remedy(for read: Read, _ state: Reading.State) -> String {
     switch state {
