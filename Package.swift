@@ -64,7 +64,7 @@ let package = Package(
     + room("World", ["Wire", "Mechanisms", "CSQLite"])
     + room("Kubernetes", ["CGenerated", "World", "Mechanisms", "Wire"])
     + room("AWS", ["World", "Mechanisms", "Wire"])
-    + room("EKS", ["World", "Mechanisms", "Wire"])
+    + room("EKS", ["World", "Mechanisms", "Wire"], tests: ["AWS"])
     + room("InCluster", ["World", "Mechanisms", "Wire", "CGenerated"])
     + room(
       "Local",

@@ -35,7 +35,7 @@ extension EKSService {
     let network = try clusterNetwork(input, cluster: name)
     let access = try accessConfig(input["accessConfig"], cluster: name)
     try requireClusterRole(input["roleArn"].string ?? "", cluster: name)
-    _ = call("iam", "CreateServiceLinkedRole", ["AWSServiceName": "eks.amazonaws.com"], by: .plain)
+    ensureServiceLinkedRole("eks.amazonaws.com", "AWSServiceRoleForAmazonEKS")
 
     let id = world.newID { $0.hex(32) }.uppercased()
     var document: JSON = [

@@ -54,7 +54,7 @@ extension EKSService {
     }
     let subnets = try nodegroupSubnets(input["subnets"].strings, cluster: cluster, nodegroup: name)
     try requireNodeRole(input["nodeRole"].string ?? "", cluster: cluster.name, nodegroup: name)
-    _ = call("iam", "CreateServiceLinkedRole", ["AWSServiceName": "eks-nodegroup.amazonaws.com"], by: .plain)
+    ensureServiceLinkedRole("eks-nodegroup.amazonaws.com", "AWSServiceRoleForAmazonEKSNodegroup")
     let version = input["version"].string ?? cluster.version
     guard let offered = ClusterVersion.named(version), version <= cluster.version else {
       throw .invalidParameter(

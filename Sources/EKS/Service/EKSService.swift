@@ -107,6 +107,12 @@ package final class EKSService: AWSService {
         caller: actor.caller(account: world.account), sourceIP: "eks.amazonaws.com", userAgent: "eks.amazonaws.com"))
   }
 
+  /// Makes a role of EKS's own where the account has none yet.
+  func ensureServiceLinkedRole(_ service: String, _ name: String) {
+    guard call("iam", "GetRole", ["RoleName": .string(name)], by: .plain).output == nil else { return }
+    _ = call("iam", "CreateServiceLinkedRole", ["AWSServiceName": .string(service)], by: .plain)
+  }
+
   func uuid() -> String { world.newID { $0.uuid() } }
 
   /// One page of names: `maxResults`, `nextToken` as an offset.
