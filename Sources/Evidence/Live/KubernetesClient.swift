@@ -75,6 +75,15 @@ package actor KubernetesClient {
     return (items, true)
   }
 
+  /// The API server's own time: of a SelfSubjectReview, which changes nothing.
+  package func serverTime() async throws -> Timestamp? {
+    let review: JSON = ["apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"]
+    let response = try await send(
+      "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", query: nil, metadataOnly: false,
+      body: review.bytes())
+    return try body(response)["metadata"]["creationTimestamp"].string.flatMap { Timestamp(rfc3339: $0) }
+  }
+
   private func body(_ response: HTTPResponse) throws -> JSON {
     let parsed = try? JSON.parse(response.body)
     guard (200..<300).contains(response.status) else {
@@ -86,6 +95,12 @@ package actor KubernetesClient {
   }
 
   private func get(_ path: String, query: String?, metadataOnly: Bool) async throws -> HTTPResponse {
+    try await send("GET", path, query: query, metadataOnly: metadataOnly, body: [])
+  }
+
+  private func send(_ method: String, _ path: String, query: String?, metadataOnly: Bool, body: [UInt8]) async throws
+    -> HTTPResponse
+  {
     var delay = Duration.milliseconds(500)
     for attempt in 0..<4 {
       var headers: HTTPHeaders = [
@@ -96,7 +111,8 @@ package actor KubernetesClient {
       ]
       if let authorization = try await authorization() { headers["Authorization"] = authorization }
       if let impersonate { headers["Impersonate-User"] = impersonate }
-      let request = HTTPRequest(method: "GET", path: path, query: query, headers: headers)
+      if !body.isEmpty { headers["Content-Type"] = "application/json" }
+      let request = HTTPRequest(method: method, path: path, query: query, headers: headers, body: body)
       let response = try await transport.send(request, to: context.server)
       guard response.status == 429, attempt < 3 else { return response }
       // It asks to slow down.

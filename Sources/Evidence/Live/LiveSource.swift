@@ -12,16 +12,10 @@ package struct LiveKubernetes: EvidenceSource {
     self.context = context
   }
 
-  /// How far the newest time that the cluster itself has written is ahead of this machine's clock.
+  /// How far the API server's own time is ahead of this machine's clock.
   func measureAhead() async -> Duration {
-    async let leases = read(.kubernetes(KubernetesRead(.leases)))
-    async let nodes = read(.kubernetes(KubernetesRead(.nodes)))
-    async let events = read(.kubernetes(KubernetesRead(.events)))
-    var newest = Timestamp(seconds: 0)
-    for item in await leases.items + nodes.items + events.items {
-      BundleSource.newest(in: item, &newest, depth: 0)
-    }
-    let ahead = newest - WallClock.now
+    guard let time = try? await client.serverTime() else { return .zero }
+    let ahead = time - WallClock.now
     return ahead > .seconds(2) ? ahead : .zero
   }
 
@@ -46,11 +40,13 @@ package struct LiveKubernetes: EvidenceSource {
   }
 
   package func now() async -> (time: Timestamp, basis: String) {
-    (WallClock.now + ahead, ahead == .zero ? "" : "newest time in the cluster")
+    (WallClock.now + ahead, ahead == .zero ? "" : "the cluster's clock")
   }
 
   package func remedy(for read: Read, _ state: Reading.State) -> String {
     switch state {
+    case .denied(let why) where why.hasPrefix("401"):
+      "kubectl --context \(context) auth whoami shows whether this context's credentials are accepted at all"
     case .denied: "ekswhy permissions prints the ClusterRole that allows it"
     case .missing(let why) where why.contains("budget"): "--max-reads"
     default: "\(read.command) --context \(context)"

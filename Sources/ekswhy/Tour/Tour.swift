@@ -53,6 +53,7 @@ struct Tour {
     try await unmapped()
     try await unpermitted(subnets)
     try await crowded()
+    try await limited()
   }
 
   private func account() async throws {
@@ -279,7 +280,60 @@ struct Tour {
           "name"
         ].string
     }
-    try await ask("pod", pod)
+    let answer = try await ask("pod", pod)
+    guard let fix = answer.roots.first?.cause.fixes.compactMap(\.command).first(where: { $0.hasPrefix("aws ") }) else {
+      throw TourWorld.Fault(description: "no root was proved for \(pod)")
+    }
+    chapter("the printed fix, run")
+    try await aws(fix)
+    show("ekswhy clock advance 5m")
+    _ = try world.clock("advance", "5m")
+    try await settled("crowd", count: 14)
+  }
+
+  /// The same symptom from another root: an instance that may have no further interface.
+  private func limited() async throws {
+    chapter("the same symptom, another root: a node at its limit of interfaces")
+    show("kubectl -n kube-system set env ds/aws-node MAX_ENI=1")
+    try await setMaxENI("1")
+    show("kubectl create deployment many --image=nginx --replicas=14   (on ng2 alone, by a node selector)")
+    try await deploy("many", replicas: 14, nodeGroup: "ng2")
+    show("ekswhy clock advance 3m")
+    _ = try world.clock("advance", "3m")
+    let pod = try await world.poll("a pod without an address") { () -> String? in
+      try await pods("many").first { $0["status"]["podIP"].isNull && $0["spec"]["nodeName"].string != nil }?[
+        "metadata"][
+          "name"
+        ].string
+    }
+    let answer = try await ask("pod", pod)
+    guard let fix = answer.roots.first?.cause.fixes.compactMap(\.command).first else {
+      throw TourWorld.Fault(description: "no root was proved for \(pod)")
+    }
+    chapter("the printed fix, run")
+    show(fix)
+    try await setMaxENI(nil)
+    show("ekswhy clock advance 3m")
+    _ = try world.clock("advance", "3m")
+    try await settled("many", count: 14)
+  }
+
+  private func setMaxENI(_ value: String?) async throws {
+    let variable: JSON =
+      value.map { ["name": "MAX_ENI", "value": .string($0)] } ?? ["name": "MAX_ENI", "$patch": "delete"]
+    let container: JSON = ["name": "aws-node", "env": [variable]]
+    try await world.kubernetes(
+      "PATCH", "/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node",
+      ["spec": ["template": ["spec": ["containers": [container]]]]],
+      type: "application/strategic-merge-patch+json")
+  }
+
+  private func settled(_ app: String, count: Int) async throws {
+    show("kubectl rollout status deploy/\(app)")
+    _ = try await world.poll("\(count) Ready pods of \(app)") { () -> Bool? in
+      try await self.pods(app).count { Tour.isReady($0) } == count ? true : nil
+    }
+    tell(["all \(count) pods are Ready"])
   }
 
   // MARK: -

@@ -56,7 +56,7 @@ enum SubnetHeld {
     }
     return .holds(
       Explanation(
-        "its \(usable.map(String.init) ?? "") addresses are in use: \(Count.list(breakdown(holders), limit: 6))",
+        "\(usable.map { free > 0 ? "\($0 - free) of its \($0)" : "all \($0) of its" } ?? "its") addresses are in use: \(Count.list(breakdown(holders), limit: 6))",
         entity: effect.entity, evidence: evidence,
         root: await fullRoot(effect, pool, subnet, subnets.items, holders, evidence, world)))
   }

@@ -16,7 +16,7 @@ struct PodRuns: Link {
     let all = state.containers.count { !$0.isInit }
     return .holds(
       Explanation(
-        "it was placed on \(node), and \(ready == all ? "all" : String(ready)) of its \(Count.of(all, "container")) are ready",
+        "it was placed on \(node), and \(all == 1 ? "its container is" : "\(ready) of its \(all) containers are") ready",
         entity: effect.entity, evidence: [state.exhibit(world.now)],
         causes: [
           .init(Effect(.podHasAddress, effect.entity), deciding: false),
