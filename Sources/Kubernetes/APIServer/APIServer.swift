@@ -19,6 +19,7 @@ final class APIServer {
   private(set) var table: ResourceTable
   private(set) var schema: KubernetesSchema
   private(set) var custom = CustomResources([])
+  private(set) var storageVersions: [String: String]
   private(set) var revision: Int
   private var stores: [String: ObjectStore] = [:]
 
@@ -39,6 +40,7 @@ final class APIServer {
     version = APIServer.version(of: options)
     table = ResourceTable.for(version)
     schema = KubernetesSchema.for(version)
+    storageVersions = APIServer.storageVersions(table, custom)
     revision = 0
     persistOptions()
   }
@@ -53,6 +55,7 @@ final class APIServer {
     version = APIServer.version(of: options)
     table = ResourceTable.for(version)
     schema = KubernetesSchema.for(version)
+    storageVersions = APIServer.storageVersions(table, custom)
     revision = 0
     for (_, value) in storey.world.takeLoaded(prefix: "k8s-revision/\(id)/") {
       revision = Int(String(decoding: value, as: UTF8.self)) ?? 0
@@ -94,6 +97,20 @@ final class APIServer {
     world.removeRow("k8s-revision/\(id)/")
   }
 
+  /// The versions in which objects are kept whose resource is served in several: the definition's, or the first.
+  private static func storageVersions(_ table: ResourceTable, _ custom: CustomResources) -> [String: String] {
+    var first: [String: String] = [:]
+    var several: [String: String] = [:]
+    for row in table.resources {
+      if let version = first[row.qualifiedName] {
+        several[row.qualifiedName] = custom.storageVersions[row.qualifiedName] ?? version
+      } else {
+        first[row.qualifiedName] = row.version
+      }
+    }
+    return several
+  }
+
   static let definitions = "customresourcedefinitions.apiextensions.k8s.io"
 
   /// Lets the served kinds be the built-in ones and those that definitions add.
@@ -102,11 +119,8 @@ final class APIServer {
     let definitions = read(APIServer.definitions, namespace: "")
     custom = CustomResources(definitions)
     schema = KubernetesSchema.for(version)
-    guard !custom.rows.isEmpty else {
-      table = builtIn
-      return
-    }
-    table = ResourceTable(builtIn.resources + custom.rows)
+    table = custom.rows.isEmpty ? builtIn : ResourceTable(builtIn.resources + custom.rows)
+    storageVersions = APIServer.storageVersions(table, custom)
     for row in custom.rows { schema = schema.adding(row.gvk, openAPIV3Schema: custom.schemas[row.gvk] ?? .null) }
   }
 
@@ -137,10 +151,18 @@ final class APIServer {
     var object = object
     let kept = StoredObject(key: key, revision: stamp(&object), json: object)
     world.put(row(store.resource, key), kept.bytes)
+    if revision % APIServer.dropInterval == 0 { dropValues() }
     let change = store.put(kept)
     keep(store.resource, old: change.previous, new: kept)
     watches.tell(change, store.resource, self)
     return kept
+  }
+
+  /// Writes between two drops of parsed values, which of large resources are more than what is worked on.
+  private static let dropInterval = 8192
+
+  private func dropValues() {
+    for resource in stores.keys.sorted() where stores[resource]!.count > 4096 { stores[resource]!.dropValues() }
   }
 
   /// Removes an object and tells those who watch. Returns its last state.

@@ -111,6 +111,39 @@ struct WriteTests {
     #expect(bench.send("GET", "\(pods)/web").body["metadata"]["deletionTimestamp"].string != nil)
   }
 
+  @Test("in one version is read in another")
+  func versions() throws {
+    let bench = try Bench()
+    let v1 = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers"
+    let v2 = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers"
+    bench.send(
+      "POST", v1,
+      [
+        "metadata": ["name": "h"],
+        "spec": [
+          "maxReplicas": 3, "targetCPUUtilizationPercentage": 80,
+          "scaleTargetRef": ["kind": "Deployment", "name": "web", "apiVersion": "apps/v1"],
+        ],
+      ])
+    let new = bench.send("GET", "\(v2)/h").body
+    #expect(new["apiVersion"].string == "autoscaling/v2")
+    #expect(new["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"].int == 80)
+    let old = bench.send("GET", "\(v1)/h").body
+    #expect(old["apiVersion"].string == "autoscaling/v1")
+    #expect(old["spec"]["targetCPUUtilizationPercentage"].int == 80)
+    #expect(old["spec"]["metrics"].isNull)
+    let event = bench.send(
+      "POST", "/apis/events.k8s.io/v1/namespaces/default/events",
+      [
+        "metadata": ["name": "e"], "eventTime": "2026-11-22T12:00:00.000000Z", "type": "Normal", "reason": "R",
+        "action": "A", "note": "n", "reportingController": "c", "reportingInstance": "i",
+        "regarding": ["kind": "Pod", "namespace": "default", "name": "web"],
+      ])
+    #expect(event.status == 201)
+    let core = bench.send("GET", "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dweb").body
+    #expect(core["items"][0]["message"].string == "n")
+  }
+
   @Test("to a kind of one's own needs its definition first")
   func customResource() throws {
     let bench = try Bench()

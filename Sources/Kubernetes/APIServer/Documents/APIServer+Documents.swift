@@ -64,8 +64,8 @@ extension APIServer {
     ]
   }
 
-  /// `v1.33.5-eks-113cf36`: the patch level is not modelled, so it is a plausible one that stays.
-  var gitVersion: String { "v1.\(version.minor).5-eks-113cf36" }
+  /// `v1.33.5-eks-113cf36`, the build that the version's nodes have too.
+  var gitVersion: String { NodeImage.kubeletVersion(options.version) }
 
   private var metrics: String {
     var lines = [

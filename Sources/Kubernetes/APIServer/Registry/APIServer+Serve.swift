@@ -64,7 +64,9 @@ extension APIServer {
   /// What the resource's kind has of its own.
   func rules(_ row: KubeResource) -> KindRules { custom.isCustom(row) ? .customResource : .of(row.qualifiedName) }
 
-  var renderer: ObjectRenderer { ObjectRenderer(now: now, version: version, custom: custom) }
+  var renderer: ObjectRenderer {
+    ObjectRenderer(now: now, version: version, custom: custom, storageVersions: storageVersions)
+  }
 
   // MARK: - Bodies
 

@@ -14,9 +14,6 @@ struct CustomResources {
   private(set) var fingerprint = ""
 
   func isCustom(_ row: KubeResource) -> Bool { storageVersions[row.qualifiedName] != nil }
-  func hasVersions(_ row: KubeResource) -> Bool {
-    rows.count { $0.plural == row.plural && $0.group == row.group } > 1
-  }
 
   init(_ definitions: [JSON]) {
     if !definitions.isEmpty {

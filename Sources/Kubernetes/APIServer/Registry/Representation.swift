@@ -58,21 +58,21 @@ struct ObjectRenderer {
   var now: Timestamp
   var version: KubernetesVersion
   var custom: CustomResources
+  /// By resource, of those that are served in several versions.
+  var storageVersions: [String: String]
 
   /// Whether objects of the resource are shown as they are kept.
   func isKeptForm(_ row: KubeResource) -> Bool {
-    if let version = custom.storageVersions[row.qualifiedName] {
-      return version == row.version && !custom.hasVersions(row)
-    }
+    if let version = storageVersions[row.qualifiedName] { return version == row.version }
     return APIServer.storage(row.qualifiedName) == row.qualifiedName
   }
 
   /// A kept object in the request's version.
   func kept(_ object: JSON, _ row: KubeResource) -> JSON {
     if isKeptForm(row) { return object }
-    guard custom.isCustom(row) else { return EventForms.shown(object) }
-    // Versions of a custom resource differ in their name alone (conversion strategy None).
-    var shown = object
+    guard storageVersions[row.qualifiedName] != nil else { return EventForms.shown(object) }
+    // Most versions differ in their name alone, those of custom resources by conversion strategy None.
+    var shown = row.kind == "HorizontalPodAutoscaler" ? AutoscalerForms.v1(object) : object
     shown["apiVersion"] = .string(row.apiVersion)
     return shown
   }
@@ -80,8 +80,8 @@ struct ObjectRenderer {
   /// A request's object in the version in which it is kept.
   func storable(_ object: JSON, _ row: KubeResource) -> JSON {
     if isKeptForm(row) { return object }
-    guard let version = custom.storageVersions[row.qualifiedName] else { return EventForms.kept(object) }
-    var kept = object
+    guard let version = storageVersions[row.qualifiedName] else { return EventForms.kept(object) }
+    var kept = row.kind == "HorizontalPodAutoscaler" ? AutoscalerForms.v2(object) : object
     kept["apiVersion"] = .string("\(row.group)/\(version)")
     return kept
   }
@@ -146,6 +146,30 @@ struct ObjectRenderer {
     return (custom.table(row) ?? KubeTable(row)).json(
       objects, now: now, metadata: shown, include: KubeTable.Inclusion(rawValue: included.rawValue) ?? .metadata,
       withColumns: columns)
+  }
+}
+
+/// A HorizontalPodAutoscaler as autoscaling/v1 writes it, over the kept one of v2: the target for CPU is a field.
+enum AutoscalerForms {
+  static func v2(_ object: JSON) -> JSON {
+    var kept = object
+    guard let target = kept["spec"].remove("targetCPUUtilizationPercentage") else { return kept }
+    kept["spec"]["metrics"] = [
+      [
+        "type": "Resource",
+        "resource": ["name": "cpu", "target": ["type": "Utilization", "averageUtilization": target]],
+      ]
+    ]
+    return kept
+  }
+
+  static func v1(_ object: JSON) -> JSON {
+    var shown = object
+    let metrics = shown["spec"].remove("metrics") ?? .null
+    for metric in metrics.items where metric["resource"]["name"].string == "cpu" {
+      shown["spec"]["targetCPUUtilizationPercentage"] = metric["resource"]["target"]["averageUtilization"]
+    }
+    return shown
   }
 }
 
