@@ -18,6 +18,8 @@ package struct Scheduler: Component {
     var attempts: Int
     /// Not before.
     var notBefore: Timestamp
+    /// Something has changed since that may have made room.
+    var isMoved = false
   }
 
   package let facts: ClusterFacts
@@ -38,10 +40,13 @@ package struct Scheduler: Component {
     case .start, .wake("watch"): watch(context)
     case .changed(let reference): changed(reference, context)
     case .wake("work"): schedule(context)
-    case .wake("retry"), .wake("flush"):
+    case .wake("flush"):
+      retrySoon(context)
+    case .wake("retry"):
       for (key, waiting) in unschedulable.sorted(by: { $0.key < $1.key })
-      where waiting.notBefore <= context.now && !active.contains(key) { active.append(key) }
+      where waiting.isMoved && waiting.notBefore <= context.now && !active.contains(key) { active.append(key) }
       schedule(context)
+      wakeMoved(context)
     case .kube(let tag, let reply): replied(tag, reply, context)
     default: break
     }
@@ -91,10 +96,15 @@ package struct Scheduler: Component {
   }
 
   /// Something changed that may give room: those that wait are tried once their pause is over.
-  private func retrySoon(_ context: Context) {
-    guard let next = unschedulable.values.map(\.notBefore).min(), !context.isWaiting(for: "retry") else { return }
-    let isStuck = unschedulable.values.allSatisfy { $0.attempts > 6 }
-    context.wake("retry", at: max(next, context.now), isStuck ? .background : .foreground)
+  private mutating func retrySoon(_ context: Context) {
+    for key in unschedulable.keys { unschedulable[key]?.isMoved = true }
+    wakeMoved(context)
+  }
+
+  private func wakeMoved(_ context: Context) {
+    let moved = unschedulable.values.filter(\.isMoved)
+    guard let next = moved.map(\.notBefore).min() else { return }
+    context.wake("retry", at: max(next, context.now), moved.allSatisfy { $0.attempts > 6 } ? .background : .foreground)
   }
 
   // MARK: - A round
@@ -198,7 +208,8 @@ package struct Scheduler: Component {
       context.record(
         &events, client, about: pod.reference, type: "Warning", reason: "FailedScheduling",
         "running Bind plugin \"DefaultBinder\": \(reply.message)")
-      context.wake("retry", after: pause, attempts > 6 ? .background : .foreground)
+      unschedulable[key]?.isMoved = true
+      wakeMoved(context)
     }
   }
 }
