@@ -9,6 +9,7 @@ package import World
 package struct CertificateController: Reconciler {
   package static let name = "eks-certificate-controller"
   package static let credential = KubeClient.user("eks:certificate-controller")
+  package static let informer = credential
   package static let resources = ["certificatesigningrequests.certificates.k8s.io"]
 
   private static let resource = "certificatesigningrequests.certificates.k8s.io"

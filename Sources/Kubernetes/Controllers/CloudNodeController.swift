@@ -9,6 +9,7 @@ package import World
 package struct CloudNodeController: Reconciler {
   package static let name = "cloud-node-controller"
   package static let credential = KubeClient.user("eks:cloud-controller-manager")
+  package static let informer = credential
   package static let resources = ["nodes"]
 
   private static let uninitialized = NodeRegistration.uninitializedTaint.key

@@ -28,11 +28,14 @@ package protocol Reconciler: Codable {
   /// The world stood still that long; heartbeats are due before anything else.
   mutating func resumed(after gap: Duration, _ desk: inout Desk)
   static var credential: KubeRequest.Credential { get }
+  /// Who watches: the informers of the controller manager are shared and its own.
+  static var informer: KubeRequest.Credential { get }
 }
 
 extension Reconciler {
   package static var eventSource: String { name }
   package static var credential: KubeRequest.Credential { KubeClient.controller(name) }
+  package static var informer: KubeRequest.Credential { KubeClient.user("system:kube-controller-manager") }
   package func keys(for reference: ObjectReference, _ desk: Desk) -> [String] {
     [reference.namespace.isEmpty ? reference.name : "\(reference.namespace)/\(reference.name)"]
   }
@@ -84,8 +87,8 @@ package struct Controller<R: Reconciler>: Component {
         reconciler.reconcile(key, &desk)
       }
     case .wake(let timer):
-      if timer.hasPrefix("key ") {
-        desk.queue.add(String(timer.dropFirst(4)))
+      if timer.hasPrefix("key ") || timer.hasPrefix("retry ") {
+        desk.queue.add(String(timer.drop { $0 != " " }.dropFirst()))
         desk.poke()
       } else {
         reconciler.woke(timer, &desk)

@@ -106,7 +106,7 @@ package struct Desk {
     case .now:
       queue.add(key)
       poke()
-    case .later(let pause, let quietly): context.wake("key \(key)", after: pause, quietly ? .background : .foreground)
+    case .later(let pause, let quietly): context.wake("retry \(key)", after: pause, quietly ? .background : .foreground)
     }
   }
 

@@ -2,18 +2,18 @@ import Wire
 
 /// How a container of an image behaves, as far as the world can see: what it writes, which ports it
 /// listens on, when and how it ends. Guessed from the image's name and the command.
-struct ImageBehaviour: Equatable {
+package struct ImageBehaviour: Equatable {
   /// Lines at its start.
-  var output: [String] = []
+  package var output: [String] = []
   /// Ports it listens on; nil when nothing is known, and probes then succeed.
-  var ports: [Int]?
+  package var ports: [Int]?
   /// When it ends by itself; nil when it runs on.
-  var ends: Duration?
-  var exitCode = 0
+  package var ends: Duration?
+  package var exitCode = 0
   /// Whether it ends at once on SIGTERM.
-  var obeysTerm = true
+  package var obeysTerm = true
 
-  static func of(image: String, command: [String], args: [String]) -> ImageBehaviour {
+  package static func of(image: String, command: [String], args: [String]) -> ImageBehaviour {
     if !command.isEmpty || (!args.isEmpty && isShellImage(image)) {
       return run(command.isEmpty ? args : command + args)
     }
@@ -40,7 +40,7 @@ struct ImageBehaviour: Equatable {
   }
 
   /// Why the image cannot be had; nil when it can.
-  static func pullFailure(_ image: String) -> String? {
+  package static func pullFailure(_ image: String) -> String? {
     let marks = ["nonexistent", "does-not-exist", "doesnotexist", "no-such", "notfound", "not-found", "imagenotexist"]
     guard marks.contains(where: image.lowercased().contains) else { return nil }
     let full = fullName(image)
@@ -53,7 +53,7 @@ struct ImageBehaviour: Equatable {
   }
 
   /// Whether a reference can be read at all.
-  static func isReference(_ image: String) -> Bool {
+  package static func isReference(_ image: String) -> Bool {
     !image.isEmpty
       && image.utf8.allSatisfy { byte in
         (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) || "./:-_@".utf8.contains(byte)
@@ -62,7 +62,7 @@ struct ImageBehaviour: Equatable {
   }
 
   /// With registry and tag, as containerd resolves it.
-  static func fullName(_ image: String) -> String {
+  package static func fullName(_ image: String) -> String {
     var name = image
     let first = name.prefix { $0 != "/" }
     if !name.contains("/") {
@@ -74,7 +74,7 @@ struct ImageBehaviour: Equatable {
     return last.contains(":") || last.contains("@") ? name : "\(name):latest"
   }
 
-  static func baseName(_ image: String) -> String {
+  package static func baseName(_ image: String) -> String {
     String((image.split(separator: "/").last ?? "").prefix { $0 != ":" && $0 != "@" })
   }
 

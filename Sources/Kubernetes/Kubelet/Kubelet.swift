@@ -120,7 +120,7 @@ package struct Kubelet: Component {
     guard !isWatching, let client = credential.client(identity, context) else { return }
     let reply = context.world.kube.host?.watch(
       cluster: identity.cluster,
-      resources: ["pods", "certificatesigningrequests.certificates.k8s.io"],
+      resources: ["pods?spec.nodeName=\(identity.nodeName)", "certificatesigningrequests.certificates.k8s.io"],
       credential: client.credential, component: context.id)
     if reply?.isSuccess == true {
       isWatching = true

@@ -5,16 +5,20 @@ import World
 extension APIServer {
   // MARK: - Components
 
-  /// Starts watches of a component, authorised as its own user.
+  /// Starts watches of a component, authorised as its own user. `pods?spec.nodeName=NAME` watches the pods of
+  /// one node only, as a kubelet does by its field selector.
   func watch(
     resources: [String], credential: KubeRequest.Credential, component: ComponentID
   ) -> KubeReply {
     for resource in resources {
-      let row = table.resources.first { $0.qualifiedName == resource }
+      let parts = resource.split(separator: "?", maxSplits: 1).map(String.init)
+      let row = table.resources.first { $0.qualifiedName == parts[0] }
       guard let row else { return KubeReply(status: 404, body: KubeStatus.noSuchResource.json) }
       for verb in ["list", "watch"] {
+        var query = verb == "watch" ? [(name: "watch", value: "true")] : []
+        if parts.count == 2 { query.append((name: "fieldSelector", value: parts[1])) }
         let request = KubeRequest(
-          cluster: id, method: "GET", path: row.path(), query: verb == "watch" ? [(name: "watch", value: "true")] : [],
+          cluster: id, method: "GET", path: row.path(), query: query,
           headers: ["User-Agent": component.kind], credential: credential)
         let exchange = Exchange(
           request, .component(component, tag: "", .foreground), at: now, auditID: world.newID { $0.uuid() })
@@ -33,7 +37,13 @@ extension APIServer {
     }
     let names = resources.map(APIServer.storage)
     for resource in watches.add(component, names) {
+      let parts = resource.split(separator: "?", maxSplits: 1).map(String.init)
+      let resource = parts[0]
       for key in store(resource).order {
+        if parts.count == 2 {
+          let node = read(resource, key.namespace, key.name)?["spec"]["nodeName"].string ?? ""
+          guard parts[1] == "spec.nodeName=\(node)" else { continue }
+        }
         let reference = ObjectReference(
           cluster: id, resource: resource, namespace: key.namespace, name: key.name)
         world.schedule(component, .changed(reference), at: now)

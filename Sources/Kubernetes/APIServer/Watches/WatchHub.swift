@@ -97,10 +97,14 @@ final class WatchHub {
   // MARK: - Telling
 
   func tell(_ change: ObjectChange, _ resource: String, _ server: APIServer) {
-    if let watchers = watchers[resource] {
+    var told = watchers[resource] ?? []
+    if resource == "pods", let node = change.object.json["spec"]["nodeName"].string {
+      told += watchers["pods?spec.nodeName=\(node)"] ?? []
+    }
+    if !told.isEmpty {
       let reference = ObjectReference(
         cluster: server.id, resource: resource, namespace: change.object.key.namespace, name: change.object.key.name)
-      for component in watchers { server.world.schedule(component, .changed(reference), at: server.now) }
+      for component in told { server.world.schedule(component, .changed(reference), at: server.now) }
     }
     guard let ids = streamsOf[resource], !ids.isEmpty else { return }
     // An event is written once for all streams that want it in the same form.

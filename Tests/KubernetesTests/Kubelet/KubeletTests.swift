@@ -1,0 +1,162 @@
+import Kubernetes
+import Mechanisms
+import Testing
+import Wire
+import World
+
+@Suite("A kubelet")
+struct KubeletTests {
+  private static let node = "ip-10-0-1-10.ec2.internal"
+  private static let instance = "i-0123456789abcdef0"
+
+  private func bench(mapped: Bool = true, addresses: Int = 20) throws -> Bench {
+    let bench = try Bench.withControlPlane()
+    bench.world.ports.instanceCredentials = { _ in
+      AWSCredentials(accessKeyID: "ASIAEXAMPLE", secretAccessKey: "secret", sessionToken: "token")
+    }
+    bench.world.kube.reviewIAMToken = { _, _, _ in
+      mapped
+        ? .authenticated(
+          KubeUser(
+            name: "system:node:\(Self.node)", uid: "x", groups: ["system:bootstrappers", "system:nodes"])) : .denied
+    }
+    let identity = MachineIdentity(
+      instanceID: Self.instance, cluster: "demo", clusterName: "demo", nodeName: Self.node, region: "us-east-1",
+      zone: "us-east-1a", instanceType: "m5.large", imageID: "ami-1", address: "10.0.1.10",
+      kubeletVersion: "v1.33.5-eks-113cf36", maxPods: 29, clusterDNS: "10.100.0.10")
+    bench.world.spawn("ipamd/\(Self.instance)", FakeNetwork(free: addresses))
+    bench.world.spawn(Kubelet.id(Self.instance), Kubelet(identity))
+    bench.world.spawn(LeaseKeeper.id(Self.instance), LeaseKeeper(identity))
+    bench.settle()
+    return bench
+  }
+
+  private func ready(_ bench: Bench) {
+    bench.world.schedule(Kubelet.id(Self.instance), .message("cni-config", .null), at: bench.world.now)
+    bench.settle()
+    // What the cloud controller does.
+    bench.send(
+      "PATCH", "/api/v1/nodes/\(Self.node)", ["spec": ["taints": .array([])]], type: "application/merge-patch+json")
+    bench.settle()
+  }
+
+  private func journal(_ bench: Bench) -> [String] {
+    bench.world.logs.read("node/demo/\(Self.instance)/kubelet").map(\.text)
+  }
+
+  @Test("It registers, renews its lease, and is Ready once the network is there")
+  func joins() throws {
+    let bench = try bench()
+    var node = ObjectView(bench.send("GET", "/api/v1/nodes/\(Self.node)").body)
+    #expect(node.spec["providerID"].string == "aws:///us-east-1a/\(Self.instance)")
+    #expect(node.condition("Ready")["message"].string == NodeReadiness.networkNotReady)
+    #expect(node.status["capacity"]["pods"].string == "29")
+    ready(bench)
+    node = ObjectView(bench.send("GET", "/api/v1/nodes/\(Self.node)").body)
+    #expect(node.isConditionTrue("Ready"))
+    #expect(bench.world.isIdle)
+    bench.run(.seconds(600))
+    let lease = bench.send("GET", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/\(Self.node)").body
+    let renewed = try #require(lease["spec"]["renewTime"].time)
+    #expect(bench.world.now - renewed <= .seconds(11))
+    #expect(ObjectView(bench.send("GET", "/api/v1/nodes/\(Self.node)").body).isConditionTrue("Ready"))
+  }
+
+  @Test("Whose role is not mapped it stays outside, says so, and the world is idle")
+  func unauthorized() throws {
+    let bench = try bench(mapped: false)
+    #expect(bench.send("GET", "/api/v1/nodes/\(Self.node)").status == 404)
+    bench.run(.seconds(60))
+    let lines = journal(bench)
+    #expect(lines.contains { $0.hasSuffix(JoinSymptoms.unableToRegister(Self.node, "Unauthorized")) })
+    #expect(lines.contains { $0.hasSuffix(JoinSymptoms.noLease("Unauthorized")) })
+    #expect(bench.world.isIdle)
+  }
+
+  @Test("A pod runs, has an address, writes its output, and ends with grace")
+  func podLife() throws {
+    let bench = try bench()
+    ready(bench)
+    bench.send("POST", "/api/v1/namespaces/default/pods", Bench.pod("web"))
+    bench.settle()
+    let pod = ObjectView(bench.send("GET", "/api/v1/namespaces/default/pods/web").body)
+    #expect(pod.phase == "Running")
+    #expect(pod.isPodReady)
+    #expect(pod.status["podIP"].string == "10.0.1.21")
+    #expect(
+      pod.status["conditions"].items.compactMap { $0["type"].string }.sorted() == [
+        "ContainersReady", "Initialized", "PodReadyToStartContainers", "PodScheduled", "Ready",
+      ])
+    #expect(
+      bench.objects("/api/v1/events").filter { $0["involvedObject"]["name"].string == "web" }
+        .compactMap { $0["reason"].string }.sorted() == ["Created", "Pulled", "Pulling", "Scheduled", "Started"])
+    let output = ContainerLogs(world: bench.world).logs(cluster: "demo", pod: pod.json, container: "c", previous: false)
+    #expect(try output.get().lines.first?.text.hasPrefix("/docker-entrypoint.sh") == true)
+    bench.send("DELETE", "/api/v1/namespaces/default/pods/web")
+    bench.settle()
+    #expect(bench.send("GET", "/api/v1/namespaces/default/pods/web").status == 404)
+    #expect(bench.events("Killing") == ["Stopping container c"])
+    #expect(bench.world.state(of: "ipamd/\(Self.instance)", as: FakeNetwork.self)?.released == 1)
+  }
+
+  @Test("Without a free address the sandbox fails and is tried again, counted as one event")
+  func noAddress() throws {
+    let bench = try bench(addresses: 0)
+    ready(bench)
+    bench.send("POST", "/api/v1/namespaces/default/pods", Bench.pod("web"))
+    bench.settle(.seconds(1))
+    bench.run(.seconds(300))
+    #expect(bench.world.isIdle)
+    let events = bench.objects("/api/v1/events").filter { $0["reason"].string == "FailedCreatePodSandBox" }
+    // Each try has a sandbox of its own, so that texts differ until they are told as one.
+    #expect(events.count <= 11)
+    #expect(events.contains { ($0["count"].int ?? 0) > 1 })
+    #expect(
+      events.allSatisfy { event in
+        let message = event["message"].string ?? ""
+        return message.hasSuffix(
+          "plugin type=\"aws-cni\" name=\"aws-cni\" failed (add): add cmd: failed to assign an IP address to container")
+      })
+    #expect(ObjectView(bench.send("GET", "/api/v1/namespaces/default/pods/web").body).phase == "Pending")
+  }
+
+  @Test(
+    "Containers that cannot start say why",
+    arguments: [
+      ("nonexistent", [JSON](), "ImagePullBackOff"), ("busybox", ["sh", "-c", "exit 3"], "CrashLoopBackOff"),
+    ])
+  func failures(image: String, command: [JSON], reason: String) throws {
+    let bench = try bench()
+    ready(bench)
+    var pod = Bench.pod("bad")
+    pod["spec"]["containers"][0]["image"] = .string(image)
+    if !command.isEmpty { pod["spec"]["containers"][0]["command"] = .array(command) }
+    bench.send("POST", "/api/v1/namespaces/default/pods", pod)
+    bench.settle(.seconds(2))
+    bench.run(.seconds(30))
+    let status = bench.send("GET", "/api/v1/namespaces/default/pods/bad").body["status"]["containerStatuses"][0]
+    #expect(status["state"]["waiting"]["reason"].string == reason)
+    if reason == "CrashLoopBackOff" {
+      #expect(status["lastState"]["terminated"]["exitCode"].int == 3)
+      #expect((status["restartCount"].int ?? 0) >= 2)
+    }
+    bench.run(.seconds(900))
+    #expect(bench.world.isIdle)
+  }
+
+  @Test("What images do is told from their command")
+  func behaviours() {
+    let forever = ImageBehaviour.of(
+      image: "busybox", command: ["sh", "-c", "while true; do echo hi; sleep 5; done"], args: [])
+    #expect(forever.ends == nil)
+    #expect(forever.output == ["hi"])
+    let failing = ImageBehaviour.of(image: "busybox", command: ["sh", "-c", "echo bye; sleep 2; exit 4"], args: [])
+    #expect(failing.exitCode == 4)
+    #expect(failing.output == ["bye"])
+    #expect(failing.ends.map { $0 >= .seconds(2) } == true)
+    #expect(ImageBehaviour.of(image: "busybox", command: ["sleep", "3600"], args: []).ends == .seconds(3600))
+    #expect(!ImageBehaviour.of(image: "busybox", command: ["sleep", "3600"], args: []).obeysTerm)
+    #expect(ImageBehaviour.fullName("nginx") == "docker.io/library/nginx:latest")
+    #expect(ImageBehaviour.fullName("public.ecr.aws/x/y:1") == "public.ecr.aws/x/y:1")
+  }
+}
