@@ -65,7 +65,7 @@ struct DeploymentTests {
   @Test("A rollout that doesn't move runs out of time, and the world is idle meanwhile")
   func deadline() throws {
     let bench = try Bench.withControlPlane()
-    bench.addNode("a")
+    // No node: its pod waits.
     bench.send("POST", "/apis/apps/v1/namespaces/default/deployments", Bench.deployment("web", replicas: 1))
     bench.settle()
     #expect(bench.world.isIdle)
