@@ -18,6 +18,8 @@ package struct NodegroupLife: Component {
   var phase = Phase.preparing
   /// Name and labels of the nodes that are there, to change labels by.
   var conflicts = 0
+  /// Until when a drain under way waits for pods.
+  var drainUntil: Timestamp?
 
   init(cluster: String, name: String) {
     self.cluster = cluster
@@ -318,18 +320,57 @@ package struct NodegroupLife: Component {
 
   // MARK: - Down
 
-  /// Nodes are cordoned, then the group ends its instances.
+  /// How long pods that are on their way out are waited for.
+  static let drainLimit = Duration.seconds(15 * 60)
+  /// Between two rounds of evictions; one that a disruption budget refused is asked for again.
+  static let evictionRound = Duration.seconds(1)
+
+  /// Nodes are taken out of load balancing and of scheduling, their pods are evicted, then the group ends
+  /// its instances. Pods that a disruption budget holds are given a few minutes of AWS's own, no more (EKS user
+  /// guide, deleting a managed node group).
   private mutating func drain(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow, _ context: Context) {
-    for node in nodes(row, context) {
-      context.submit(
-        EKSUsers.nodeManager(row.id).patch(
-          "nodes", "", node["metadata"]["name"].string ?? "", ["spec": ["unschedulable": true]], .merge), tag: "cordon")
+    let client = EKSUsers.nodeManager(row.id)
+    let names = nodes(row, context).compactMap { $0["metadata"]["name"].string }
+    if drainUntil == nil {
+      drainUntil = context.now + context.durations[.nodegroupDelete]
+      let label: JSON = ["labels": ["node.kubernetes.io/exclude-from-external-load-balancers": "true"]]
+      for node in names {
+        context.submit(client.patch("nodes", "", node, ["metadata": label], .merge), tag: "cordon")
+        context.submit(client.patch("nodes", "", node, ["spec": ["unschedulable": true]], .merge), tag: "cordon")
+      }
+    }
+    let pods = podsToEvict(from: Set(names), row, context)
+    let until = drainUntil ?? context.now
+    let isWaiting =
+      until > context.now
+      || until + Self.drainLimit > context.now && pods.contains { !$0["metadata"]["deletionTimestamp"].isNull }
+    guard pods.isEmpty || !isWaiting else {
+      for pod in pods where pod["metadata"]["deletionTimestamp"].isNull {
+        let view = ObjectView(pod)
+        let eviction: JSON = [
+          "apiVersion": "policy/v1", "kind": "Eviction",
+          "metadata": ["name": .string(view.name), "namespace": .string(view.namespace)],
+        ]
+        let path = "\(KubeClient.path("pods", view.namespace))/\(view.name)/eviction"
+        context.submit(client.request("POST", path, body: eviction), tag: "evicted")
+      }
+      return context.wake("next", after: Self.evictionRound)
     }
     _ = service.call(
       "autoscaling", "DeleteAutoScalingGroup",
       ["AutoScalingGroupName": .string(group.autoScalingGroup), "ForceDelete": true], by: .nodegroup)
     phase = .deleting
     context.wake("next", after: context.durations[.nodegroupDelete] / 2)
+  }
+
+  /// Pods that have to leave: not those of DaemonSets, not mirrors, not ended ones.
+  private func podsToEvict(from nodes: Set<String>, _ row: ClusterRow, _ context: Context) -> [JSON] {
+    (context.world.kube.host?.list(cluster: row.id, resource: "pods", namespace: "") ?? []).filter { pod in
+      nodes.contains(pod["spec"]["nodeName"].string ?? "")
+        && !pod["metadata"]["ownerReferences"].items.contains { $0["kind"].string == "DaemonSet" }
+        && pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].isNull
+        && !["Succeeded", "Failed"].contains(pod["status"]["phase"].string ?? "")
+    }
   }
 
   private mutating func takeDown(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow, _ context: Context) {
