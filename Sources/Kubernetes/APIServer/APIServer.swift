@@ -20,6 +20,8 @@ final class APIServer {
   private(set) var schema: KubernetesSchema
   private(set) var custom = CustomResources([])
   private(set) var storageVersions: [String: String]
+  /// Many definitions come at once; what they add is made once after them.
+  var isSeeding = false
   private(set) var revision: Int
   private var stores: [String: ObjectStore] = [:]
 
@@ -60,6 +62,7 @@ final class APIServer {
     for (_, value) in storey.world.takeLoaded(prefix: "k8s-revision/\(id)/") {
       revision = Int(String(decoding: value, as: UTF8.self)) ?? 0
     }
+    isSeeding = true
     for (path, bytes) in storey.world.takeLoaded(prefix: "k8s/\(id)/") {
       let parts = path.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
       guard parts.count == 3,
@@ -70,6 +73,7 @@ final class APIServer {
       store(resource).restore(object)
       keep(resource, old: nil, new: object)
     }
+    isSeeding = false
     for resource in stores.keys.sorted() { stores[resource]!.finishRestoring() }
     refreshTable()
     watches.restore(storey.world.takeLoaded(prefix: "k8s-watch/\(id)/"))
@@ -114,7 +118,7 @@ final class APIServer {
   static let definitions = "customresourcedefinitions.apiextensions.k8s.io"
 
   /// Lets the served kinds be the built-in ones and those that definitions add.
-  private func refreshTable() {
+  func refreshTable() {
     let builtIn = ResourceTable.for(version)
     let definitions = read(APIServer.definitions, namespace: "")
     custom = CustomResources(definitions)
@@ -194,7 +198,7 @@ final class APIServer {
       access.invalidate()
     case "pods": nodeIndex.pod(old: old, new: new)
     case "services": addresses.service(old: old, new: new)
-    case APIServer.definitions: refreshTable()
+    case APIServer.definitions: if !isSeeding { refreshTable() }
     default: break
     }
   }
@@ -237,6 +241,7 @@ final class APIServer {
       let body: JSON
       switch answer.body {
       case .json(let json): body = json
+      case .kept(let object): body = object.json
       case .bytes(let bytes, _): body = .string(String(decoding: bytes, as: UTF8.self))
       case .streaming: return
       }
@@ -249,6 +254,9 @@ final class APIServer {
     case .json(let json):
       headers.add("Content-Type", "application/json")
       bytes = json.bytes(.go) + [0x0a]
+    case .kept(let object):
+      headers.add("Content-Type", "application/json")
+      bytes = object.bytes + [0x0a]
     case .bytes(let body, let contentType):
       headers.add("Content-Type", contentType)
       bytes = body

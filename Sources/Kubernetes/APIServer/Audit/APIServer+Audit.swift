@@ -104,7 +104,7 @@ extension APIServer {
   private func responseObject(_ answer: Answer) -> JSON? {
     switch answer.body {
     case .json(let json): json["kind"].string == "Status" ? nil : json
-    case .bytes(let bytes, "application/json"): try? JSON.parse(bytes)
+    case .kept(let object): object.json
     default: nil
     }
   }

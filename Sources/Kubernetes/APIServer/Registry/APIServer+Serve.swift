@@ -48,7 +48,7 @@ extension APIServer {
     let representation = try Representation(exchange)
     guard exchange.isOutside else { return Answer(status, .json(renderer.kept(object.json, row))) }
     if representation == .object, renderer.isKeptForm(row) {
-      return Answer(status, .bytes(object.bytes + [0x0a], contentType: "application/json"))
+      return Answer(status, .kept(object))
     }
     return Answer(status, .json(renderer.object(object.json, row, representation)))
   }

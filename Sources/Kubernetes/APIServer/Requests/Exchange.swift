@@ -55,6 +55,8 @@ struct Answer {
   enum Body {
     case json(JSON)
     case bytes([UInt8], contentType: String)
+    /// An object as it is kept.
+    case kept(StoredObject)
     /// The head has left already and the rest follows in pieces.
     case streaming
   }
