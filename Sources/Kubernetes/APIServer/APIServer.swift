@@ -21,7 +21,7 @@ final class APIServer {
   private(set) var custom = CustomResources([])
   private(set) var storageVersions: [String: String]
   /// Many definitions come at once; what they add is made once after them.
-  var isSeeding = false
+  private var isRestoring = false
   private(set) var revision: Int
   private var stores: [String: ObjectStore] = [:]
 
@@ -62,7 +62,7 @@ final class APIServer {
     for (_, value) in storey.world.takeLoaded(prefix: "k8s-revision/\(id)/") {
       revision = Int(String(decoding: value, as: UTF8.self)) ?? 0
     }
-    isSeeding = true
+    isRestoring = true
     for (path, bytes) in storey.world.takeLoaded(prefix: "k8s/\(id)/") {
       let parts = path.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
       guard parts.count == 3,
@@ -73,7 +73,7 @@ final class APIServer {
       store(resource).restore(object)
       keep(resource, old: nil, new: object)
     }
-    isSeeding = false
+    isRestoring = false
     for resource in stores.keys.sorted() { stores[resource]!.finishRestoring() }
     refreshTable()
     watches.restore(storey.world.takeLoaded(prefix: "k8s-watch/\(id)/"))
@@ -118,7 +118,7 @@ final class APIServer {
   static let definitions = "customresourcedefinitions.apiextensions.k8s.io"
 
   /// Lets the served kinds be the built-in ones and those that definitions add.
-  func refreshTable() {
+  private func refreshTable() {
     let builtIn = ResourceTable.for(version)
     let definitions = read(APIServer.definitions, namespace: "")
     custom = CustomResources(definitions)
@@ -198,7 +198,7 @@ final class APIServer {
       access.invalidate()
     case "pods": nodeIndex.pod(old: old, new: new)
     case "services": addresses.service(old: old, new: new)
-    case APIServer.definitions: if !isSeeding { refreshTable() }
+    case APIServer.definitions: if !isRestoring { refreshTable() }
     default: break
     }
   }

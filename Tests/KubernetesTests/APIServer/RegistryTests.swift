@@ -19,7 +19,6 @@ struct RegistryTests {
     let classes = bench.send("GET", "/apis/storage.k8s.io/v1/storageclasses/gp2").body
     #expect(classes["metadata"]["annotations"].isNull)
     #expect(classes["volumeBindingMode"].string == "WaitForFirstConsumer")
-    #expect(bench.send("GET", "/apis/vpcresources.k8s.aws/v1alpha1/cninodes").body["kind"].string == "CNINodeList")
   }
 
   @Test("A pod is defaulted, admitted and kept")

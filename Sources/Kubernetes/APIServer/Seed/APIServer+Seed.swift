@@ -45,7 +45,6 @@ extension APIServer {
     ])
     seedService()
     seedStorage()
-    seedDefinitions()
   }
 
   private func seedPriorities() {
@@ -129,7 +128,7 @@ extension APIServer {
   }
 
   /// Puts an object there, or over what is there, as the API server itself does.
-  func plant(_ given: JSON) {
+  private func plant(_ given: JSON) {
     guard let gvk = GroupVersionKind(of: given), let row = table[gvk] else { return }
     let rules = self.rules(row)
     var object = given
