@@ -65,7 +65,9 @@ package struct Why: Sendable {
 }
 
 extension Why {
-  package static let questions: [any Question] = [PodQuestion(), NodeQuestion(), NodegroupQuestion()]
+  package static let questions: [any Question] = [
+    PodQuestion(), WorkloadQuestion(), NodeQuestion(), NodegroupQuestion(),
+  ]
 }
 
 extension Catalogue {

@@ -31,6 +31,22 @@ struct EvidenceOptions: ParsableArguments {
     maxReads.map { EvidenceReader.Budget(kubernetes: $0, aws: $0) } ?? EvidenceReader.Budget()
   }
 
+  /// What an answer would be asked of; nothing is asked for it.
+  var wouldAsk: String {
+    if let from { return "It would ask the bundle \(from)." }
+    do {
+      let found = try Kubeconfig(path: kubeconfig).context(context)
+      var parts = ["context \(found.name)", "at \(found.server)"]
+      if let name = cluster ?? found.exec?.clusterName { parts.append("cluster \(name)") }
+      let chosen = profile ?? found.exec?.profile
+      if let region = region ?? found.exec?.region ?? CredentialChain(profile: chosen).region {
+        parts.append("region \(region)")
+      }
+      if let chosen { parts.append("profile \(chosen)") }
+      return "It would ask \(parts.joined(separator: ", ")), reading only."
+    } catch { return "It would ask nobody yet: \(error)." }
+  }
+
   /// The evidence that these options name.
   func session() async throws -> Session {
     if let from {

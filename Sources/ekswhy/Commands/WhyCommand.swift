@@ -39,7 +39,7 @@ struct WhyCommand: AsyncParsableCommand {
 
   func run() async throws {
     guard !subject.isEmpty else {
-      print(Ekswhy.helpMessage())
+      Stream.out(Ekswhy.helpMessage() + "\n\n" + evidence.wouldAsk + "\n")
       return
     }
     let session: Session
