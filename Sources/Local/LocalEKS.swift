@@ -57,14 +57,20 @@ package final class LocalEKS: Sendable {
     requestIDs = RequestIDs(start: UInt64(bitPattern: wall().microseconds))
     self.wall = wall
     thread = WorldThread(world: world, mode: options.clock, wall: wall, report: report)
-    composition = try Composition(
-      world: world, folder: folder, doors: doors, thread: thread, wall: wall, outsideAddress: outsideAddress)
+    secrets = try SecretFile(path: "\(folder.path)/keys/secrets")
+    clusterDoors = ClusterDoors(world: world, folder: folder, doors: doors) { [thread, outsideAddress] cluster in
+      KubeDoor(cluster: cluster, thread: thread, wall: wall, outsideAddress: outsideAddress)
+    }
+    storeys = Storeys(world: world, host: clusterDoors, secrets: secrets) { [thread] in thread.post($0) }
     try world.restore()
     if world.isResumed, options.clock != .step { world.jump(to: wall()) }
   }
 
   private let wall: @Sendable () -> Timestamp
-  private nonisolated(unsafe) let composition: Composition
+  // Used on the world's thread, or before it is started.
+  private nonisolated(unsafe) let storeys: Storeys
+  private nonisolated(unsafe) let clusterDoors: ClusterDoors
+  private nonisolated(unsafe) let secrets: SecretFile
 
   package static let wallClock: @Sendable () -> Timestamp = {
     var time = timespec()
@@ -74,15 +80,15 @@ package final class LocalEKS: Sendable {
 
   /// Opens the doors and lets the world go. Returns the port of the AWS services.
   package func start() throws -> Int {
-    composition.clusterDoors.reopen(report: report)
+    clusterDoors.reopen(report: report)
     let handler = AWSDoor(
       thread: thread, wall: wall, outsideAddress: outsideAddress, defaultRegion: region, requestIDs: requestIDs)
     let port = try doors.open(DoorRequest(door: "aws", port: options.port), handler: handler)
     started.withLock { $0.port = port }
-    composition.began(endpoint: "http://localhost:\(port)")
+    storeys.began(endpoint: "http://localhost:\(port)")
     try folder.writePrivate("environment.json", environment(port: port).bytes(.pretty))
     thread.start()
-    composition.clusterDoors.prepare()
+    clusterDoors.prepare()
     return port
   }
 
@@ -101,7 +107,8 @@ package final class LocalEKS: Sendable {
 
   /// What `ekswhy env` exports, as it is written into the folder.
   private func environment(port: Int) -> JSON {
-    let credentials = composition.adminCredentials
+    let credentials =
+      secrets.credentials(of: storeys.aws.administratorKey) ?? AWSCredentials(accessKeyID: "", secretAccessKey: "")
     return [
       "endpoint": .string("http://localhost:\(port)"), "region": .string(region),
       "accessKeyID": .string(credentials.accessKeyID), "secretAccessKey": .string(credentials.secretAccessKey),

@@ -410,7 +410,8 @@ package final class World {
       do {
         let state = try JSON(encoding: slot.component)
         let saved = Saved(state: state, scheduled: slot.scheduled, random: slot.random)
-        batch.put("component/\(slot.id)", try JSON(encoding: saved).bytes())
+        // Sorted, since dictionaries are written in an order of the process.
+        batch.put("component/\(slot.id)", try JSON(encoding: saved).sorted.bytes())
       } catch { preconditionFailure("the component \(slot.id) cannot be written: \(error)") }
     }
     dirtySlots.removeAll()
@@ -418,7 +419,7 @@ package final class World {
     let meta = Meta(
       now: now, sequence: sequence, seed: seed, account: account, region: region, outsideAddress: outsideAddress,
       ids: ids, logs: lengths)
-    do { batch.put("meta/world", try JSON(encoding: meta).bytes()) } catch {
+    do { batch.put("meta/world", try JSON(encoding: meta).sorted.bytes()) } catch {
       preconditionFailure("the world's own row cannot be written: \(error)")
     }
     try store.commit(batch)

@@ -10,7 +10,10 @@ struct Ekswhy: ParsableCommand {
       cluster (read-only) and on a captured bundle alike.
       """,
     version: "0.1.0",
-    subcommands: [TourCommand.self, WhyCommand.self, CaptureCommand.self, PermissionsCommand.self],
+    subcommands: [
+      TourCommand.self, WhyCommand.self, CaptureCommand.self, PermissionsCommand.self, CoverageCommand.self,
+      RehearseCommand.self,
+    ],
     groupedSubcommands: [
       CommandGroup(name: "Local EKS", subcommands: [Up.self, Down.self, Status.self, Env.self, Clock.self])
     ],

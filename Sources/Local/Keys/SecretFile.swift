@@ -1,3 +1,4 @@
+import AWS
 import Foundation
 package import Wire
 package import World
@@ -7,7 +8,7 @@ package import World
 ///
 /// A secret is appended and synced when it is made, so it is on disk before the batch that names it;
 /// one whose id never came to be committed is a dead line.
-package final class SecretFile {
+package final class SecretFile: SecretKeeper {
   private var kept: [String: AWSCredentials] = [:]
   private let file: Int32
 

@@ -7,27 +7,22 @@ import World
 
 /// The storeys of one world and the hooks by which they meet. Everything in here is used on the world's
 /// thread, or before that thread is started.
-final class Composition {
+final class Storeys {
   let world: World
   let kubernetes: KubernetesStorey
-  let clusterDoors: ClusterDoors
-  let secrets: SecretFile
   let aws: AWSStorey
   let eks: EKSStorey
-
   /// Held here: the API servers know it weakly.
   private let containers: ContainerLogs
 
+  /// `host` and `secrets` keep what stays outside the world's state; `post` hands something to the world's
+  /// thread from any other.
   init(
-    world: World, folder: StateFolder, doors: any Doors, thread: WorldThread, wall: @escaping @Sendable () -> Timestamp,
-    outsideAddress: String
-  ) throws {
+    world: World, host: any ClusterHost, secrets: any SecretKeeper,
+    post: @escaping @Sendable (@escaping @Sendable (World) -> Void) -> Void
+  ) {
     self.world = world
-    secrets = try SecretFile(path: "\(folder.path)/keys/secrets")
-    clusterDoors = ClusterDoors(world: world, folder: folder, doors: doors) { cluster in
-      KubeDoor(cluster: cluster, thread: thread, wall: wall, outsideAddress: outsideAddress)
-    }
-    world.ports.clusters = clusterDoors
+    world.ports.clusters = host
     aws = AWSStorey(world: world, secrets: secrets)
     eks = EKSStorey(world: world)
     kubernetes = KubernetesStorey(world: world)
@@ -36,12 +31,12 @@ final class Composition {
     ControlPlane.know(in: world)
     Machine.know(in: world)
     InCluster.register(in: world)
-    connectKubernetes(thread)
+    connectKubernetes(post)
     connectClusters()
     connectMachines()
   }
 
-  private func connectKubernetes(_ thread: WorldThread) {
+  private func connectKubernetes(_ post: @escaping @Sendable (@escaping @Sendable (World) -> Void) -> Void) {
     let ports = world.ports
     kubernetes.hooks.verifyServiceAccountToken = { ports.clusters?.verifyToken($0, token: $1) }
     kubernetes.hooks.signServiceAccountToken = { ports.clusters?.signToken($0, claims: $1) }
@@ -50,7 +45,7 @@ final class Composition {
     }
     kubernetes.hooks.audit = { ports.audit($0, $1) }
     let storey = Unowned(kubernetes)
-    kubernetes.onStreamClosed = { id in thread.post { _ in storey.value?.endStream(id) } }
+    kubernetes.onStreamClosed = { id in post { _ in storey.value?.endStream(id) } }
   }
 
   /// EKS asks for API servers and their controllers; told of a cluster that is there, they change with it.
@@ -86,18 +81,12 @@ final class Composition {
   /// Tokens signed for this endpoint are the local EKS's own.
   func began(endpoint: String) { eks.localOrigins = [endpoint] }
 
-  var adminCredentials: AWSCredentials {
-    secrets.credentials(of: aws.administratorKey) ?? AWSCredentials(accessKeyID: "", secretAccessKey: "")
-  }
-
   /// A reference for closures that run on the world's thread only.
   private struct Unowned: @unchecked Sendable {
     weak var value: KubernetesStorey?
     init(_ value: KubernetesStorey) { self.value = value }
   }
 }
-
-extension SecretFile: SecretKeeper {}
 
 extension ClusterFacts {
   fileprivate var authorityPEM: String {
