@@ -230,4 +230,19 @@ struct IpamdTests {
     let lines = world.logs.read("node/demo/i-1/ipamd").map(\.text)
     #expect(lines.contains { $0.contains("Failed to call ec2:DescribeNetworkInterfaces") })
   }
+
+  @Test("A running one that EC2 refuses asks on every five seconds, and the world is idle")
+  func refused() throws {
+    let (world, host) = try start()
+    run(world, .seconds(1))
+    ec2.denied = ["CreateNetworkInterface"]
+    add(world, "p1")
+    run(world, .seconds(60))
+    #expect(ec2.asked.count { $0 == "CreateNetworkInterface" } >= 10)
+    #expect(host.events.contains { $0["message"].string?.contains("ec2:CreateNetworkInterface") == true })
+    #expect(world.isIdle)
+    ec2.denied = []
+    run(world, .seconds(10))
+    #expect(ec2.asked.last == "ModifyNetworkInterfaceAttribute")
+  }
 }

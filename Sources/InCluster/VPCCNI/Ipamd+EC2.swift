@@ -22,7 +22,7 @@ extension Ipamd {
   }
 
   mutating func call(_ operation: String, _ input: JSON, _ tag: String, _ context: Context) {
-    let weight: Weight = phase == .discovering && attempts > 2 ? .background : .foreground
+    let weight: Weight = refusals > 1 || phase == .discovering && attempts > 2 ? .background : .foreground
     guard let credentials = context.world.ports.instanceCredentials(launch.instanceID) else {
       answered(
         tag,

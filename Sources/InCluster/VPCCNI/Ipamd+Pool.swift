@@ -30,24 +30,21 @@ extension Ipamd {
   /// EC2 has answered all that an effect needed.
   mutating func finished(_ input: IPPool.Input?, _ context: Context) {
     busy = false
-    if let input { take(input, context) }
+    if let input {
+      if case .failed = input { refusals += 1 } else { refusals = 0 }
+      take(input, context)
+    }
     startNext(context)
     if !busy, phase == .prescaling { serve(context) }
-    if !busy, phase == .running { scheduleResize(context, weight: .foreground) }
+    if !busy, phase == .running { scheduleResize(context, weight: mayGrow(context) ? .foreground : .background) }
   }
 
   mutating func resize(_ context: Context) {
     guard phase == .running else { return }
     guard !busy else { return }
     noteCordon(context)
-    let before = pool
     take(.resize, context)
-    if busy || pool.call != nil {
-      idleLoops = 0
-      return
-    }
-    idleLoops = pool == before ? idleLoops + 1 : 0
-    scheduleNextLook(context)
+    if !busy, pool.call == nil { scheduleNextLook(context) }
   }
 
   private mutating func noteCordon(_ context: Context) {
@@ -57,12 +54,18 @@ extension Ipamd {
     if isCordoned != pool.isCordoned { take(.cordoned(isCordoned), context) }
   }
 
+  /// Whether EC2 may well give more when it is asked.
+  func mayGrow(_ context: Context) -> Bool {
+    if refusals > 1 { return false }
+    if let paused = pool.lastExhaustion, context.now - paused < IPPool.exhaustionPause { return false }
+    return true
+  }
+
   /// The next turn of the five-second loop, if none is set.
   mutating func scheduleResize(_ context: Context, weight: Weight) {
     guard phase == .running, let startedAt else { return }
     let period = IPPool.resizeInterval.microseconds
     let turns = (context.now - startedAt).microseconds / period + 1
-    idleLoops = 0
     context.wake("resize", at: startedAt + .microseconds(turns * period), weight)
   }
 

@@ -30,13 +30,13 @@ package struct Ipamd: Component {
   var queued: [IPPool.Effect] = []
   var busy = false
   var events: EventRecorder
-  /// Loops in a row that changed nothing.
-  var idleLoops = 0
+  /// Requests in a row that EC2 refused: past the second, trying again is background.
+  var refusals = 0
   /// Its service account's token is never kept in the state.
   var token: String?
 
   private enum CodingKeys: String, CodingKey {
-    case launch, phase, pool, attempts, startedAt, growth, queued, busy, events, idleLoops
+    case launch, phase, pool, attempts, startedAt, growth, queued, busy, events, refusals
   }
 
   package init(_ launch: NodeHooks.Launch) {
@@ -235,7 +235,7 @@ package struct Ipamd: Component {
     }
     log(
       "info",
-      "Received AddNetwork for NS \(context.id.text), Sandbox \(value["sandbox"].string ?? ""), ifname eth0",
+      "Received AddNetwork for NS \(value["namespace"].string ?? ""), Pod \(value["name"].string ?? ""), Sandbox \(value["sandbox"].string ?? ""), ifname eth0",
       context, caller: "rpc_handler.go")
     let (after, effects, _) = pool.step(.add(pod: uid), context.now)
     pool = after
@@ -263,6 +263,7 @@ package struct Ipamd: Component {
       default: carryOut(effect, context)
       }
     }
-    scheduleResize(context, weight: .foreground)
+    // A pool that may not grow now will not have more for being looked at.
+    scheduleResize(context, weight: mayGrow(context) ? .foreground : .background)
   }
 }

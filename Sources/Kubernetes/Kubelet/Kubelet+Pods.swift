@@ -82,7 +82,7 @@ extension Kubelet {
   ) {
     guard record.sandbox == .none else { return }
     if let notBefore = record.notBefore, notBefore > context.now {
-      turn.at(notBefore, quietly: record.failedSandboxes + record.failedMounts > 8)
+      turn.at(notBefore, quietly: record.failedSandboxes + record.failedMounts > 2)
       return
     }
     let isHostNetwork = pod.spec["hostNetwork"].bool == true
@@ -101,7 +101,7 @@ extension Kubelet {
       let pause = min(Duration.milliseconds(500 << min(record.failedMounts, 8)), .seconds(122))
       record.failedMounts += 1
       record.notBefore = context.now + pause
-      turn.at(context.now + pause, quietly: record.failedMounts > 4)
+      turn.at(context.now + pause, quietly: record.failedMounts > 3)
       return
     }
     record.sandboxID = context.random { $0.hex(64) }
@@ -112,7 +112,7 @@ extension Kubelet {
     }
     askForAddress(&record, pod, context)
     if record.sandbox == .none, let notBefore = record.notBefore {
-      turn.at(notBefore, quietly: record.failedSandboxes > 8)
+      turn.at(notBefore, quietly: record.failedSandboxes > 2)
     }
   }
 
