@@ -50,6 +50,9 @@ package struct Why: Sendable {
       answer.waitsUntil = waits.until
     } else if inquiry.isTrouble || isOpen || !trail.deadEnds.isEmpty {
       answer.status = .unproven
+      if !inquiry.isTrouble {
+        answer.summary = inquiry.summary.replacing("no fault found in ", with: "") + ", as far as could be read"
+      }
       if !isOpen {
         let gap =
           inquiry.lastResort

@@ -97,6 +97,15 @@ import Wire
     #expect(answer.summary.contains("will not stay so"))
   }
 
+  @Test func aReadyNodeWithoutItsMappingReadIsInDoubt() async throws {
+    var f = Fixture.healthy()
+    f.remove("aws/eks/list-access-entries--clustername=demo")
+    let answer = try await f.ask("node", Fixture.nodeName(1))
+    #expect(answer.status == .unproven)
+    #expect(answer.gaps.contains { $0.isDeciding && $0.gap.read == "eks:ListAccessEntries" })
+    #expect(answer.summary.hasSuffix("as far as could be read"))
+  }
+
   @Test func noSuchNodeIsNoAnswer() async throws {
     await #expect(throws: QuestionError.self) { try await Fixture.healthy().ask("node", "ip-1-2-3-4.ec2.internal") }
   }

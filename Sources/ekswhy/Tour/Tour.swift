@@ -296,8 +296,13 @@ struct Tour {
     chapter("the same symptom, another root: a node at its limit of interfaces")
     show("kubectl -n kube-system set env ds/aws-node MAX_ENI=1")
     try await setMaxENI("1")
-    show("kubectl create deployment many --image=nginx --replicas=14   (on ng2 alone, by a node selector)")
-    try await deploy("many", replicas: 14, nodeGroup: "ng2")
+    // A node that comes after the change never had a second interface.
+    let first = try await world.run("aws ec2 describe-subnets")["Subnets"].items.first {
+      $0["DefaultForAz"].bool == true
+    }
+    try await nodegroup("ng4", subnets: [first?["SubnetId"].string ?? ""], size: 1)
+    show("kubectl create deployment many --image=nginx --replicas=14   (on ng4 alone, by a node selector)")
+    try await deploy("many", replicas: 14, nodeGroup: "ng4")
     show("ekswhy clock advance 3m")
     _ = try world.clock("advance", "3m")
     let pod = try await world.poll("a pod without an address") { () -> String? in
