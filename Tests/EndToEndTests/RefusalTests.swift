@@ -1,0 +1,96 @@
+import Evidence
+import Foundation
+import Testing
+import Wire
+
+/// What must not get in does not, says so in the protocol's own form, and leaves no secret behind.
+@Suite(.serialized, .enabled(if: Clients.both))
+struct RefusalTests {
+  private func credentials(_ eks: LocalEKSProcess) -> AWSCredentials {
+    AWSCredentials(
+      accessKeyID: eks.environment["AWS_ACCESS_KEY_ID"] ?? "",
+      secretAccessKey: eks.environment["AWS_SECRET_ACCESS_KEY"] ?? "")
+  }
+
+  private func now(_ offset: Double = 0) -> Timestamp {
+    Timestamp(microseconds: Int64((Date().timeIntervalSince1970 + offset) * 1_000_000))
+  }
+
+  @Test func signatures() throws {
+    let eks = try LocalEKSProcess()
+    var wrong = eks.environment
+    wrong["AWS_SECRET_ACCESS_KEY"] = String(repeating: "x", count: 40)
+    let forged = try Shell.run("aws", ["iam", "list-roles"], environment: wrong)
+    #expect(forged.status != 0 && forged.all.contains("SignatureDoesNotMatch"), "\(forged.all)")
+    wrong = eks.environment
+    wrong["AWS_ACCESS_KEY_ID"] = "AKIANOBODYATALL00000"
+    let unknown = try Shell.run("aws", ["sts", "get-caller-identity"], environment: wrong)
+    #expect(unknown.all.contains("InvalidClientTokenId"), "\(unknown.all)")
+    let unsupported = try eks.awsOutcome("kms create-key")
+    #expect(unsupported.status != 0 && unsupported.all.contains("ekswhy does not simulate kms:CreateKey"))
+    let malformed = try eks.awsOutcome("iam create-role --role-name r --assume-role-policy-document notjson")
+    #expect(malformed.all.contains("MalformedPolicyDocument"), "\(malformed.all)")
+    // And it goes on.
+    #expect(try eks.aws("sts get-caller-identity")["Account"].string == "000000000000")
+  }
+
+  @Test func tokens() throws {
+    let eks = try LocalEKSProcess()
+    let trust = ThreadTests.trust.replacing("%", with: "eks.amazonaws.com")
+    try eks.aws("iam create-role --role-name cluster --assume-role-policy-document \(trust)")
+    let subnets = try ThreadTests.subnets(eks).joined(separator: ",")
+    for name in ["demo", "other"] {
+      try eks.aws(
+        "eks create-cluster --name \(name) --role-arn arn:aws:iam::000000000000:role/cluster --resources-vpc-config subnetIds=\(subnets)"
+      )
+    }
+    for name in ["demo", "other"] { try eks.aws("eks wait cluster-active --name \(name)") }
+    let updated = try Shell.run("aws", ["eks", "update-kubeconfig", "--name", "demo"], environment: eks.environment)
+    try #require(updated.status == 0, "\(updated.all)")
+    #expect(try eks.kubectl("get ns").contains("kube-system"))
+
+    // Tokens by themselves, without the kubeconfig's own user.
+    let bare = "\(eks.state)/bare-kubeconfig"
+    var config = try YAML.parse(String(contentsOfFile: eks.state + "/kubeconfig", encoding: .utf8))
+    config["users"][0]["user"] = [:]
+    try YAML.write(config).write(toFile: bare, atomically: true, encoding: .utf8)
+    func get(_ token: String) throws -> Outcome {
+      try eks.kubectlOutcome("--kubeconfig \(bare) --token=\(token) get ns")
+    }
+    let endpoint = eks.environment["AWS_ENDPOINT_URL"]
+    func mint(
+      cluster: String = "demo", credentials: AWSCredentials? = nil, endpoint: String?, at time: Timestamp
+    ) -> String {
+      EKSToken.mint(
+        cluster: cluster, region: "us-east-1", credentials: credentials ?? self.credentials(eks), endpoint: endpoint,
+        now: time)
+    }
+    let good = mint(endpoint: endpoint, at: now())
+    #expect(try get(good).output.contains("kube-system"))
+    var forger = credentials(eks)
+    forger.secretAccessKey = String(repeating: "x", count: 40)
+    for (what, token) in [
+      ("for another cluster", mint(cluster: "other", endpoint: endpoint, at: now())),
+      ("expired", mint(endpoint: endpoint, at: now(-16 * 60))),
+      ("signed with another secret", mint(credentials: forger, endpoint: endpoint, at: now())),
+      ("for another host", mint(endpoint: "https://sts.example.com", at: now())),
+      ("cut short", String(good.dropLast(7))), ("garbage", "k8s-aws-v1.!!!"), ("no token at all", "abc"),
+      ("oversized", "k8s-aws-v1." + String(repeating: "A", count: 5000)),
+    ] {
+      let refused = try get(token)
+      #expect(refused.status != 0 && refused.all.contains("Unauthorized"), "\(what): \(refused.all)")
+    }
+    let anonymous = try eks.kubectlOutcome("--kubeconfig \(bare) --username=x --password=y get ns")
+    #expect(anonymous.status != 0, "\(anonymous.all)")
+
+    // Neither tokens nor secrets lie anywhere but where they are kept.
+    let secret = credentials(eks).secretAccessKey
+    let files = FileManager.default.enumerator(atPath: eks.state)?.allObjects as? [String] ?? []
+    for file in files where file != "keys/secrets" && file != "environment.json" {
+      guard let data = FileManager.default.contents(atPath: "\(eks.state)/\(file)") else { continue }
+      #expect(data.range(of: Data(secret.utf8)) == nil, "a secret in \(file)")
+      #expect(data.range(of: Data("X-Amz-Signature=".utf8)) == nil, "a presigned URL in \(file)")
+      #expect(data.range(of: Data(good.dropFirst(11).prefix(60).utf8)) == nil, "a token in \(file)")
+    }
+  }
+}
