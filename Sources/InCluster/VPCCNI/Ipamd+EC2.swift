@@ -113,7 +113,11 @@ extension Ipamd {
     log(
       "error", "Failed to call ec2:\(operation): api error \(error.code): \(error.message)", context,
       caller: "awsutils/awsutils.go")
-    guard ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"].contains(error.code), let token else {
+    guard ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"].contains(error.code) else { return }
+    guard let token else {
+      // Forgotten with a restart of the world: the next refusal can be told.
+      context.send(
+        launch.kubelet, "token", ["uid": launch.pod["metadata"]["uid"], "program": .string(context.id.text)])
       return
     }
     let client = KubeClient(

@@ -80,6 +80,15 @@ extension Kubelet {
   private mutating func makeSandbox(
     _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
   ) {
+    if record.sandbox == .asked, let askedAt = record.askedAt {
+      // The agent may have ended with the question: the plugin's call then fails.
+      guard askedAt + Self.networkPatience <= context.now else {
+        turn.at(askedAt + Self.networkPatience, quietly: true)
+        return
+      }
+      record.sandbox = .none
+      refuseSandbox(&record, pod, Self.noNetworkAgent, context)
+    }
     guard record.sandbox == .none else { return }
     if let notBefore = record.notBefore, notBefore > context.now {
       turn.at(notBefore, quietly: record.failedSandboxes + record.failedMounts > 2)
@@ -111,22 +120,26 @@ extension Kubelet {
       return
     }
     askForAddress(&record, pod, context)
+    if record.sandbox == .asked { turn.at(context.now + Self.networkPatience, quietly: true) }
     if record.sandbox == .none, let notBefore = record.notBefore {
       turn.at(notBefore, quietly: record.failedSandboxes > 2)
     }
   }
 
+  /// How long an ADD may take.
+  private static let networkPatience: Duration = .seconds(10)
+  private static let noNetworkAgent =
+    "add cmd: Error received from AddNetwork gRPC call: rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /var/run/aws-node/ipamd.sock: connect: connection refused\""
+
   private var network: ComponentID { ComponentID("ipamd/\(identity.instanceID)") }
 
   private mutating func askForAddress(_ record: inout PodRecord, _ pod: ObjectView, _ context: Context) {
     guard context.world.exists(network) else {
-      refuseSandbox(
-        &record, pod,
-        "add cmd: Error received from AddNetwork gRPC call: rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /var/run/aws-node/ipamd.sock: connect: connection refused\"",
-        context)
+      refuseSandbox(&record, pod, Self.noNetworkAgent, context)
       return
     }
     record.sandbox = .asked
+    record.askedAt = context.now
     context.send(
       network, "add",
       [

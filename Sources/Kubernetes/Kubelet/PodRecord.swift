@@ -60,6 +60,8 @@ struct PodRecord: Codable, Sendable {
   var startedAt: Timestamp
   var sandbox = Sandbox.none
   var sandboxID = ""
+  /// When the network was asked for an address and has not answered.
+  var askedAt: Timestamp?
   var failedSandboxes = 0
   var failedMounts = 0
   /// Not to be tried again before.

@@ -106,6 +106,8 @@ struct FakeNetwork: Component {
     guard case .message(let name, let value) = input else { return }
     if name == "remove" { released += 1 }
     guard name == "add" else { return }
+    // It ends before it answers.
+    if free < 0 { return context.stop() }
     var answer: JSON = ["uid": value["uid"], "sandbox": value["sandbox"]]
     if given < free {
       given += 1

@@ -120,6 +120,20 @@ struct KubeletTests {
     #expect(ObjectView(bench.send("GET", "/api/v1/namespaces/default/pods/web").body).phase == "Pending")
   }
 
+  @Test("A network agent that ends before it answers does not hold the pod for ever")
+  func agentEnds() throws {
+    let bench = try bench(addresses: -1)
+    ready(bench)
+    bench.send("POST", "/api/v1/namespaces/default/pods", Bench.pod("web"))
+    bench.settle(.seconds(1))
+    bench.run(.seconds(30))
+    #expect(bench.events("FailedCreatePodSandBox").allSatisfy { $0.contains("connect: connection refused") })
+    #expect(!bench.events("FailedCreatePodSandBox").isEmpty)
+    bench.world.spawn("ipamd/\(Self.instance)", FakeNetwork(free: 5))
+    bench.run(.seconds(30))
+    #expect(ObjectView(bench.send("GET", "/api/v1/namespaces/default/pods/web").body).isPodReady)
+  }
+
   @Test(
     "Containers that cannot start say why",
     arguments: [
