@@ -145,4 +145,25 @@ struct DeploymentTests {
     #expect(status["desiredNumberScheduled"].int == 2)
     #expect(status["currentNumberScheduled"].int == 2)
   }
+
+  @Test("A budget allows what its pods can spare")
+  func budget() throws {
+    let bench = try Bench.withControlPlane()
+    bench.addNode("a")
+    bench.send("POST", "/apis/apps/v1/namespaces/default/deployments", Bench.deployment("web", replicas: 2))
+    bench.send(
+      "POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+      [
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": ["name": "web"],
+        "spec": ["maxUnavailable": 1, "selector": ["matchLabels": ["app": "web"]]],
+      ])
+    bench.settle()
+    let path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/web"
+    #expect(bench.send("GET", path).body["status"]["disruptionsAllowed"].int == 0)
+    bench.actAsKubelets()
+    let status = bench.send("GET", path).body["status"]
+    #expect(status["disruptionsAllowed"].int == 1)
+    #expect(status["desiredHealthy"].int == 1)
+    #expect(status["expectedPods"].int == 2)
+  }
 }
