@@ -17,9 +17,20 @@ struct TestHandler: HTTPHandler {
   }
 }
 
+extension ListenerOptions {
+  /// For tests that are not about time-outs: a busy machine is no reason to hang up.
+  static var patient: ListenerOptions {
+    var options = ListenerOptions()
+    options.handshakeTimeout = .seconds(300)
+    options.receiveTimeout = .seconds(300)
+    options.stallTimeout = .seconds(300)
+    return options
+  }
+}
+
 /// Opens one listener for the length of the body.
 func withListener<Result>(
-  _ handler: TestHandler, tls: ListenerTLS? = nil, options: ListenerOptions = ListenerOptions(),
+  _ handler: TestHandler, tls: ListenerTLS? = nil, options: ListenerOptions = .patient,
   _ body: (Listener) async throws -> Result
 ) async throws -> Result {
   let gateway = Gateway(threads: 1)
