@@ -65,7 +65,6 @@ package final class World {
   private var encoders: [String: (String) -> [UInt8]?] = [:]
   private var dirtySlots: Set<Int32> = []
   private var removedComponents: [ComponentID] = []
-  private var metaDirty = true
   private var replies: [((StoreError?) -> Void)] = []
   private var committedActions: [() -> Void] = []
   private var lastFailure: StoreError?
@@ -193,7 +192,6 @@ package final class World {
     guard time > now else { return }
     let gap = time - now
     now = time
-    metaDirty = true
     queue.removeAll()
     for (index, slot) in slots.enumerated() {
       guard let slot else { continue }
@@ -257,7 +255,6 @@ package final class World {
 
   /// Something new from the stream of ids.
   package func newID<T>(_ use: (inout RandomStream) -> T) -> T {
-    metaDirty = true
     return use(&ids)
   }
 
@@ -305,7 +302,6 @@ package final class World {
   package func setClock(_ time: Timestamp) {
     guard time > now else { return }
     now = time
-    metaDirty = true
   }
 
   /// Carries out events that are due until `time`, at most `limit`. Each happens at its own time, or at
@@ -425,6 +421,5 @@ package final class World {
     try store.commit(batch)
     logs.flushed(lengths)
     batch = Batch()
-    metaDirty = false
   }
 }

@@ -74,8 +74,21 @@ extension EC2Service {
   }
 
   private func tags(of id: String) -> [(key: String, value: String)] {
-    var found: [(key: String, value: String)] = []
-    changeTags(of: id) { found = $0.list.map { ($0.key, $0.value) } }
-    return found
+    let tags: Tags? =
+      switch id.prefix(while: { $0 != "-" }) {
+      case "vpc": vpcs[id]?.tags
+      case "subnet": subnets[id]?.tags
+      case "rtb": routeTables[id]?.tags
+      case "igw": internetGateways[id]?.tags
+      case "nat": natGateways[id]?.tags
+      case "eipalloc": addresses[id]?.tags
+      case "sg": groups[id]?.tags
+      case "acl": acls[id]?.tags
+      case "eni": interfaces[id]?.tags
+      case "i": instances[id]?.tags
+      case "lt": templates[id]?.tags
+      default: nil
+      }
+    return tags?.list.map { ($0.key, $0.value) } ?? []
   }
 }

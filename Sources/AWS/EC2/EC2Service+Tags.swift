@@ -8,7 +8,7 @@ extension EC2Service {
 
   /// Changes the tags of a resource; false when there is none of that id.
   @discardableResult
-  func changeTags(of id: String, _ change: (inout Tags) -> Void) -> Bool {
+  private func changeTags(of id: String, _ change: (inout Tags) -> Void) -> Bool {
     switch id.prefix(while: { $0 != "-" }) {
     case "vpc": vpcs.update(id) { change(&$0.tags) } != nil
     case "subnet": subnets.update(id) { change(&$0.tags) } != nil
