@@ -31,7 +31,7 @@ struct NodeLockedOut: Link {
           notNeeded: [
             Gap(
               read: "logs:authenticator", why: "not asked for",
-              how: "--logs, with the authenticator log type on; it would show the refused sign-ins themselves")
+              how: "the authenticator log of the cluster, when that log type is on, shows the refused sign-ins themselves")
           ]))
     }
   }
