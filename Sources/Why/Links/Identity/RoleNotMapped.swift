@@ -31,7 +31,8 @@ struct NodeLockedOut: Link {
           notNeeded: [
             Gap(
               read: "logs:authenticator", why: "not asked for",
-              how: "the authenticator log of the cluster, when that log type is on, shows the refused sign-ins themselves")
+              how:
+                "the authenticator log of the cluster, when that log type is on, shows the refused sign-ins themselves")
           ]))
     }
   }
