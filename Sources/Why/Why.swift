@@ -82,7 +82,7 @@ extension Catalogue {
     NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), SubnetShort(), ENILimitReached(), SparesHoard(),
     SubnetFull(), WarmENIHoarding(),
     PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),
-    ContainerCrashes(), Unschedulable(), NodegroupIssue(), NodegroupLacksNodes(), NodegroupCannotLaunch(),
+    ContainerCrashes(), Unschedulable(), NoNodeFits(), NodegroupIssue(), NodegroupLacksNodes(), NodegroupCannotLaunch(),
     NodegroupIsWell(),
   ])
 }

@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 
 struct VPC: Codable, Sendable {
@@ -227,5 +228,18 @@ struct LaunchTemplate: Codable, Sendable {
     case "$Latest": versions.last
     case .some(let number): versions.first { String($0.number) == number }
     }
+  }
+}
+
+extension SubnetSpace {
+  /// Takes what an interface holds.
+  mutating func take(_ interface: NetworkInterface) {
+    for text in [interface.primary] + interface.secondaries { if let address = IPv4Address(text) { take(address) } }
+    for text in interface.prefixes { if let prefix = CIDR(text) { take(prefix) } }
+  }
+
+  mutating func release(_ interface: NetworkInterface) {
+    for text in [interface.primary] + interface.secondaries { if let address = IPv4Address(text) { release(address) } }
+    for text in interface.prefixes { if let prefix = CIDR(text) { release(prefix) } }
   }
 }

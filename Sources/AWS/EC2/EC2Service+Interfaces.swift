@@ -69,7 +69,7 @@ extension EC2Service {
         "SecurityGroupsPerInterfaceLimitExceeded",
         "The maximum number of security groups per interface has been reached.")
     }
-    var space = occupied[subnet.id] ?? SubnetOccupancy(subnet.block)
+    var space = occupied[subnet.id] ?? SubnetSpace(subnet.block)
     let primary = try takePrimary(addresses.primary, &space)
     let (more, prefixes) = try take(addresses, &space)
     var groupIDs = wanted
@@ -87,38 +87,43 @@ extension EC2Service {
     return interface
   }
 
-  private func takePrimary(_ text: String?, _ space: inout SubnetOccupancy) throws(AWSError) -> String {
+  private func takePrimary(_ text: String?, _ space: inout SubnetSpace) throws(AWSError) -> String {
     if let text { return try take(text, &space) }
-    guard let any = space.takeAny(chance) else { throw .insufficientAddresses }
+    guard let any = takeAny(&space) else { throw .insufficientAddresses }
     return any.description
   }
 
-  private func take(_ text: String, _ space: inout SubnetOccupancy) throws(AWSError) -> String {
-    guard let address = IPv4Address(text), space.block.contains(address) else {
+  /// Any free address, by chance.
+  private func takeAny(_ space: inout SubnetSpace) -> IPv4Address? {
+    space.freeCount > 0 ? space.takeAny(from: chance(space.usable)) : nil
+  }
+
+  private func take(_ text: String, _ space: inout SubnetSpace) throws(AWSError) -> String {
+    guard let address = IPv4Address(text), space.cidr.contains(address) else {
       throw .ec2("InvalidParameterValue", "Address does not fall within the subnet's address range")
     }
-    guard space.isUsable(address) else {
+    guard !space.isReserved(address) else {
       throw .ec2("InvalidParameterValue", "Address \(text) is in subnet's reserved address range")
     }
-    guard !space.isTaken(address) else { throw .ec2("InvalidIPAddress.InUse", "Address \(text) is in use.") }
+    guard space.isFree(address) else { throw .ec2("InvalidIPAddress.InUse", "Address \(text) is in use.") }
     space.take(address)
     return text
   }
 
   /// Takes secondary addresses and prefixes.
-  func take(_ wanted: Wanted, _ space: inout SubnetOccupancy) throws(AWSError) -> (
+  func take(_ wanted: Wanted, _ space: inout SubnetSpace) throws(AWSError) -> (
     addresses: [String], prefixes: [String]
   ) {
     var addresses: [String] = []
     for text in wanted.secondaries { addresses.append(try take(text, &space)) }
-    guard wanted.secondaryCount <= space.free else { throw .insufficientAddresses }
+    guard wanted.secondaryCount <= space.freeCount else { throw .insufficientAddresses }
     for _ in 0..<wanted.secondaryCount {
-      guard let any = space.takeAny(chance) else { throw .insufficientAddresses }
+      guard let any = takeAny(&space) else { throw .insufficientAddresses }
       addresses.append(any.description)
     }
     var prefixes: [String] = []
     for text in wanted.prefixes {
-      guard let prefix = CIDR(text), prefix.length == 28, prefix.description == text, space.block.contains(prefix)
+      guard let prefix = CIDR(text), prefix.length == 28, prefix.description == text, space.cidr.contains(prefix)
       else {
         throw .ec2("InvalidParameterValue", "The specified prefix \(text) is not a valid /28 of the subnet.")
       }
@@ -127,7 +132,9 @@ extension EC2Service {
       prefixes.append(text)
     }
     for _ in 0..<wanted.prefixCount {
-      guard let prefix = space.takePrefix(chance) else { throw .insufficientBlocks }
+      guard space.prefixSlots > 0, let prefix = space.takePrefix(from: chance(space.prefixSlots)) else {
+        throw .insufficientBlocks
+      }
       prefixes.append(prefix.description)
     }
     return (addresses, prefixes)

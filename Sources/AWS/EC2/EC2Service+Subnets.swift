@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 import World
 
@@ -20,7 +21,7 @@ extension EC2Service {
 
   func add(_ subnet: Subnet) {
     subnets[subnet.id] = subnet
-    occupied[subnet.id] = SubnetOccupancy(subnet.block)
+    occupied[subnet.id] = SubnetSpace(subnet.block)
     guard let acl = acls.first(where: { $0.vpc == subnet.vpc && $0.isDefault }) else { return }
     acls.update(acl.id) { $0.associations.append(.init(id: newID("aclassoc"), subnet: subnet.id)) }
   }
@@ -38,7 +39,7 @@ extension EC2Service {
         "EnableResourceNameDnsAAAARecord": false,
       ],
       "SubnetId": .string(subnet.id), "State": "available", "VpcId": .string(subnet.vpc),
-      "CidrBlock": .string(subnet.cidr), "AvailableIpAddressCount": .int(Int64(occupied[subnet.id]?.free ?? 0)),
+      "CidrBlock": .string(subnet.cidr), "AvailableIpAddressCount": .int(Int64(occupied[subnet.id]?.freeCount ?? 0)),
       "AvailabilityZone": .string(subnet.zone), "DefaultForAz": .bool(subnet.isDefault),
       "MapPublicIpOnLaunch": .bool(subnet.mapPublicIPs),
     ]

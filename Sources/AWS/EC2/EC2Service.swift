@@ -1,3 +1,4 @@
+import Mechanisms
 package import Wire
 package import World
 
@@ -22,7 +23,7 @@ package final class EC2Service: AWSService {
   let tokens: Table<JSON>
 
   /// Addresses taken in each subnet: an index, rebuilt from the interfaces.
-  var occupied: [String: SubnetOccupancy] = [:]
+  var occupied: [String: SubnetSpace] = [:]
 
   private let operations: [String: Operation<EC2Service>]
   package let modelled: Set<String>
@@ -49,7 +50,7 @@ package final class EC2Service: AWSService {
       Self.catalogOperations,
     ])
     modelled = Set(operations.keys)
-    for subnet in subnets.all { occupied[subnet.id] = SubnetOccupancy(subnet.block) }
+    for subnet in subnets.all { occupied[subnet.id] = SubnetSpace(subnet.block) }
     for interface in interfaces.all { occupied[interface.subnet]?.take(interface) }
   }
 

@@ -61,7 +61,7 @@ extension KubernetesResource {
   ]
 
   private static let container = [
-    "name", "image", "resources", "ports", "env", "envFrom", "imagePullPolicy",
+    "name", "image", "resources", "ports", "env", "envFrom", "imagePullPolicy", "restartPolicy",
   ]
 
   private static func podSpec(_ prefix: String) -> [String] {
@@ -69,7 +69,7 @@ extension KubernetesResource {
       "nodeName", "hostNetwork", "serviceAccountName", "nodeSelector", "affinity", "tolerations",
       "topologySpreadConstraints", "priorityClassName", "schedulerName", "restartPolicy", "volumes.*.name",
       "volumes.*.configMap", "volumes.*.secret", "volumes.*.projected", "volumes.*.persistentVolumeClaim",
-      "volumes.*.emptyDir", "imagePullSecrets",
+      "volumes.*.emptyDir", "imagePullSecrets", "overhead", "priority", "preemptionPolicy", "schedulingGates",
     ]
     return plain.map { "\(prefix).\($0)" }
       + ["containers", "initContainers"].flatMap { list in container.map { "\(prefix).\(list).*.\($0)" } }

@@ -133,11 +133,12 @@ package struct Scheduler: Component {
   }
 
   private mutating func place(_ pod: ObjectView, _ picture: inout NodePicture, _ context: Context) {
-    let needs = PodNeeds(pod: pod.json)
+    let wanted = PodTopology.Pod(pod: pod.json)
+    let needs = wanted.needs
     var fitting: [NodePicture.Entry] = []
     var misfits: [[NodeFit.Reason]] = []
     for entry in picture.entries {
-      let found = picture.misfits(pod, needs, entry)
+      let found = picture.misfits(wanted, entry)
       if found.isEmpty { fitting.append(entry) } else { misfits.append(found) }
     }
     guard let best = picture.best(pod, needs, among: fitting)?.object else {

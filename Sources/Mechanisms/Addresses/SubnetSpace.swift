@@ -3,13 +3,13 @@ package import Wire
 /// What a subnet has left.
 package struct SubnetSpace: Sendable, Equatable {
   package var cidr: CIDR
-  /// Single addresses in use, sorted.
+  /// Single addresses in use.
   package private(set) var used: Set<IPv4Address>
   /// Prefixes in use.
   package private(set) var prefixes: Set<CIDR>
 
   /// The first four addresses and the last belong to AWS.
-  package static let reserved = 5
+  static let reserved = 5
 
   package init(_ cidr: CIDR, used: some Sequence<IPv4Address> = [], prefixes: some Sequence<CIDR> = []) {
     self.cidr = cidr
@@ -21,44 +21,60 @@ package struct SubnetSpace: Sendable, Equatable {
     address.bits < cidr.base.bits + 4 || address == cidr.last
   }
 
-  func isFree(_ address: IPv4Address) -> Bool {
+  package func isFree(_ address: IPv4Address) -> Bool {
     cidr.contains(address) && !isReserved(address) && !used.contains(address)
       && !prefixes.contains(CIDR(address, length: 28))
   }
 
+  /// Whether nothing of an aligned /28 is used, by itself or by AWS.
+  package func isFree(_ prefix: CIDR) -> Bool {
+    cidr.contains(prefix) && !prefixes.contains(prefix)
+      && (0..<16).allSatisfy { !isReserved(prefix.base + $0) && !used.contains(prefix.base + $0) }
+  }
+
+  /// The aligned /28 blocks there are.
+  package var prefixSlots: Int { cidr.count / 16 }
+
   /// EC2's AvailableIpAddressCount.
-  package var freeCount: Int { max(cidr.count - SubnetSpace.reserved, 0) - used.count - prefixes.count * 16 }
+  package var freeCount: Int { usable - used.count - prefixes.count * 16 }
 
   /// The aligned /28 blocks in which nothing is used, in order.
   package var freePrefixes: [CIDR] {
-    cidr.blocks(28).filter { block in
-      !prefixes.contains(block) && !block.contains(cidr.last) && !block.contains(cidr.base)
-        && !(0..<16).contains { used.contains(block.base + $0) }
+    cidr.blocks(28).filter(isFree)
+  }
+
+  /// The addresses that may be given, free or not.
+  package var usable: Int { max(cidr.count - SubnetSpace.reserved, 0) }
+
+  /// Takes the first free address from `offset` on, counted in usable ones, round to where it began; nil when
+  /// none is left. EC2 doesn't say how it chooses; who gives offsets by chance has subnets fragment as real ones do.
+  package mutating func takeAny(from offset: Int = 0) -> IPv4Address? {
+    guard freeCount > 0 else { return nil }
+    for step in 0..<usable {
+      let address = cidr.base + 4 + (offset + step) % usable
+      guard isFree(address) else { continue }
+      used.insert(address)
+      return address
     }
+    return nil
   }
 
-  /// The lowest free addresses, or nil where there are not so many.
-  package func pick(_ count: Int) -> [IPv4Address]? {
-    guard count <= freeCount else { return nil }
-    var picked: [IPv4Address] = []
-    var address = cidr.base + 4
-    while picked.count < count, address < cidr.last {
-      if isFree(address) { picked.append(address) }
-      address = address + 1
+  /// Takes the first free /28 from the block at `offset` on, round to where it began; nil when there is none.
+  package mutating func takePrefix(from offset: Int = 0) -> CIDR? {
+    let count = prefixSlots
+    for step in 0..<count {
+      let prefix = CIDR(cidr.base + ((offset + step) % count) * 16, length: 28)
+      guard isFree(prefix) else { continue }
+      prefixes.insert(prefix)
+      return prefix
     }
-    return picked.count == count ? picked : nil
+    return nil
   }
 
-  /// The lowest free prefixes, or nil where there are not so many.
-  package func pickPrefixes(_ count: Int) -> [CIDR]? {
-    let free = freePrefixes
-    return free.count >= count ? Array(free.prefix(count)) : nil
-  }
-
-  package mutating func take(_ addresses: [IPv4Address]) { used.formUnion(addresses) }
-  package mutating func take(_ taken: [CIDR]) { prefixes.formUnion(taken) }
-  package mutating func release(_ addresses: [IPv4Address]) { used.subtract(addresses) }
-  package mutating func release(_ given: [CIDR]) { prefixes.subtract(given) }
+  package mutating func take(_ address: IPv4Address) { used.insert(address) }
+  package mutating func take(_ prefix: CIDR) { prefixes.insert(prefix) }
+  package mutating func release(_ address: IPv4Address) { used.remove(address) }
+  package mutating func release(_ prefix: CIDR) { prefixes.remove(prefix) }
 
   /// EC2's error for a request that a subnet has no room for.
   package static func exhaustion(prefixes: Bool) -> (code: String, message: String) {

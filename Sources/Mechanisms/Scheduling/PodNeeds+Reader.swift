@@ -98,8 +98,8 @@ extension NodeUse {
   /// From the pods of a node; those that have ended take nothing.
   package init(pods: some Sequence<JSON>) {
     self.init()
-    for pod in pods where !["Succeeded", "Failed"].contains(pod["status"]["phase"].string) {
-      add(PodNeeds(pod: pod))
-    }
+    for pod in pods where !NodeUse.isOver(pod) { add(PodNeeds(pod: pod)) }
   }
+
+  static func isOver(_ pod: JSON) -> Bool { ["Succeeded", "Failed"].contains(pod["status"]["phase"].string) }
 }

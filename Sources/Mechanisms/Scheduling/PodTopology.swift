@@ -84,6 +84,11 @@ package enum PodTopology: Rule {
     package var placed: PlacedPod
     package var spread: [SpreadConstraint]
 
+    /// The rules about other pods can keep it from nodes.
+    package var wantsCompany: Bool {
+      !spread.isEmpty || !placed.affinity.isEmpty || !placed.antiAffinity.isEmpty
+    }
+
     package init(pod: JSON) {
       needs = PodNeeds(pod: pod)
       placed = PlacedPod(pod: pod)

@@ -57,7 +57,7 @@ extension Investigation {
     default: break
     }
     let found = await list(.daemonSets)
-    let here = found.items.filter { Placement.selects($0["spec"]["template"]["spec"], node) }
+    let here = found.items.filter { NodeFit.admits(template: $0["spec"]["template"], node: node) }
     return NodeWorld(
       compute: compute, cni: cni(of: here, gap: found.gap), proxy: proxy(of: here, gap: found.gap), os: os)
   }

@@ -22,9 +22,8 @@ struct PoolWorld {
       maxPods: maxPods)
     pool.supportsTrunk = trunk
     self.subnet = SubnetSpace(subnet)
-    let own = self.subnet.pick(1)!
-    self.subnet.take(own)
-    run(.start([.init(id: "eni-1", device: 0, isPrimary: true, address: own[0].description, createdAt: now)]))
+    let own = self.subnet.takeAny()!
+    run(.start([.init(id: "eni-1", device: 0, isPrimary: true, address: own.description, createdAt: now)]))
   }
 
   mutating func run(_ input: IPPool.Input) {
@@ -42,8 +41,7 @@ struct PoolWorld {
     case .createENI(let count, let prefixes):
       calls.append(effect)
       let before = subnet
-      guard let own = subnet.pick(1) else { return fail(prefixes) }
-      subnet.take(own)
+      guard let own = subnet.takeAny() else { return fail(prefixes) }
       guard let taken = take(count, prefixes) else {
         subnet = before
         return fail(prefixes)
@@ -52,10 +50,14 @@ struct PoolWorld {
       defer { nextENI += 1 }
       run(
         .created(
-          .init(id: "eni-\(nextENI)", device: device, address: own[0].description, createdAt: now, cidrs: taken)))
+          .init(id: "eni-\(nextENI)", device: device, address: own.description, createdAt: now, cidrs: taken)))
     case .unassign(_, let cidrs):
       calls.append(effect)
-      if pool.settings.prefixDelegation { subnet.release(cidrs) } else { subnet.release(cidrs.map(\.base)) }
+      if pool.settings.prefixDelegation {
+        for cidr in cidrs { subnet.release(cidr) }
+      } else {
+        for cidr in cidrs { subnet.release(cidr.base) }
+      }
     case .deleteENI: calls.append(effect)
     case .give(let pod, let address, _, _): given[pod] = address
     case .refuse(let pod, _): refused.append(pod)
@@ -64,15 +66,16 @@ struct PoolWorld {
     }
   }
 
+  /// All of them, or none.
   private mutating func take(_ count: Int, _ prefixes: Bool) -> [CIDR]? {
-    if prefixes {
-      guard let taken = subnet.pickPrefixes(count) else { return nil }
-      subnet.take(taken)
-      return taken
+    var space = subnet
+    var taken: [CIDR] = []
+    for _ in 0..<count {
+      guard let next = prefixes ? space.takePrefix() : space.takeAny().map({ CIDR($0, length: 32) }) else { return nil }
+      taken.append(next)
     }
-    guard let taken = subnet.pick(count) else { return nil }
-    subnet.take(taken)
-    return taken.map { CIDR($0, length: 32) }
+    subnet = space
+    return taken
   }
 
   private mutating func fail(_ prefixes: Bool) {

@@ -189,3 +189,33 @@ extension PodIdentityWebhook: Sampled {
       settings: .known(Settings(region: chance.pick(["", "us-east-1"]))))
   }
 }
+
+extension PodPlacement: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    func pod(_ chance: inout Chance) -> PodTopology.Pod {
+      let name: JSON = .string(chance.pick(["a", "b"]))
+      var pod: JSON = [
+        "metadata": ["namespace": "shop", "labels": ["app": name]],
+        "spec": [
+          "containers": [["name": "c", "resources": ["requests": ["cpu": .string("\(chance.below(5) * 400)m")]]]]
+        ],
+      ]
+      if chance.flip(3) {
+        pod["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] = [
+          ["topologyKey": "zone", "labelSelector": ["matchLabels": ["app": name]]]
+        ]
+      }
+      return PodTopology.Pod(pod: pod)
+    }
+    var nodes: [NodeOffer] = []
+    for index in 0..<3 {
+      nodes.append(
+        NodeOffer(
+          name: "n\(index)", labels: ["zone": chance.pick(["x", "y"])], isUnschedulable: chance.flip(3),
+          allocatable: ["cpu": 1500, "pods": 3000]))
+    }
+    var bound: [Bound] = []
+    for _ in 0..<chance.below(6) { bound.append(Bound(node: "n\(chance.below(3))", pod: pod(&chance))) }
+    return Facts(pod: .known(pod(&chance)), nodes: .known(nodes), bound: .known(bound))
+  }
+}

@@ -16,7 +16,7 @@ protocol Sampled: Rule {
     NodeRestriction.self, IAMPolicy.self, TrustPolicy.self, SubnetChoice.self, PoolTooLow.self, PoolTooHigh.self,
     PoolExtraENI.self, ENIRoom.self, PoolNextRequest.self, SubnetShortage.self, NodeFit.self, NodeReadiness.self,
     NodeLifecycle.self, JoinSequence.self, KubeletCSR.self,
-    PodTopology.self, WebIdentityToken.self, PodIdentityWebhook.self,
+    PodTopology.self, PodPlacement.self, WebIdentityToken.self, PodIdentityWebhook.self,
   ]
 
   @Test(arguments: rules.indices)

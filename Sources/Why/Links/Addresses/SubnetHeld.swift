@@ -44,7 +44,7 @@ enum SubnetHeld {
             : "the spares of all nodes (\(holders.spares)) would not be enough", evidence)
         : .refuted("the subnet is full of spares, not of pods", evidence)
     }
-    let usable = subnet["CidrBlock"].string.flatMap { CIDR($0) }.map { max($0.count - SubnetSpace.reserved, 0) }
+    let usable = subnet["CidrBlock"].string.flatMap { CIDR($0) }.map { SubnetSpace($0).usable }
     if wantsHoarding {
       let holdersWithSpares = holders.nodes.filter { $0.spares > 0 }
       let tops = holdersWithSpares.map { "\($0.name) \($0.spares)" }
@@ -116,7 +116,7 @@ enum SubnetHeld {
   ) async -> RootCause {
     let id = effect.entity.name
     let cidr = subnet["CidrBlock"].string ?? ""
-    let usable = CIDR(cidr).map { max($0.count - SubnetSpace.reserved, 0) }
+    let usable = CIDR(cidr).map { SubnetSpace($0).usable }
     let verify = "ekswhy node/\(pool.node)"
     var fixes: [Fix] = []
     if let block = await freeBlock(vpc: pool.vpc ?? "", subnets, world) {

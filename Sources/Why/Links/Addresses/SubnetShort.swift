@@ -30,20 +30,29 @@ struct SubnetShort: Link {
     case .yes(let ids): tried = ids
     }
     // A held interface grows in its own subnet; a new one may stand in any that is tried.
-    func shortage(_ request: PoolNextRequest.Request, in ids: [String]) -> Verdict<Int, Because> {
-      let subnets = all.filter { ids.contains($0.id) }.map { SubnetShortage.Subnet(id: $0.id, free: $0.free) }
+    func shortage(_ request: PoolNextRequest.Request, in ids: [String]) async -> Verdict<Int, Because> {
+      var subnets: [SubnetShortage.Subnet] = []
+      for item in found.items where ids.contains(item["SubnetId"].string ?? "") {
+        // Whole blocks are counted from every address of a subnet; single ones EC2 counts itself.
+        var interfaces = Fact<[JSON]>.unknown(SubnetShortage.blocksGap)
+        if request.prefixes, let id = item["SubnetId"].string {
+          let read = await world.aws(.describeNetworkInterfaces, filters: ["subnet-id": [id]])
+          interfaces = read.fact(Cite.aws(.describeNetworkInterfaces, "subnet-id=\(id)", at: read.at))
+        }
+        if let subnet = SubnetShortage.Subnet(describe: item, interfaces: interfaces) { subnets.append(subnet) }
+      }
       return SubnetShortage.decide(.init(request: .known(request), subnets: .known(subnets, .read(citation))))
     }
-    var verdict = shortage(request, in: request.kind == .assign ? [own] : tried)
+    var verdict = await shortage(request, in: request.kind == .assign ? [own] : tried)
     var asked = request
     if verdict.isYes, request.kind == .assign, pool.facts.hasRoom.isYes, let count = pool.facts.newENIRequest.value {
       asked = PoolNextRequest.Request(kind: .createENI, count: count, prefixes: request.prefixes)
-      verdict = shortage(asked, in: tried)
+      verdict = await shortage(asked, in: tried)
       if verdict.isYes { asked = request }
     }
     let free = all.first { $0.id == own }?.free ?? 0
     let size = found.items.first { $0["SubnetId"].string == own }?["CidrBlock"].string.flatMap { CIDR($0) }
-    let usable = size.map { max($0.count - SubnetSpace.reserved, 0) }
+    let usable = size.map { SubnetSpace($0).usable }
     let evidence = [
       Exhibit(
         Cite.aws(.describeSubnets, own, field: "AvailableIpAddressCount", value: String(free), at: found.at),
