@@ -76,10 +76,12 @@ extension Why {
 extension Catalogue {
   /// Every link there is, in the order in which they are tried.
   package static let all = Catalogue([
-    KubeletSilent(), InstanceNotRunning(), NodeLockedOut(), RoleNotMapped(), RoleIsMapped(), NodeIsReady(),
+    KubeletSilent(), InstanceNotRunning(), JoinStepFails(), NodeLockedOut(), RoleNotMapped(), RoleIsMapped(),
+    NodeIsReady(),
     CNINotInitialized(), CNIAgentNotReady(), OtherCNINotReady(), CNIAbsent(), CNIAgentIsReady(),
     CNICallsDenied(), CNIPolicyMissing(), CNICallsAreAllowed(),
-    NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), SubnetShort(), ENILimitReached(), SparesHoard(),
+    NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), EC2Throttles(), SubnetShort(), ENILimitReached(),
+    SparesHoard(),
     SubnetFull(), WarmENIHoarding(),
     PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),
     ContainerCrashes(), Unschedulable(), NoNodeFits(), NodegroupIssue(), NodegroupLacksNodes(), NodegroupCannotLaunch(),

@@ -23,6 +23,8 @@ package struct BundleSource: EvidenceSource {
   package private(set) var manifest: JSON = .null
   private var time: (time: Timestamp, basis: String)
   package let path: String
+  /// What its folder `nodes` holds.
+  package private(set) var nodeLogs: NodeLogs?
 
   /// Reads a folder or an archive. `region` chooses among `<account>/<region>/` folders.
   package init(path: String, region: String? = nil) throws {
@@ -50,6 +52,7 @@ package struct BundleSource: EvidenceSource {
   }
 
   private mutating func load(folder: String, region: String?) throws {
+    if FileManager.default.fileExists(atPath: "\(folder)/nodes") { nodeLogs = try NodeLogs(folder: "\(folder)/nodes") }
     var names: [String] = []
     if let walker = FileManager.default.enumerator(atPath: folder) {
       for case let name as String in walker where name.hasSuffix(".json") { names.append(name) }

@@ -76,6 +76,9 @@ extension AWSCall {
       "instance-id": ["InstanceId"], "tag-key": ["Tags"], "instance-state-name": ["State", "Name"],
     ], idLists: ["InstanceIds": ["InstanceId"]],
     notFound: ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"])
+  package static let describeInstanceAttribute = AWSCall(
+    "ec2", "DescribeInstanceAttribute", items: [],
+    notFound: ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"])
   package static let describeNetworkInterfaces = AWSCall(
     "ec2", "DescribeNetworkInterfaces", items: ["NetworkInterfaces", "*"],
     filters: [
@@ -115,7 +118,8 @@ extension AWSCall {
   package static let all: [AWSCall] = [
     .getCallerIdentity, .describeCluster, .listClusters, .listNodegroups, .describeNodegroup, .listAddons,
     .describeAddon, .listAccessEntries, .describeAccessEntry, .listPodIdentityAssociations,
-    .describePodIdentityAssociation, .describeInstances, .describeNetworkInterfaces, .describeSubnets, .describeVpcs,
+    .describePodIdentityAssociation, .describeInstances, .describeInstanceAttribute, .describeNetworkInterfaces,
+    .describeSubnets, .describeVpcs,
     .describeInstanceTypes, .getInstanceProfile, .getRole, .listAttachedRolePolicies, .listRolePolicies,
     .getRolePolicy, .getPolicy, .getPolicyVersion, .describeAutoScalingGroups, .describeScalingActivities,
   ]

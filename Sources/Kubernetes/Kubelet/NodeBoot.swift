@@ -49,19 +49,23 @@ package struct NodeBoot: Component {
 
   // MARK: - nodeadm
 
-  private func config(_ context: Context) -> NodeConfig? {
-    UserData.nodeConfig(context.world.ports.instanceMetadata(instanceID, "user-data") ?? "")
+  private func userData(_ context: Context) -> String {
+    context.world.ports.instanceMetadata(instanceID, "user-data") ?? ""
+  }
+
+  /// The steps of joining, as far as the machine knows them by itself.
+  private func steps(_ context: Context) -> JoinSequence.Facts {
+    var facts = JoinSequence.Facts.unknown(Gap(read: "node", why: "it has not come so far"))
+    facts.read(userData: userData(context))
+    return facts
   }
 
   private mutating func readUserData(_ context: Context) {
-    guard let config = config(context) else {
-      fail(NodeConfig.missing, context)
-      return
-    }
-    clusterName = config.clusterName
+    let facts = steps(context)
+    clusterName = facts.tokenCluster.value ?? ""
     for line in Bootstrap.milestones.prefix(2) { log(line, context) }
-    if let fault = config.fault {
-      fail(fault, context)
+    if JoinSequence.failing(JoinSequence.decide(facts))?.step == .bootstrap {
+      fail(facts.bootstrapFault.value.flatMap { $0 } ?? "", context)
       return
     }
     for line in Bootstrap.milestones.dropFirst(2).prefix(3) { log(line, context) }
@@ -109,7 +113,7 @@ package struct NodeBoot: Component {
   // MARK: - kubelet
 
   private mutating func start(_ json: JSON, name: String, _ context: Context) {
-    guard let config = config(context) else { return }
+    guard let config = NodeConfig(userData: userData(context)) else { return }
     phase = .running
     let facts = context.world.nodes.cluster(config.apiServerEndpoint)
     let instance = Bootstrap.Instance(
@@ -127,11 +131,22 @@ package struct NodeBoot: Component {
       maxPods: Bootstrap.maxPods(instance, config), clusterDNS: Bootstrap.clusterDNS(serviceCIDR: config.cidr),
       labels: Bootstrap.nodeLabels(flags).map { MachineIdentity.Label(key: $0.0, value: $0.1) },
       taints: Bootstrap.registerTaints(flags, config).map(\.json))
+    var join = steps(context)
+    join.resolvesEndpoint = .known(facts != nil)
+    if let facts {
+      join.read(config, endpoint: config.apiServerEndpoint, certificateAuthority: facts.certificateAuthority)
+    }
     var reach = Kubelet.Reach.yes
-    if facts == nil {
-      reach = .noHost(Self.host(config.apiServerEndpoint))
-    } else if config.certificateAuthority != facts?.certificateAuthority {
-      reach = .wrongAuthority(config.apiServerEndpoint)
+    switch JoinSequence.failing(JoinSequence.decide(join))?.step {
+    case .kubelet:
+      phase = .failed
+      let error = join.kubeletFault.value.flatMap { $0 } ?? ""
+      Journal(stream: identity.log("kubelet"), pid: Kubelet.pid).write(
+        "E", "run.go:72", "\"command failed\" err=\(GoText.quote(error))", context)
+      return
+    case .resolve: reach = .noHost(Self.host(config.apiServerEndpoint))
+    case .certificate: reach = .wrongAuthority(config.apiServerEndpoint)
+    default: break
     }
     context.spawn(Kubelet.id(instanceID), Kubelet(identity, reach: reach))
     context.spawn(LeaseKeeper.id(instanceID), LeaseKeeper(identity))

@@ -17,6 +17,11 @@ package enum VPCCNICalls {
 
   package static let all = atStart + atWork
 
+  /// Whether a line of ipamd's log tells that EC2 asked it to slow down.
+  package static func isThrottled(_ line: String) -> Bool {
+    ["RequestLimitExceeded", "Throttling"].contains { line.contains($0) }
+  }
+
   /// A resource of the kind that the call is authorised on.
   package static func resource(of action: String, region: String, account: String) -> String {
     action.hasPrefix("ec2:Describe") ? "*" : "arn:aws:ec2:\(region):\(account):network-interface/eni-0"

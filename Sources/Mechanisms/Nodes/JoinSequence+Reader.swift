@@ -34,9 +34,11 @@ extension JoinSequence.Facts {
   }
 
   /// What lines of a node's own logs, or of the cluster's authenticator, say: the last that shows a step
-  /// failing. Log lines prove failures only; that none is there proves nothing.
+  /// failing, after the node's last registration. Log lines prove failures only; that none is there proves nothing.
   package mutating func read(log lines: some Sequence<String>, source: (_ line: String) -> Source = { _ in .world }) {
-    for line in lines {
+    var since: [String] = []
+    for line in lines { if JoinSymptoms.isRegistration(line) { since = [] } else { since.append(line) } }
+    for line in since {
       guard let step = JoinSymptoms.step(of: line) else { continue }
       let from = source(line)
       switch step {
@@ -55,18 +57,28 @@ extension JoinSequence.Facts {
     }
   }
 
-  /// What an instance's user data says: its cluster, and whether nodeadm can use it. The documents are parsed
-  /// already, in their order.
-  package mutating func read(userData documents: [JSON], source: Source = .world) {
-    guard documents.contains(where: { $0["kind"].string == "NodeConfig" }) else {
+  /// What an AL2023 instance's user data says: its cluster, and whether nodeadm and the kubelet can use it.
+  package mutating func read(userData text: String, source: Source = .world) {
+    guard let config = NodeConfig(userData: text) else {
       bootstrapFault = .known(NodeConfig.missing, source)
       return
     }
-    let config = NodeConfig(documents: documents)
     if let fault = config.fault { bootstrapFault = .known(fault, source) }
     tokenCluster = .known(config.clusterName, source)
     let labels = Bootstrap.nodeLabels(config.kubeletFlags).map(\.0)
     if let fault = NodeLabels.kubeletError(labels) { kubeletFault = .known(fault, source) }
+  }
+
+  /// Whether what the node was given is of the cluster with that endpoint and CA. Another endpoint may be
+  /// anybody's; that it isn't this cluster's is enough.
+  package mutating func read(
+    _ config: NodeConfig, endpoint: String, certificateAuthority: String, source: Source = .world
+  ) {
+    guard config.apiServerEndpoint == endpoint else {
+      reachesEndpoint = .known(false, source)
+      return
+    }
+    trustsEndpoint = .known(config.certificateAuthority == certificateAuthority, source)
   }
 
   /// What DescribeInstances says of the machine: with no profile it has no credentials.

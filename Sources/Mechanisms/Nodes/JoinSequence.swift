@@ -123,6 +123,12 @@ package enum JoinSequence: Rule {
     return gaps.isEmpty ? .yes([Because("nodes/join/ready", "every step of joining has been taken")]) : .open(gaps)
   }
 
+  /// The first step that fails, as far as is known.
+  package static func failing(_ verdict: Verdict<Void, Because>) -> (step: Step, because: Because)? {
+    guard verdict.isNo, let because = verdict.reasons.last else { return nil }
+    return because.details["step"].string.flatMap { Step(rawValue: $0) }.map { ($0, because) }
+  }
+
   /// Whether one step is taken.
   package static func truth(_ step: Step, _ facts: Facts) -> Truth {
     switch step {

@@ -40,6 +40,11 @@ package enum JoinSymptoms {
     all.first { line.contains($0.text) }?.step
   }
 
+  /// A kubelet that says this has gone every step up to there.
+  package static func isRegistration(_ line: some StringProtocol) -> Bool {
+    line.contains("Successfully registered node") || line.contains("Node was previously registered")
+  }
+
   // MARK: What the kubelet logs
 
   package static func registering(_ node: String) -> String { "\"Attempting to register node\" node=\"\(node)\"" }

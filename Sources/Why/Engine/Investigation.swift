@@ -7,8 +7,11 @@ package struct Investigation: Sendable {
   package let reader: EvidenceReader
   package let target: Target
   package let now: Timestamp
+  /// Logs of nodes, where there are any.
+  package let nodeLogs: NodeLogs?
 
-  package init(_ reader: EvidenceReader, target: Target, now: Timestamp) {
+  package init(_ reader: EvidenceReader, target: Target, now: Timestamp, nodeLogs: NodeLogs? = nil) {
+    self.nodeLogs = nodeLogs
     self.reader = reader
     self.target = target
     self.now = now

@@ -24,6 +24,8 @@ struct EvidenceOptions: ParsableArguments {
   var requestTimeout: Int = 10
   @Option(name: .customLong("from"), help: "A bundle, folder or .tar.gz, to read instead of the live APIs.")
   var from: String?
+  @Option(name: .customLong("node-logs"), help: "A folder of node logs, such as a log collector's archives.")
+  var nodeLogs: String?
   @Option(name: .customLong("max-reads"), help: "The most reads of each kind; 60 Kubernetes and 40 AWS unless given.")
   var maxReads: Int?
 
@@ -49,6 +51,7 @@ struct EvidenceOptions: ParsableArguments {
 
   /// The evidence that these options name.
   func session() async throws -> Session {
+    let logs = try nodeLogs.map { try NodeLogs(folder: $0) }
     if let from {
       let bundle = try BundleSource(path: from, region: region)
       let (identity, mismatch) = await bundle.identity(cluster: cluster)
@@ -60,7 +63,7 @@ struct EvidenceOptions: ParsableArguments {
       }
       return Session(
         reader: EvidenceReader(source, budget: budget), identity: identity, namespace: nil,
-        kubernetes: bundle.manifest["kubernetes"].stringMap)
+        kubernetes: bundle.manifest["kubernetes"].stringMap, nodeLogs: logs ?? bundle.nodeLogs)
     }
     var options = LiveSession.Options()
     options.kubeconfig = kubeconfig
@@ -74,7 +77,7 @@ struct EvidenceOptions: ParsableArguments {
     let live = try await LiveSession(options)
     return Session(
       reader: EvidenceReader(live.source, budget: budget), identity: live.identity, namespace: live.namespace,
-      kubernetes: live.kubernetes)
+      kubernetes: live.kubernetes, nodeLogs: logs)
   }
 }
 
@@ -86,6 +89,7 @@ struct Session {
   var namespace: String?
   /// Endpoint and CA of the Kubernetes side.
   var kubernetes: [String: String] = [:]
+  var nodeLogs: NodeLogs?
 
   var target: Target {
     Target(
@@ -94,6 +98,6 @@ struct Session {
   }
 
   func investigation() async -> Investigation {
-    Investigation(reader, target: target, now: await reader.now())
+    Investigation(reader, target: target, now: await reader.now(), nodeLogs: nodeLogs)
   }
 }

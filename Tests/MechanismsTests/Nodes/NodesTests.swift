@@ -157,7 +157,7 @@ import Wire
     facts = .unknown(.hidden)
     facts.read(log: ["all is well"])
     #expect(!JoinSequence.decide(facts).gaps.isEmpty, "no line proves nothing")
-    facts.read(userData: [])
+    facts.read(userData: "#!/bin/sh")
     #expect(JoinSequence.decide(facts).reasons.last?.text == "nodeadm gave up: \(NodeConfig.missing)")
     facts = .unknown(.hidden)
     facts.read(instance: ["InstanceId": "i-1"])

@@ -100,7 +100,7 @@ struct AddressesCoolDown: Link {
         read: "node:ipamd http://127.0.0.1:61679/v1/enis",
         why:
           "which addresses cool down for \(pool.facts.settings.value?.cooldown ?? 30)s after a pod is in no public API",
-        how: "--node-logs DIR with the node's archive, or ask again in a minute")
+        how: "ask again in a minute")
     ])
   }
 }

@@ -12,8 +12,10 @@ struct NodeLockedOut: Link {
     let (node, id) = await world.nodeAndInstance(of: effect)
     guard let id else { return .silent }
     let mapping = await world.mapping(ofNode: node, instance: id)
-    // Who isn't there asks for nothing; another link says so.
-    if mapping.role.instance.value == .some(nil) { return .silent }
+    // Who isn't there asks for nothing, and who has no role has nothing to sign with; other links say so.
+    if let instance = mapping.role.instance.value, instance?["IamInstanceProfile"]["Arn"].string == nil {
+      return .silent
+    }
     switch mapping.verdict.outcome {
     case .open(let gaps): return .open(gaps)
     case .yes(let identity):

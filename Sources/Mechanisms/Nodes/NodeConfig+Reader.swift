@@ -1,20 +1,21 @@
-import Mechanisms
-import Wire
+package import Wire
 
-/// User data as nodeadm reads it: NodeConfig documents, plain or as parts of a MIME message, later ones
-/// over earlier ones.
-enum UserData {
-  /// Nil without any.
-  static func nodeConfig(_ text: String) -> NodeConfig? {
-    let documents = parts(text).compactMap { try? YAML.parse($0) }.filter { $0["kind"].string == "NodeConfig" }
-    return documents.isEmpty ? nil : NodeConfig(documents: documents)
+extension NodeConfig {
+  /// The NodeConfig documents of user data: the whole, or parts of a MIME message, in their order.
+  package static func documents(userData text: String) -> [JSON] {
+    parts(text).compactMap { try? YAML.parse($0) }.filter { $0["kind"].string == "NodeConfig" }
+  }
+
+  /// From user data as nodeadm reads it, later documents over earlier ones; nil without any.
+  package init?(userData text: String) {
+    let documents = NodeConfig.documents(userData: text)
+    guard !documents.isEmpty else { return nil }
+    self.init(documents: documents)
   }
 
   /// Bodies of the parts that may be NodeConfigs.
   private static func parts(_ text: String) -> [String] {
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-      line.hasSuffix("\r") ? String(line.dropLast()) : String(line)
-    }
+    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
     guard let header = lines.first(where: { $0.lowercased().contains("boundary=") }) else { return [text] }
     let tail = header[header.firstRange(of: "oundary=")!.upperBound...]
     let boundary = "--" + tail.filter { $0 != "\"" && $0 != ";" && $0 != " " }
