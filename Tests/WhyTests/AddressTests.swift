@@ -91,6 +91,23 @@ import Wire
     #expect(answer.chain.contains { $0.code == "addresses/pod-has-address" })
   }
 
+  /// Two reads that contradict each other, read again, prove nothing.
+  @Test func readsThatContradictEachOtherAreAGap() async throws {
+    var f = Fixture.hoarding()
+    f.edit("kubernetes/pods", named: "app-1-0-0") { $0["status"]["podIP"] = "10.0.99.99" }
+    let answer = try await f.ask("pod", "checkout-x2k4p", namespace: "shop")
+    #expect(answer.status == .unproven)
+    #expect(answer.gaps.contains { $0.gap.why.contains("10.0.99.99 of pod app-1-0-0 is on none of its interfaces") })
+    // A pod with an interface of its own has its address there.
+    f.edit("kubernetes/pods", named: "app-1-0-0") {
+      $0["metadata"]["annotations"] = ["vpc.amazonaws.com/pod-eni": "[]"]
+    }
+    #expect(
+      try await f.ask("pod", "checkout-x2k4p", namespace: "shop").gaps.allSatisfy {
+        !$0.gap.why.contains("contradicts")
+      })
+  }
+
   @Test func aHealthyPodOfAutoModeAndCiliumIsNotTheVPCCNIs() async throws {
     for f in [Fixture.autoMode(), Fixture.cilium()] {
       let answer = try await f.ask("pod", "web-1")

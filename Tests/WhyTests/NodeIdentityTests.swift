@@ -82,6 +82,43 @@ import Wire
     #expect(answer.roots.map(\.cause.code) == ["identity/role-not-mapped"])
   }
 
+  /// A Windows node's role wants an entry of its own type, and a group more in aws-auth.
+  @Test func windowsNodesAreMappedAsSuch() async throws {
+    var f = Fixture.healthy(mode: "API_AND_CONFIG_MAP")
+    f.silence(1)
+    f.removeAccessEntry()
+    f.edit("aws/ec2/describe-instances") { answer in
+      answer["Reservations"] = .array(
+        answer["Reservations"].items.map { reservation in
+          var reservation = reservation
+          var instance = reservation["Instances"][0]
+          instance["Platform"] = "windows"
+          reservation["Instances"] = [instance]
+          return reservation
+        })
+    }
+    let fixes = try await f.ask("node", Fixture.nodeName(1)).roots.first?.cause.fixes.compactMap(\.command) ?? []
+    #expect(fixes.count == 2)
+    #expect(fixes.first?.contains("--type EC2_WINDOWS") == true)
+    #expect(fixes.last?.contains("eks:kube-proxy-windows") == true)
+  }
+
+  @Test(arguments: [
+    (["aws:cloudformation:stack-name": "net"] as JSON, "cloudformation", "CloudFormation stack net"),
+    (["ManagedBy": "Terraform"] as JSON, "terraform", "its Terraform configuration"),
+    (["terraform": "true"] as JSON, "terraform", "its Terraform configuration"),
+  ])
+  func theFixIsForWhoWroteTheClusterDown(tags: JSON, owner: String, place: String) async throws {
+    var f = Fixture.healthy()
+    f.silence(1)
+    f.removeAccessEntry()
+    f.edit("aws/eks/describe-cluster--name=demo") { $0["cluster"]["tags"] = tags }
+    let fix = try await f.ask("node", Fixture.nodeName(1)).roots.first?.cause.fixes.first
+    #expect(fix?.owner == owner)
+    #expect(fix?.command == nil)
+    #expect(fix?.statement.contains(place) == true)
+  }
+
   @Test func aHealthyNodeIsExplainedToo() async throws {
     let answer = try await Fixture.healthy().ask("node", Fixture.nodeName(1))
     #expect(answer.status == .healthy)

@@ -22,6 +22,27 @@ package struct ClusterIdentity: Sendable, Equatable {
   }
 }
 
+extension ClusterIdentity {
+  /// How a described cluster is another than the one that Kubernetes evidence is of.
+  enum Mismatch: Equatable {
+    /// The described cluster's.
+    case endpoint(String)
+    case authority
+  }
+
+  /// One world per answer: a cluster of DescribeCluster counts only with the endpoint and CA of the Kubernetes side,
+  /// as far as both are known.
+  static func mismatch(endpoint: String?, certificateAuthority: String?, described: JSON) -> Mismatch? {
+    if let endpoint, let theirs = described["endpoint"].string, endpoint != theirs { return .endpoint(theirs) }
+    if let certificateAuthority, let theirs = described["certificateAuthority"]["data"].string,
+      certificateAuthority != theirs
+    {
+      return .authority
+    }
+    return nil
+  }
+}
+
 extension BundleSource {
   /// The cluster of the bundle: the one asked for, that of `bundle.json`, or the only one described.
   ///
@@ -47,23 +68,21 @@ extension BundleSource {
       }
     }
     let ours = manifest["kubernetes"]
-    if let described {
-      let theirs = described["endpoint"].string
-      if let endpoint = ours["endpoint"].string, let theirs, endpoint != theirs {
-        return (
-          identity,
-          "the Kubernetes evidence is of \(endpoint), and cluster \(name) of the AWS evidence has endpoint \(theirs)"
-        )
-      }
-      if let ca = ours["certificateAuthority"].string, let theirs = described["certificateAuthority"]["data"].string,
-        ca != theirs
-      {
-        return (
-          identity, "the Kubernetes evidence is of another cluster than \(name) of the AWS evidence: their CAs differ"
-        )
-      }
+    let mismatch = ClusterIdentity.mismatch(
+      endpoint: ours["endpoint"].string, certificateAuthority: ours["certificateAuthority"].string,
+      described: described ?? .null)
+    switch mismatch {
+    case nil: return (identity, nil)
+    case .endpoint(let theirs):
+      return (
+        identity,
+        "the Kubernetes evidence is of \(ours["endpoint"].string ?? ""), and cluster \(name) of the AWS evidence has endpoint \(theirs)"
+      )
+    case .authority:
+      return (
+        identity, "the Kubernetes evidence is of another cluster than \(name) of the AWS evidence: their CAs differ"
+      )
     }
-    return (identity, nil)
   }
 
   /// The name in a lone `aws/eks/describe-cluster.json`.

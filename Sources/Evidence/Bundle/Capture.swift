@@ -269,7 +269,7 @@ extension AWSCall {
       FieldAllowList([
         "InstanceId", "InstanceType", "State", "StateReason", "StateTransitionReason", "PrivateDnsName",
         "PrivateIpAddress", "SubnetId", "VpcId", "LaunchTime", "IamInstanceProfile", "Tags", "Placement",
-        "SecurityGroups", "ImageId", "NetworkInterfaces.*.NetworkInterfaceId", "MetadataOptions",
+        "SecurityGroups", "ImageId", "Platform", "NetworkInterfaces.*.NetworkInterfaceId", "MetadataOptions",
       ])
     case "DescribeNetworkInterfaces":
       FieldAllowList([

@@ -87,6 +87,7 @@ extension KubernetesResource {
     case "pods":
       own =
         KubernetesResource.podSpec("spec") + [
+          "metadata.annotations[vpc.amazonaws.com/pod-eni]",
           "status.phase", "status.reason", "status.message", "status.conditions", "status.podIP", "status.podIPs",
           "status.hostIP", "status.startTime", "status.containerStatuses", "status.initContainerStatuses",
           "status.qosClass",

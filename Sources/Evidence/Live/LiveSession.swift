@@ -12,6 +12,8 @@ package struct LiveSession: Sendable {
     package var roleARN: String?
     package var impersonate: String?
     package var timeoutSeconds = 10
+    /// Told of each read before it is sent.
+    package var announce: @Sendable (Read) -> Void = { _ in }
     package var environment = ProcessInfo.processInfo.environment
 
     package init() {}
@@ -22,6 +24,8 @@ package struct LiveSession: Sendable {
   package var namespace: String?
   /// Endpoint and CA of the context.
   package var kubernetes: [String: String]
+  /// What was read on the way.
+  package private(set) var known: [(Read, Reading)] = []
 
   /// Finds context, region and credentials, and compares DescribeCluster's endpoint and CA with the context's.
   ///
@@ -75,8 +79,12 @@ package struct LiveSession: Sendable {
       return
     }
     let live = LiveAWS(aws)
-    async let caller = live.read(.aws(AWSRead(.getCallerIdentity)))
-    let (name, refusal) = await LiveSession.verify(live, context: context, cluster: cluster)
+    let who = Read.aws(AWSRead(.getCallerIdentity))
+    options.announce(who)
+    async let caller = live.read(who)
+    let verified = await LiveSession.verify(live, context: context, cluster: cluster, announce: options.announce)
+    let (name, refusal) = (verified.name, verified.refusal)
+    known = [(who, await caller)] + verified.known
     identity.cluster = name ?? cluster
     if let answer = await caller.items.first {
       identity.caller = answer["Arn"].string
@@ -92,31 +100,40 @@ package struct LiveSession: Sendable {
   }
 
   /// One world per answer: the cluster must have this context's endpoint and CA.
-  private static func verify(_ live: LiveAWS, context: KubeContext, cluster: String?) async -> (
-    name: String?, refusal: RefusedAWS?
-  ) {
+  private static func verify(
+    _ live: LiveAWS, context: KubeContext, cluster: String?, announce: @Sendable (Read) -> Void
+  ) async -> (name: String?, refusal: RefusedAWS?, known: [(Read, Reading)]) {
+    var known: [(Read, Reading)] = []
+    func ask(_ call: AWSRead) async -> Reading {
+      announce(.aws(call))
+      let reading = await live.read(.aws(call))
+      known.append((.aws(call), reading))
+      return reading
+    }
     var names: [String] = cluster.map { [$0] } ?? []
     if names.isEmpty {
-      let listed = await live.read(.aws(AWSRead(.listClusters)))
+      let listed = await ask(AWSRead(.listClusters))
       guard listed.isComplete else {
         return (
           nil,
           RefusedAWS(
             why: "which EKS cluster \(context.server) is can't be told: \(listed.shortfall ?? "")",
-            how: "name it with --cluster")
+            how: "name it with --cluster"),
+          known
         )
       }
       names = Array(listed.items.compactMap(\.string).prefix(10))
     }
     for name in names {
-      let described = await live.read(.aws(AWSRead(.describeCluster, ["name": name])))
+      let described = await ask(AWSRead(.describeCluster, ["name": name]))
       if let why = described.shortfall {
         if cluster == nil { continue }
         return (
           name,
           RefusedAWS(
             why: "eks:DescribeCluster \(name) could not show that it is the cluster of context \(context.name): \(why)",
-            how: "allow eks:DescribeCluster, or check --region, --profile and --cluster")
+            how: "allow eks:DescribeCluster, or check --region, --profile and --cluster"),
+          known
         )
       }
       guard let item = described.items.first else {
@@ -125,30 +142,33 @@ package struct LiveSession: Sendable {
           name,
           RefusedAWS(
             why: "these AWS credentials know no cluster \(name); context \(context.name) is at \(context.server)",
-            how: "use the credentials and region of the context's own account")
+            how: "use the credentials and region of the context's own account"),
+          known
         )
       }
-      let endpoint = item["endpoint"].string ?? ""
-      let authority = item["certificateAuthority"]["data"].string ?? ""
-      let sameEndpoint = endpoint == context.server
-      let sameAuthority = context.certificateAuthorityData.map { $0 == authority } ?? true
-      if sameEndpoint, sameAuthority { return (name, nil) }
+      let mismatch = ClusterIdentity.mismatch(
+        endpoint: context.server, certificateAuthority: context.certificateAuthorityData, described: item)
+      guard let mismatch else { return (name, nil, known) }
       if cluster == nil { continue }
       let what =
-        sameEndpoint
-        ? "their CAs differ" : "its endpoint is \(endpoint), the context's is \(context.server)"
+        switch mismatch {
+        case .endpoint(let theirs): "its endpoint is \(theirs), the context's is \(context.server)"
+        case .authority: "their CAs differ"
+        }
       return (
         name,
         RefusedAWS(
           why: "cluster \(name) of these AWS credentials is not the cluster of context \(context.name): \(what)",
-          how: "use the credentials and region of the context's own account")
+          how: "use the credentials and region of the context's own account"),
+        known
       )
     }
     return (
       nil,
       RefusedAWS(
         why: "no EKS cluster of these AWS credentials has the endpoint \(context.server) of context \(context.name)",
-        how: "name it with --cluster, and check --region and --profile")
+        how: "name it with --cluster, and check --region and --profile"),
+      known
     )
   }
 }

@@ -22,17 +22,29 @@ package actor EvidenceReader {
   package nonisolated let source: any EvidenceSource
   package nonisolated let budget: Budget
   package private(set) var counts = Counts()
-  /// The reads sent to the source, in order.
-  package private(set) var sent: [Read] = []
   private var answers: [Read: Reading] = [:]
   /// Reads with an answer, in order of arrival; the search for a wider one must not depend on hashing.
   private var order: [Read] = []
+  private var again: Set<Read> = []
   private var underway: [Read: Task<Reading, Never>] = [:]
   private var time: (time: Timestamp, basis: String)?
 
-  package init(_ source: any EvidenceSource, budget: Budget = Budget()) {
+  /// Told of each read before it is sent.
+  private let announce: @Sendable (Read) -> Void
+
+  /// `known` are answers that the source has given already.
+  package init(
+    _ source: any EvidenceSource, budget: Budget = Budget(), known: [(Read, Reading)] = [],
+    announce: @escaping @Sendable (Read) -> Void = { _ in }
+  ) {
     self.source = source
     self.budget = budget
+    self.announce = announce
+    for (read, reading) in known where answers[read] == nil {
+      answers[read] = reading
+      order.append(read)
+      if read.isAWS { counts.aws += 1 } else { counts.kubernetes += 1 }
+    }
   }
 
   package func read(_ read: Read) async -> Reading {
@@ -63,8 +75,15 @@ package actor EvidenceReader {
     return reading
   }
 
-  /// Forgets an answer, so that two readings which contradict each other can be read once more.
-  package func forget(_ read: Read) { answers[read] = nil }
+  /// Forgets what these reads, which contradict each other, were answered from, so that they are sent once more;
+  /// only once in the life of an answer.
+  package func readAgain(_ reads: [Read]) {
+    guard !again.isSuperset(of: reads) else { return }
+    again.formUnion(reads)
+    let stale = order.filter { known in reads.contains { $0.isWithin(known) } }
+    for read in stale { answers[read] = nil }
+    order.removeAll { stale.contains($0) }
+  }
 
   /// The present of this evidence, and what it was taken from.
   package func clock() async -> (time: Timestamp, basis: String) {
@@ -84,7 +103,7 @@ package actor EvidenceReader {
       guard counts.kubernetes < budget.kubernetes else { return false }
       counts.kubernetes += 1
     }
-    sent.append(read)
+    announce(read)
     return true
   }
 }

@@ -1,3 +1,4 @@
+package import Evidence
 package import Mechanisms
 package import Wire
 
@@ -52,28 +53,9 @@ package struct Answer: Sendable {
 }
 
 /// Which cluster was asked, as whom.
-package struct Target: Sendable {
-  package var cluster: String?
-  package var account: String?
-  package var region: String?
-  package var context: String?
-  package var caller: String?
-  /// Options that commands of a fix must carry.
-  package var profile: String?
-  package var endpointURL: String?
+package typealias Target = ClusterIdentity
 
-  package init(
-    cluster: String? = nil, account: String? = nil, region: String? = nil, context: String? = nil,
-    caller: String? = nil, profile: String? = nil
-  ) {
-    self.cluster = cluster
-    self.account = account
-    self.region = region
-    self.context = context
-    self.caller = caller
-    self.profile = profile
-  }
-
+extension ClusterIdentity {
   /// `kubectl --context demo`
   package var kubectl: String { context.map { "kubectl --context \(Shell.quote($0))" } ?? "kubectl" }
 

@@ -26,6 +26,30 @@ struct NodePool: Sendable {
       && !["Succeeded", "Failed"].contains(pod["status"]["phase"].string)
   }
 
+  /// A pod whose address none of the interfaces has, where both were read whole. A pod with an interface of its
+  /// own (security groups for pods) has its address there.
+  var stranger: String? {
+    guard interfaces.gap == nil, pods.gap == nil else { return nil }
+    let pod = holders.first { pod in
+      guard pod["metadata"]["annotations"]["vpc.amazonaws.com/pod-eni"].isNull,
+        let text = pod["status"]["podIP"].string,
+        let address = IPv4Address(text)
+      else { return false }
+      return holder(of: address) == nil
+    }
+    return pod.map { "\($0["status"]["podIP"].string ?? "") of pod \($0["metadata"]["name"].string ?? "")" }
+  }
+
+  /// The interface that has an address, by itself or in a prefix.
+  func holder(of address: IPv4Address) -> JSON? {
+    interfaces.items.first { eni in
+      eni["PrivateIpAddresses"].items.contains { $0["PrivateIpAddress"].string == address.description }
+        || eni["Ipv4Prefixes"].items.contains {
+          $0["Ipv4Prefix"].string.flatMap { CIDR($0) }?.contains(address) ?? false
+        }
+    }
+  }
+
   /// `ec2 DescribeNetworkInterfaces eni-1, eni-2`, `k8s 18 pods of the node`.
   func exhibits(now: Timestamp) -> [Exhibit] {
     let ids = interfaces.items.compactMap { $0["NetworkInterfaceId"].string }
@@ -71,8 +95,23 @@ extension Investigation {
     return .unknown(found.gap ?? Gap(read: "ec2:DescribeInstanceTypes \(type)", why: "there is no such type"))
   }
 
-  /// The pool of a node; nil when the node can't be read.
+  /// The pool of a node; nil when the node can't be read. Where pods hold addresses that no interface has, both
+  /// are read again; what still contradicts then is a gap.
   func pool(of name: String) async -> NodePool? {
+    guard let pool = await readPool(of: name), pool.stranger != nil else { return await readPool(of: name) }
+    await reader.readAgain([
+      .aws(AWSRead(.describeNetworkInterfaces, filters: ["attachment.instance-id": [pool.instanceID]])),
+      .kubernetes(KubernetesRead(.pods, fields: ["spec.nodeName": name])),
+    ])
+    guard let stranger = await readPool(of: name)?.stranger else { return await readPool(of: name) }
+    let doubt = Gap(
+      read: "ec2:DescribeNetworkInterfaces \(pool.instanceID)",
+      why: "read twice, it contradicts the pods of the node: \(stranger) is on none of its interfaces",
+      how: "ask again in a minute")
+    return await readPool(of: name, doubt: doubt)
+  }
+
+  private func readPool(of name: String, doubt: Gap? = nil) async -> NodePool? {
     let nodeRead = await node(name)
     guard let node = nodeRead.first else { return nil }
     let state = NodeState(node)
@@ -82,7 +121,8 @@ extension Investigation {
     async let interfacesRead = aws(.describeNetworkInterfaces, filters: ["attachment.instance-id": [id]])
     async let podsRead = pods(on: name)
     let awsNode = await awsNode()
-    let (limits, interfaces, pods) = await (limitsRead, interfacesRead, podsRead)
+    var (limits, interfaces, pods) = await (limitsRead, interfacesRead, podsRead)
+    if let doubt { interfaces.gap = doubt }
     let interfacesFact = interfaces.fact(Cite.aws(.describeNetworkInterfaces, id, at: interfaces.at))
     let podsFact = pods.fact(Citation(source: "kubernetes", locator: "pods of \(name)", at: pods.at))
     let facts = PoolFacts.read(

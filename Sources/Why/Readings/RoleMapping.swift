@@ -10,8 +10,10 @@ struct RoleMapping: Sendable {
   /// nil when there is no such ConfigMap.
   var configMap: Fact<JSON?>
   var entryARNs: [String]
+  var clusterTags: JSON
   var evidence: [Exhibit]
 
+  var isWindows: Bool { role.instance.value??["Platform"].string?.lowercased() == "windows" }
   var roleARN: String { role.arn.value ?? role.instanceID }
 }
 
@@ -121,6 +123,7 @@ extension Investigation {
     let verdict = MappingChain.decide(
       .init(caller: role.caller, mode: mode, entries: entries, awsAuth: auth, privateDNSName: dns))
     return RoleMapping(
-      verdict: verdict, mode: mode, role: role, configMap: map, entryARNs: entryARNs, evidence: evidence)
+      verdict: verdict, mode: mode, role: role, configMap: map, entryARNs: entryARNs,
+      clusterTags: cluster.first?["tags"] ?? .null, evidence: evidence)
   }
 }

@@ -49,8 +49,8 @@ struct EvidenceOptions: ParsableArguments {
     } catch { return "It would ask nobody yet: \(error)." }
   }
 
-  /// The evidence that these options name.
-  func session() async throws -> Session {
+  /// The evidence that these options name; each read is announced before it is sent.
+  func session(announce: @escaping @Sendable (Read) -> Void = { _ in }) async throws -> Session {
     let logs = try nodeLogs.map { try NodeLogs(folder: $0) }
     if let from {
       let bundle = try BundleSource(path: from, region: region)
@@ -62,7 +62,7 @@ struct EvidenceOptions: ParsableArguments {
           aws: RefusedAWS(why: mismatch, how: "capture both sides of the same cluster, or name it with --cluster"))
       }
       return Session(
-        reader: EvidenceReader(source, budget: budget), identity: identity, namespace: nil,
+        reader: EvidenceReader(source, budget: budget, announce: announce), identity: identity, namespace: nil,
         kubernetes: bundle.manifest["kubernetes"].stringMap, nodeLogs: logs ?? bundle.nodeLogs)
     }
     var options = LiveSession.Options()
@@ -74,9 +74,11 @@ struct EvidenceOptions: ParsableArguments {
     options.roleARN = roleARN
     options.impersonate = impersonate
     options.timeoutSeconds = requestTimeout
+    options.announce = announce
     let live = try await LiveSession(options)
     return Session(
-      reader: EvidenceReader(live.source, budget: budget), identity: live.identity, namespace: live.namespace,
+      reader: EvidenceReader(live.source, budget: budget, known: live.known, announce: announce),
+      identity: live.identity, namespace: live.namespace,
       kubernetes: live.kubernetes, nodeLogs: logs)
   }
 }
@@ -91,13 +93,7 @@ struct Session {
   var kubernetes: [String: String] = [:]
   var nodeLogs: NodeLogs?
 
-  var target: Target {
-    Target(
-      cluster: identity.cluster, account: identity.account, region: identity.region, context: identity.context,
-      caller: identity.caller, profile: identity.profile)
-  }
-
   func investigation() async -> Investigation {
-    Investigation(reader, target: target, now: await reader.now(), nodeLogs: nodeLogs)
+    Investigation(reader, target: identity, now: await reader.now(), nodeLogs: nodeLogs)
   }
 }

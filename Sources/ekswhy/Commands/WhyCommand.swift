@@ -24,7 +24,7 @@ struct WhyCommand: AsyncParsableCommand {
   var output: Output = .text
   @Option(help: "The language of the answer: en.")
   var lang: String = "en"
-  @Flag(name: .customLong("dry-run"), help: "Print the reads instead of the answer.")
+  @Flag(name: .customLong("dry-run"), help: "Print the reads, each before it is sent, instead of the answer.")
   var dryRun = false
 
   func validate() throws {
@@ -44,7 +44,8 @@ struct WhyCommand: AsyncParsableCommand {
     }
     let session: Session
     do {
-      session = try await evidence.session()
+      let isDry = dryRun
+      session = try await evidence.session { read in if isDry { print(read.name) } }
     } catch let error as ValidationError { throw error } catch {
       Stream.error("ekswhy: \(error)\n")
       throw ExitCode(4)
@@ -58,10 +59,7 @@ struct WhyCommand: AsyncParsableCommand {
       Stream.error("ekswhy: \(error)\n")
       throw ExitCode(error.exitStatus)
     }
-    if dryRun {
-      for read in await session.reader.sent { print(read.name) }
-      return
-    }
+    if dryRun { return }
     switch output {
     case .text: Stream.out(TextRenderer().render(answer))
     case .json: Stream.out(answer.json.text(.pretty) + "\n")

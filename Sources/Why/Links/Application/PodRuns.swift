@@ -39,13 +39,7 @@ struct PodHasAddress: Link {
     guard let pool = await world.pool(of: node) else { return .silent }
     if let gap = pool.interfaces.gap { return .open([gap]) }
     guard let wanted = IPv4Address(address) else { return .silent }
-    let holder = pool.interfaces.items.first { eni in
-      eni["PrivateIpAddresses"].items.contains { $0["PrivateIpAddress"].string == address }
-        || eni["Ipv4Prefixes"].items.contains {
-          $0["Ipv4Prefix"].string.flatMap { CIDR($0) }?.contains(wanted) ?? false
-        }
-    }
-    guard let holder, let id = holder["NetworkInterfaceId"].string else {
+    guard let holder = pool.holder(of: wanted), let id = holder["NetworkInterfaceId"].string else {
       return .refuted(
         "its address \(address) is on none of the node's interfaces", pool.exhibits(now: world.now))
     }

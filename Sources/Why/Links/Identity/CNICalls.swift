@@ -40,10 +40,11 @@ struct CNICalls: Sendable {
   }
 
   static func root(_ check: CNICalls, _ agent: CNIAgent, _ role: Entity, _ world: Investigation, nodeName: String)
-    -> RootCause
+    async -> RootCause
   {
     let options = world.target.awsOptions
     let policy = "arn:aws:iam::aws:policy/\(VPCCNICalls.managedPolicy)"
+    let tags = await world.aws(.getRole, ["RoleName": role.name]).first?["Tags"] ?? .null
     let hasPolicy = check.policies.contains(VPCCNICalls.managedPolicy)
     let pod = agent.pod["metadata"]["name"].string ?? ""
     let whose =
@@ -58,12 +59,15 @@ struct CNICalls: Sendable {
     var fixes: [Fix] = []
     if check.reason == nil, !hasPolicy {
       fixes.append(
-        Fix(
-          "attaches the policy; aws-node tries again by itself",
-          command: "aws iam attach-role-policy --role-name \(Shell.quote(role.name)) --policy-arn \(policy)\(options)",
-          owner: "hand", touches: ["role/\(role.name)"],
-          undo: "aws iam detach-role-policy --role-name \(Shell.quote(role.name)) --policy-arn \(policy)\(options)",
-          verify: "ekswhy node/\(nodeName)", expectWithin: "3m"))
+        TagOwner(tags: tags).fix(
+          Fix(
+            "attaches the policy; aws-node tries again by itself",
+            command:
+              "aws iam attach-role-policy --role-name \(Shell.quote(role.name)) --policy-arn \(policy)\(options)",
+            owner: "hand", touches: ["role/\(role.name)"],
+            undo: "aws iam detach-role-policy --role-name \(Shell.quote(role.name)) --policy-arn \(policy)\(options)",
+            verify: "ekswhy node/\(nodeName)", expectWithin: "3m"),
+          instead: "attach \(policy) to role \(role.name)"))
     } else {
       fixes.append(
         Fix(

@@ -56,7 +56,7 @@ struct CNIPolicyMissing: Link {
     }
     let arn = agent.roleARN.value ?? ""
     let role = Entity("Role", ARN.parse(arn)?.name ?? arn)
-    let root = CNICalls.root(check, agent, role, world, nodeName: effect.detail)
+    let root = await CNICalls.root(check, agent, role, world, nodeName: effect.detail)
     return .holds(
       Explanation(
         "of the \(VPCCNICalls.all.count) EC2 calls the VPC CNI makes, \(check.denied.count == VPCCNICalls.all.count ? "none is" : "\(check.denied.count) aren't") allowed by the policies of role \(role.name)\(check.reason.map { ": \($0)" } ?? "")",
@@ -81,7 +81,7 @@ struct CNICallsAreAllowed: Link {
         Explanation(
           "aws-node lives on what it has: EC2 would refuse its next call, \(check.denied[0])", entity: role,
           evidence: agent.evidence + check.evidence,
-          root: CNICalls.root(check, agent, role, world, nodeName: effect.detail)))
+          root: await CNICalls.root(check, agent, role, world, nodeName: effect.detail)))
     }
     if !check.gaps.isEmpty { return .open(check.gaps) }
     return .holds(

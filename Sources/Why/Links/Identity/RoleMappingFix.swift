@@ -25,7 +25,7 @@ enum RoleMappingFix {
     }
 
     if mode.usesEntries {
-      let type = isAutoMode ? "EC2" : "EC2_LINUX"
+      let type = isAutoMode ? "EC2" : mapping.isWindows ? "EC2_WINDOWS" : "EC2_LINUX"
       let create =
         "aws eks create-access-entry --cluster-name \(Shell.quote(cluster)) --principal-arn \(Shell.quote(arn)) --type \(type)\(world.target.awsOptions)"
       let delete =
@@ -37,9 +37,11 @@ enum RoleMappingFix {
             owner: "hand", touches: ["access-entry/\(arn)"], verify: verify, expectWithin: "2m"))
       } else {
         fixes.append(
-          Fix(
-            "maps the role again; its kubelets retry by themselves", command: create, owner: "hand",
-            touches: ["access-entry/\(arn)"], undo: delete, verify: verify, expectWithin: "2m"))
+          TagOwner(tags: mapping.clusterTags).fix(
+            Fix(
+              "maps the role again; its kubelets retry by themselves", command: create, owner: "hand",
+              touches: ["access-entry/\(arn)"], undo: delete, verify: verify, expectWithin: "2m"),
+            instead: "add an access entry of type \(type) for \(arn) to cluster \(cluster)"))
       }
     }
     if mode.usesConfigMap, let fix = configMapFix(mapping, arn, special, verify, world) {
@@ -50,11 +52,10 @@ enum RoleMappingFix {
   }
 
   /// The line that managed node groups get from EKS, added to what stands in aws-auth.
-  static func line(_ arn: String) -> String {
+  static func line(_ arn: String, isWindows: Bool) -> String {
     """
     - groups:
-      - system:bootstrappers
-      - system:nodes
+    \(groups(isWindows).map { "  - \($0)" }.joined(separator: "\n"))
       rolearn: \(arn)
       username: system:node:{{EC2PrivateDNSName}}
 
@@ -62,13 +63,18 @@ enum RoleMappingFix {
   }
 
   /// The same as JSON, which aws-auth may hold too: one line of a command.
-  private static func item(_ arn: String) -> JSON {
+  private static func item(_ arn: String, isWindows: Bool) -> JSON {
     [
       [
         "rolearn": .string(arn), "username": "system:node:{{EC2PrivateDNSName}}",
-        "groups": ["system:bootstrappers", "system:nodes"],
+        "groups": JSON(groups(isWindows)),
       ]
     ]
+  }
+
+  /// Nodes of Windows need a group more, for kube-proxy.
+  private static func groups(_ isWindows: Bool) -> [String] {
+    ["system:bootstrappers", "system:nodes"] + (isWindows ? ["eks:kube-proxy-windows"] : [])
   }
 
   private static func configMapFix(
@@ -81,7 +87,8 @@ enum RoleMappingFix {
     guard let map else {
       return Fix(
         "writes aws-auth with the role's line; its kubelets retry by themselves",
-        command: "\(kubectl) create configmap aws-auth --from-literal=mapRoles=\(Shell.quote(item(wanted).text()))",
+        command:
+          "\(kubectl) create configmap aws-auth --from-literal=mapRoles=\(Shell.quote(item(wanted, isWindows: mapping.isWindows).text()))",
         owner: "hand", touches: ["configmap/aws-auth"], undo: "\(kubectl) delete configmap aws-auth", verify: verify,
         expectWithin: "2m")
     }
@@ -99,7 +106,7 @@ enum RoleMappingFix {
     } else {
       let isEmpty = old.trimmingASCIISpace.isEmpty || old.trimmingASCIISpace == "[]"
       fresh = isEmpty ? "" : old.hasSuffix("\n") ? old : old + "\n"
-      fresh += line(wanted)
+      fresh += line(wanted, isWindows: mapping.isWindows)
     }
     func patch(_ text: String) -> String {
       let body: JSON = ["data": ["mapRoles": .string(text)]]
