@@ -16,15 +16,19 @@ package final class LocalEKS: Sendable {
     package var awsTime: Durations.Mode
     /// Nil for one drawn at the world's beginning.
     package var seed: UInt64?
+    /// Whether a new world writes its input log.
+    package var record: Bool
 
     package init(
-      state: String, port: Int = 4566, clock: ClockMode = .live, awsTime: Durations.Mode = .fast, seed: UInt64? = nil
+      state: String, port: Int = 4566, clock: ClockMode = .live, awsTime: Durations.Mode = .fast, seed: UInt64? = nil,
+      record: Bool = false
     ) {
       self.state = state
       self.port = port
       self.clock = clock
       self.awsTime = awsTime
       self.seed = seed
+      self.record = record
     }
   }
 
@@ -51,17 +55,25 @@ package final class LocalEKS: Sendable {
       store: SQLiteStore(path: "\(options.state)/world.db"), logFiles: LogFiles(folder: "\(options.state)/logs"),
       options: World.Options(
         seed: options.seed ?? UInt64.random(in: .min ... .max), durations: Durations(mode: options.awsTime),
-        start: wall()))
+        start: wall(), record: options.record))
+    if options.record, !world.inputs.isRecording {
+      throw StoreError.unreadable(
+        "the world in \(options.state) was begun without a record of its inputs; record a new one, in another folder")
+    }
+    world.inputs.vault = SealedFile(path: "\(folder.path)/keys/sealed")
     outsideAddress = world.outsideAddress
     region = world.region
     requestIDs = RequestIDs(start: UInt64(bitPattern: wall().microseconds))
     self.wall = wall
     thread = WorldThread(world: world, mode: options.clock, wall: wall, report: report)
     secrets = try SecretFile(path: "\(folder.path)/keys/secrets")
-    clusterDoors = ClusterDoors(world: world, folder: folder, doors: doors) { [thread, outsideAddress] cluster in
-      KubeDoor(cluster: cluster, thread: thread, wall: wall, outsideAddress: outsideAddress)
+    let ports = ClusterPorts(in: world)
+    clusterDoors = ClusterDoors(world: world, folder: folder, doors: doors, ports: ports) {
+      [thread, outsideAddress, requestIDs] cluster in
+      KubeDoor(
+        cluster: cluster, thread: thread, wall: wall, outsideAddress: outsideAddress, requestIDs: requestIDs)
     }
-    storeys = Storeys(world: world, host: clusterDoors, secrets: secrets) { [thread] in thread.post($0) }
+    storeys = Storeys(world: world, host: clusterDoors, ports: ports, secrets: secrets) { [thread] in thread.post($0) }
     try world.restore()
     if world.isResumed, options.clock != .step { world.jump(to: wall()) }
   }

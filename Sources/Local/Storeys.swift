@@ -14,15 +14,17 @@ final class Storeys {
   let eks: EKSStorey
   /// Held here: the API servers know it weakly.
   private let containers: ContainerLogs
+  private let clusters: RecordedHost
 
   /// `host` and `secrets` keep what stays outside the world's state; `post` hands something to the world's
   /// thread from any other.
   init(
-    world: World, host: any ClusterHost, secrets: any SecretKeeper,
+    world: World, host: any ClusterHost, ports: ClusterPorts, secrets: any SecretKeeper,
     post: @escaping @Sendable (@escaping @Sendable (World) -> Void) -> Void
   ) {
     self.world = world
-    world.ports.clusters = host
+    clusters = RecordedHost(host, ports: ports, in: world)
+    world.ports.clusters = clusters
     aws = AWSStorey(world: world, secrets: secrets)
     eks = EKSStorey(world: world)
     kubernetes = KubernetesStorey(world: world)
@@ -34,6 +36,7 @@ final class Storeys {
     connectKubernetes(post)
     connectClusters()
     connectMachines()
+    world.inputs.listen("endpoint") { [unowned eks] in eks.localOrigins = [$0.string ?? ""] }
   }
 
   private func connectKubernetes(_ post: @escaping @Sendable (@escaping @Sendable (World) -> Void) -> Void) {
@@ -44,8 +47,12 @@ final class Storeys {
       ports.accessPolicyAllows(cluster, user, request).map { .allowed($0) }
     }
     kubernetes.hooks.audit = { ports.audit($0, $1) }
-    let storey = Unowned(kubernetes)
-    kubernetes.onStreamClosed = { id in post { _ in storey.value?.endStream(id) } }
+    kubernetes.onStreamClosed = { id in
+      post { world in world.inputs.tell("stream-closed", .string(String(id))) }
+    }
+    world.inputs.listen("stream-closed") { [unowned kubernetes] id in
+      id.string.flatMap(UInt64.init).map(kubernetes.endStream)
+    }
   }
 
   /// EKS asks for API servers and their controllers; told of a cluster that is there, they change with it.
@@ -79,13 +86,7 @@ final class Storeys {
   }
 
   /// Tokens signed for this endpoint are the local EKS's own.
-  func began(endpoint: String) { eks.localOrigins = [endpoint] }
-
-  /// A reference for closures that run on the world's thread only.
-  private struct Unowned: @unchecked Sendable {
-    weak var value: KubernetesStorey?
-    init(_ value: KubernetesStorey) { self.value = value }
-  }
+  func began(endpoint: String) { world.inputs.tell("endpoint", .string(endpoint)) }
 }
 
 extension ClusterFacts {

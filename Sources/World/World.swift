@@ -13,10 +13,13 @@ package final class World {
     package var start: Timestamp
     /// Address from which clients on this machine are seen to come: the Internet.
     package var outsideAddress: String
+    /// Whether a new world writes its input log. A world that does so goes on with it.
+    package var record: Bool
 
     package init(
       seed: UInt64, account: String = "000000000000", region: String = "us-east-1",
-      durations: Durations = Durations(mode: .fast), start: Timestamp, outsideAddress: String = "198.51.100.10"
+      durations: Durations = Durations(mode: .fast), start: Timestamp, outsideAddress: String = "198.51.100.10",
+      record: Bool = false
     ) {
       self.seed = seed
       self.account = account
@@ -24,6 +27,7 @@ package final class World {
       self.durations = durations
       self.start = start
       self.outsideAddress = outsideAddress
+      self.record = record
     }
   }
 
@@ -47,6 +51,8 @@ package final class World {
 
   /// Doors between the storeys, and to what is kept outside.
   package let ports = Ports()
+  /// What came in from outside, for a replay.
+  package private(set) var inputs: InputLog!
 
   private let store: any Store
   private var loaded: [String: [UInt8]] = [:]
@@ -68,6 +74,9 @@ package final class World {
   private var replies: [((StoreError?) -> Void)] = []
   private var committedActions: [() -> Void] = []
   private var lastFailure: StoreError?
+  /// Goes up with every change and every trace, so that one can tell whether something left any.
+  private var changes: UInt64 = 0
+  var marks: UInt64 { changes &+ logs.changes }
 
   /// A component with what waits for it.
   private final class Slot {
@@ -101,6 +110,7 @@ package final class World {
     var outsideAddress: String
     var ids: RandomStream
     var logs: [String: Int]
+    var recording: InputLog.Saved?
   }
 
   package init(store: any Store, logFiles: any LogStore.Files, options: Options) throws {
@@ -112,23 +122,28 @@ package final class World {
       keys.append(key)
     }
     durations = options.durations
+    let recording: InputLog.Saved?
     if let bytes = rows.removeValue(forKey: "meta/world") {
       keys.removeAll { $0 == "meta/world" }
       let meta = try JSON.parse(bytes).decode(Meta.self)
       (now, seed, account, region) = (meta.now, meta.seed, meta.account, meta.region)
       (outsideAddress, ids, sequence) = (meta.outsideAddress, meta.ids, meta.sequence)
       logs = try LogStore(files: logFiles, committed: meta.logs)
+      recording = meta.recording
       isResumed = true
     } else {
       (now, seed, account, region) = (options.start, options.seed, options.account, options.region)
       outsideAddress = options.outsideAddress
       ids = RandomStream(seed: options.seed, entity: "ids")
       logs = try LogStore(files: logFiles, committed: [:])
+      recording = nil
       isResumed = false
     }
     loaded = rows
     loadedKeys = keys
     pipelines = (AWSPipeline(world: self), KubePipeline(world: self))
+    inputs = InputLog(world: self, saved: recording)
+    if !isResumed, options.record { inputs.begin(options) }
   }
 
   // MARK: - Setting up
@@ -182,6 +197,7 @@ package final class World {
     guard loadedKeys.isEmpty else {
       throw StoreError.unreadable("the state holds rows this ekswhy doesn't know, such as \(loadedKeys[0])")
     }
+    if isResumed { inputs.opened() }
   }
 
   private static func decode<C: Component>(_ type: C.Type, _ state: JSON) throws -> C { try state.decode(C.self) }
@@ -190,7 +206,9 @@ package final class World {
   /// happens once, now, heartbeats first.
   package func jump(to time: Timestamp) {
     guard time > now else { return }
-    let gap = time - now
+    let (before, gap) = (now, time - now)
+    inputs.eventsBegin()
+    defer { inputs.jumped(from: before, to: time) }
     now = time
     queue.removeAll()
     for (index, slot) in slots.enumerated() {
@@ -219,6 +237,7 @@ package final class World {
   package func spawn(_ id: ComponentID, _ component: some Component) {
     precondition(slotOf[id] == nil, "there is a component \(id) already")
     precondition(kinds[id.kind] != nil, "the kind of component \(id) is not known")
+    changes &+= 1
     let index = Int32(slots.count)
     slots.append(Slot(id: id, component: component, scheduled: [], random: RandomStream(seed: seed, entity: id.text)))
     slotOf[id] = index
@@ -228,6 +247,7 @@ package final class World {
 
   package func stop(_ id: ComponentID) {
     guard let index = slotOf.removeValue(forKey: id), let slot = slots[Int(index)] else { return }
+    changes &+= 1
     foreground -= slot.scheduled.count { $0.weight == .foreground }
     slot.scheduled.removeAll()
     slots[Int(index)] = nil
@@ -248,6 +268,7 @@ package final class World {
   }
 
   package func random<T>(_ id: ComponentID, _ use: (inout RandomStream) -> T) -> T {
+    changes &+= 1
     guard let index = slotOf[id], let slot = slots[Int(index)] else { return use(&ids) }
     dirtySlots.insert(index)
     return use(&slot.random)
@@ -255,6 +276,7 @@ package final class World {
 
   /// Something new from the stream of ids.
   package func newID<T>(_ use: (inout RandomStream) -> T) -> T {
+    changes &+= 1
     return use(&ids)
   }
 
@@ -266,6 +288,7 @@ package final class World {
     }
     let event = Scheduled(at: max(at, now), sequence: sequence, weight: weight, cause: cause, input: input)
     sequence += 1
+    changes &+= 1
     slot.scheduled.append(event)
     dirtySlots.insert(index)
     if weight == .foreground { foreground += 1 }
@@ -280,6 +303,7 @@ package final class World {
     if slot.scheduled[at].weight == .foreground { foreground -= 1 }
     slot.scheduled.remove(at: at)
     dirtySlots.insert(index)
+    changes &+= 1
   }
 
   func isWaiting(_ id: ComponentID, timer: String) -> Bool {
@@ -308,6 +332,9 @@ package final class World {
   /// the clock's if that is later. Returns how many there were.
   package func runEvents(until time: Timestamp, limit: Int) -> Int {
     var count = 0
+    let start = now
+    inputs.eventsBegin()
+    defer { inputs.eventsEnd(count, from: start) }
     while count < limit {
       dropCancelled()
       guard let entry = queue.first, entry.at <= time.microseconds else { break }
@@ -349,11 +376,23 @@ package final class World {
 
   // MARK: - Commit
 
-  func touch(_ table: String, _ key: String) { dirtyRows[table, default: []].insert(key) }
+  func touch(_ table: String, _ key: String) {
+    changes &+= 1
+    dirtyRows[table, default: []].insert(key)
+  }
 
   /// Puts a row that is not kept in a ``Table`` into the next batch.
-  package func put(_ key: String, _ value: [UInt8]) { batch.put(key, value) }
-  package func removeRow(_ key: String) { batch.remove(key) }
+  package func put(_ key: String, _ value: [UInt8]) {
+    changes &+= 1
+    batch.put(key, value)
+  }
+  package func removeRow(_ key: String) {
+    changes &+= 1
+    batch.remove(key)
+  }
+
+  /// Says that something changed which is not kept but has a say in what comes: a stream was opened.
+  package func mark() { changes &+= 1 }
 
   /// Lets an answer leave once what it tells is on disk; it is handed the failure when that can't be.
   package func answerOutside(_ send: @escaping (StoreError?) -> Void) { replies.append(send) }
@@ -411,10 +450,11 @@ package final class World {
       } catch { preconditionFailure("the component \(slot.id) cannot be written: \(error)") }
     }
     dirtySlots.removeAll()
+    inputs.settle()
     let lengths = try logs.flush()
     let meta = Meta(
       now: now, sequence: sequence, seed: seed, account: account, region: region, outsideAddress: outsideAddress,
-      ids: ids, logs: lengths)
+      ids: ids, logs: lengths, recording: inputs.saved)
     do { batch.put("meta/world", try JSON(encoding: meta).sorted.bytes()) } catch {
       preconditionFailure("the world's own row cannot be written: \(error)")
     }

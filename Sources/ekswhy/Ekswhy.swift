@@ -12,7 +12,7 @@ struct Ekswhy: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       TourCommand.self, WhyCommand.self, CaptureCommand.self, PermissionsCommand.self, CoverageCommand.self,
-      RehearseCommand.self,
+      ReplayCommand.self,
     ],
     groupedSubcommands: [
       CommandGroup(name: "Local EKS", subcommands: [Up.self, Down.self, Status.self, Env.self, Clock.self])

@@ -28,7 +28,7 @@ final class APIServer {
   let tokens = TokenCache()
   let access = AccessIndex()
   let nodeIndex = NodeIndex()
-  let watches = WatchHub()
+  let watches: WatchHub
   let addresses = ServiceAddresses()
 
   var documents: DocumentCache { storey.documents }
@@ -38,6 +38,7 @@ final class APIServer {
   init(_ options: ClusterOptions, in storey: KubernetesStorey) {
     self.storey = storey
     self.options = options
+    watches = WatchHub(storey.streamIDs)
     id = options.id
     version = APIServer.version(of: options)
     table = ResourceTable.for(version)
@@ -50,6 +51,7 @@ final class APIServer {
   /// As the store holds it.
   init(restoring id: String, _ row: [UInt8], in storey: KubernetesStorey) {
     self.storey = storey
+    watches = WatchHub(storey.streamIDs)
     self.id = id
     do { options = try JSON.parse(row).decode(ClusterOptions.self) } catch {
       preconditionFailure("the stored row k8s-cluster/\(id) cannot be read: \(error)")
@@ -216,7 +218,8 @@ final class APIServer {
   // MARK: - A request
 
   func handle(_ request: KubeRequest, _ target: KubeReplyTarget) {
-    let exchange = Exchange(request, target, at: now, auditID: world.newID { $0.uuid() })
+    let auditID = request.auditID.isEmpty ? world.newID { $0.uuid() } : request.auditID
+    let exchange = Exchange(request, target, at: now, auditID: auditID)
     var answer: Answer
     do throws(KubeStatus) { answer = try respond(exchange) } catch { answer = .status(error) }
     audit(exchange, answer)

@@ -12,11 +12,13 @@ package final class KubernetesStorey: KubernetesHost {
   package weak var containers: (any ContainerRuntime)?
 
   let documents = DocumentCache()
+  let streamIDs: StreamIDs
   private var servers: [String: APIServer] = [:]
 
   /// Opens the storey with what the store holds, and registers it with the world.
   package init(world: World) {
     self.world = world
+    streamIDs = StreamIDs(world)
     world.know(WatchTimer.self)
     // Both are the world's ports, unless whoever composes it registers others.
     hooks.authorizeAccessPolicy = { [unowned world] cluster, user, request in

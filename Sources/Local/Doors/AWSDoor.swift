@@ -27,7 +27,7 @@ struct AWSDoor: HTTPHandler {
     case .failure(let error): call.inputError = error
     }
     let posted = thread.post { [call] world in
-      let reply = world.aws.perform(call)
+      let reply = world.aws.receive(call)
       world.answerOutside { failure in
         if let failure {
           let error = AWSError(code: "InternalFailure", message: failure.description, status: 500)

@@ -7,6 +7,7 @@ struct KubeDoor: HTTPHandler {
   let thread: WorldThread
   let wall: @Sendable () -> Timestamp
   let outsideAddress: String
+  let requestIDs: RequestIDs
 
   func handle(_ request: HTTPRequest, _ responder: any HTTPResponder) {
     guard let path = PercentEncoding.decode(request.path), let query = PercentEncoding.pairs(request.query ?? "") else {
@@ -28,6 +29,7 @@ struct KubeDoor: HTTPHandler {
       cluster: cluster, method: request.method, path: path, query: query, headers: headers,
       body: request.body.isEmpty ? .none : .bytes(request.body), credential: credential, sourceIP: outsideAddress)
     asked.callerClock = wall()
+    asked.auditID = requestIDs.next()
     let posted = thread.post { [asked] world in world.kube.handle(asked, .outside(responder)) }
     if !posted {
       responder.send(HTTPResponse(status: 503, headers: ["Retry-After": "1"], body: Array("shutting down".utf8)))

@@ -4,23 +4,23 @@ import World
 
 /// Listeners, certificate authorities and token keys of the clusters. Lives on the world's thread.
 final class ClusterDoors: ClusterHost {
-  /// The port a cluster had, bound again after a restart since clients know it.
-  private struct Port: Codable, Sendable { var port: Int }
-
   private let folder: StateFolder
   private let doors: any Doors
-  private let ports: Table<Port>
+  private let ports: ClusterPorts
   private let handler: (_ cluster: String) -> any HTTPHandler
   private let spare = SpareKeys()
   private var keys: [String: ClusterKeys] = [:]
   private unowned let world: World
 
-  init(world: World, folder: StateFolder, doors: any Doors, handler: @escaping (String) -> any HTTPHandler) {
+  init(
+    world: World, folder: StateFolder, doors: any Doors, ports: ClusterPorts,
+    handler: @escaping (String) -> any HTTPHandler
+  ) {
     self.world = world
     self.folder = folder
     self.doors = doors
     self.handler = handler
-    ports = Table("cluster-port", in: world)
+    self.ports = ports
   }
 
   /// Makes a token key ahead, off the way to the first answer.
@@ -28,9 +28,9 @@ final class ClusterDoors: ClusterHost {
 
   /// Opens the ports of the clusters that were there before a restart.
   func reopen(report: (String) -> Void) {
-    for id in ports.keys {
-      do { try listen(id, port: ports[id]?.port ?? 0) } catch {
-        report("the API server of cluster \(id) can't have its port \(ports[id]?.port ?? 0) back: \(error)")
+    for id in ports.clusters {
+      do { try listen(id, port: ports[id] ?? 0) } catch {
+        report("the API server of cluster \(id) can't have its port \(ports[id] ?? 0) back: \(error)")
       }
     }
   }
@@ -38,15 +38,13 @@ final class ClusterDoors: ClusterHost {
   func open(_ clusterID: String, name: String) throws -> (
     endpoint: String, certificateAuthority: String, issuer: String
   ) {
-    let port = try listen(clusterID, port: ports[clusterID]?.port ?? 0)
-    ports[clusterID] = Port(port: port)
+    let port = try listen(clusterID, port: ports[clusterID] ?? 0)
     let authority = try material(clusterID).authority.certificatePEM
     let endpoint = "https://localhost:\(port)"
     return (endpoint, Data(authority.utf8).base64EncodedString(), "\(endpoint)/id/\(clusterID)")
   }
 
   func close(_ clusterID: String) {
-    ports[clusterID] = nil
     world.afterCommit { [self] in
       doors.close("cluster/\(clusterID)")
       keys[clusterID] = nil

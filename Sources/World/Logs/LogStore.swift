@@ -4,7 +4,8 @@ package import Wire
 ///
 /// A record is written with the batch that caused it: its bytes go to the stream's file before the
 /// commit, the stream's committed length goes into the commit, and what lies behind that length after a
-/// restart is cut off. A stream is bounded: past its limit the older half goes.
+/// restart is cut off. A stream is bounded: past its limit the older half goes; only the input log, which bounds
+/// itself, is kept whole.
 package final class LogStore {
   package struct Record: Sendable, Hashable {
     package var at: Timestamp
@@ -27,6 +28,8 @@ package final class LogStore {
   private let files: any Files
   private var committed: [String: Int]
   private var pending: [String: [UInt8]] = [:]
+  /// Goes up with every record but those of the input log.
+  private(set) var changes: UInt64 = 0
 
   init(files: any Files, committed: [String: Int]) throws(StoreError) {
     self.files = files
@@ -46,7 +49,11 @@ package final class LogStore {
     }
     line.append(0x0a)
     pending[stream, default: []] += line
+    if stream != InputLog.stream { changes &+= 1 }
   }
+
+  /// Bytes of a stream so far.
+  func length(_ stream: String) -> Int { (committed[stream] ?? 0) + (pending[stream]?.count ?? 0) }
 
   /// Streams whose names begin with `prefix`, in order.
   package func streams(prefix: String) -> [String] {
@@ -57,6 +64,11 @@ package final class LogStore {
   package func read(_ stream: String) -> [Record] {
     var bytes = files.read(stream, length: committed[stream] ?? 0)
     bytes += pending[stream] ?? []
+    return Self.records(bytes)
+  }
+
+  /// The records in the bytes of a stream.
+  package static func records(_ bytes: [UInt8]) -> [Record] {
     var records: [Record] = []
     for line in bytes.split(separator: 0x0a) {
       guard let blank = line.firstIndex(of: 0x20),
@@ -81,6 +93,7 @@ package final class LogStore {
 
   package func remove(_ stream: String) {
     pending[stream] = nil
+    changes &+= 1
     if committed.removeValue(forKey: stream) != nil { removed.append(stream) }
   }
   private var removed: [String] = []
@@ -94,7 +107,7 @@ package final class LogStore {
     for stream in pending.keys.sorted() {
       let bytes = pending[stream]!
       let before = committed[stream] ?? 0
-      if before + bytes.count > Self.limit {
+      if before + bytes.count > Self.limit, stream != InputLog.stream {
         let old = files.read(stream, length: before)
         let half = old.count / 2
         let start = old[half...].firstIndex(of: 0x0a).map { $0 + 1 } ?? old.count

@@ -154,6 +154,9 @@ package final class AWSPipeline {
 
   package func register(_ service: any AWSService) { services[service.name] = service }
 
+  /// A request from outside.
+  package func receive(_ call: AWSCall) -> AWSReply { world.inputs.take(call) { perform(call) } }
+
   /// The whole pipeline. Decided at once: nothing on this way leaves the world.
   package func perform(_ call: AWSCall) -> AWSReply {
     var call = call

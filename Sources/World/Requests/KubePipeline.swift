@@ -31,6 +31,8 @@ package struct KubeRequest: Sendable {
   /// The clock by which dates in the caller's IAM token are judged: wall time at the arrival of a request
   /// from outside; nil for the world's own clock.
   package var callerClock: Timestamp?
+  /// Set by the door for requests from outside, so that reads use up no id of the world's; empty otherwise.
+  package var auditID = ""
 
   package init(
     cluster: String, method: String, path: String, query: [(name: String, value: String)] = [],
@@ -104,7 +106,8 @@ package final class KubePipeline {
 
   package func handle(_ request: KubeRequest, _ target: KubeReplyTarget) {
     guard let host else { preconditionFailure("no Kubernetes storey is registered") }
-    host.handle(request, target)
+    guard case .outside = target else { return host.handle(request, target) }
+    world.inputs.take(request) { host.handle(request, target) }
   }
 
   /// Answers a request: to a component as an event, to the outside after the next commit.

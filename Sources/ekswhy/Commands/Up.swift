@@ -35,6 +35,9 @@ struct Up: ParsableCommand {
   @Option(help: "Seed of a new world; the same seed and requests give the same world.")
   var seed: UInt64?
 
+  @Flag(help: "Keep the requests that change a new world, so that `ekswhy replay` can play it again.")
+  var record = false
+
   @Option(help: "Another store than the state folder's own.")
   var store: String?
 
@@ -69,6 +72,7 @@ struct Up: ParsableCommand {
     arguments += ["--aws-time", awsTime.rawValue]
     if let address { arguments += ["--address", address] }
     if let seed { arguments += ["--seed", String(seed)] }
+    if record { arguments.append("--record") }
     return arguments
   }
 }

@@ -24,7 +24,8 @@ struct Server {
       let doors = GatewayDoors(gateway: gateway, addresses: options.address.map { [$0] } ?? Gateway.loopback)
       let local = try LocalEKS(
         options: LocalEKS.Options(
-          state: folder, port: options.port, clock: options.clock, awsTime: options.awsTime, seed: options.seed),
+          state: folder, port: options.port, clock: options.clock, awsTime: options.awsTime, seed: options.seed,
+          record: options.record),
         doors: doors, report: Server.report)
       local.onStopRequest { kill(getpid(), SIGTERM) }
       let port = try local.start()

@@ -17,7 +17,9 @@ final class WatchHub {
   private var followers: [UInt64: LogFollower] = [:]
   /// Events that wait for the commit.
   private var pending: [(stream: WatchStream, bytes: [UInt8])] = []
-  private var lastID: UInt64 = 0
+  private let ids: StreamIDs
+
+  init(_ ids: StreamIDs) { self.ids = ids }
 
   var components: [ComponentID] { registrations.keys.sorted() }
   var streamCount: Int { streams.count }
@@ -58,16 +60,14 @@ final class WatchHub {
   // MARK: - Streams
 
   func open(_ make: (UInt64) -> WatchStream) -> WatchStream {
-    lastID += 1
-    let stream = make(lastID)
+    let stream = make(ids.next())
     streams[stream.id] = stream
     streamsOf[stream.resource, default: []].append(stream.id)
     return stream
   }
 
   func follow(_ make: (UInt64) -> LogFollower) -> LogFollower {
-    lastID += 1
-    let follower = make(lastID)
+    let follower = make(ids.next())
     followers[follower.id] = follower
     return follower
   }
@@ -133,6 +133,20 @@ final class WatchHub {
       }
     }
     pending.append((stream, bytes))
+  }
+}
+
+/// Ids of streams, each only once among all clusters, since a stream's end tells no more than its id.
+final class StreamIDs {
+  private unowned let world: World
+  private var last: UInt64 = 0
+
+  init(_ world: World) { self.world = world }
+
+  func next() -> UInt64 {
+    last += 1
+    world.mark()
+    return last
   }
 }
 

@@ -184,7 +184,7 @@ extension SigV4Claim: CustomStringConvertible {
 }
 
 /// Why a signature was refused. Sources: the texts that STS, EC2 and the JSON services answer.
-package enum SigV4Failure: Error, Sendable, Equatable {
+package enum SigV4Failure: Error, Sendable, Equatable, Codable {
   /// No signature at all.
   case missing
   /// A signature that lacks a part, which the text names.
