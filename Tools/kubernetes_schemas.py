@@ -6,6 +6,7 @@ Out of:
     per version of Kubernetes;
   * Tools/data/kubernetes/*.json: discovery documents answered by kube-apiserver 1.36: the resource table;
   * Tools/data/kubernetes/protobuf.txt: field numbers of the protobuf encoding;
+  * Tools/data/kubernetes/presence.txt: how fields stand when they are empty;
   * Tools/data/kubernetes/columns.txt: printer columns, kept by hand.
 Into: Sources/CGenerated/kubernetes/*.txt, described at each writer below.
 
@@ -53,6 +54,19 @@ VALUES = {
 }
 
 
+def presence():
+    """`-` or `+` by type and field."""
+    marks = {}
+    for text in (DATA / "presence.txt").read_text().splitlines():
+        owner, fields = text.split("\t")
+        for field in fields.split():
+            marks[owner, field[:-1]] = [field[-1]]
+    return marks
+
+
+PRESENCE = presence()
+
+
 def definitions(folder):
     """The definitions of every version, by minor version and name."""
     if folder is None:
@@ -82,7 +96,7 @@ def definitions(folder):
 # Shapes: s string, b bool, i int32, l int64, d double, B bytes, q Quantity, t Time, u MicroTime,
 #   o IntOrString, x any object, X any value, [S list, {S map, &name a type (io.k8s. left out).
 # Attributes, separated by blanks: ! required, L=list type, k=list map keys, M=merge key, P=patch strategies,
-#   A atomic map, D=default, E=the values it may have.
+#   A atomic map, D=default, E=the values it may have, - left out when empty, + always written.
 
 
 def main_type(schema):
@@ -128,6 +142,7 @@ def attributes(owner, name, schema, required):
         out.append("A")
     if (owner, name) in KEY_DEFAULTS:
         out.append("D=" + KEY_DEFAULTS[owner, name])
+    out += PRESENCE.get((owner.removeprefix("io.k8s."), name), [])
     values = [v for v in schema.get("enum", []) if isinstance(v, str)]
     if values and name not in ("apiVersion", "kind"):
         assert all(" " not in v and "," not in v for v in values), values

@@ -280,6 +280,14 @@ package final class World {
     return use(&ids)
   }
 
+  private var lastNanoseconds: Int64 = 0
+
+  /// The time in nanoseconds since the epoch, and later with every call.
+  package func nanoseconds() -> Int64 {
+    lastNanoseconds = max(lastNanoseconds + 1, now.microseconds * 1000)
+    return lastNanoseconds
+  }
+
   /// Lets an input reach a component at a time; nothing happens when it is gone by then.
   package func schedule(_ id: ComponentID, _ input: Input, at: Timestamp, _ weight: Weight = .foreground) {
     guard let index = slotOf[id], let slot = slots[Int(index)] else { return }

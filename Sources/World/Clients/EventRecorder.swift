@@ -135,8 +135,8 @@ extension Context {
     let now = now
     let request = recorder.record(
       client, about: about, type: type, reason: reason, message: message, now: now,
-      // Upstream's suffix is the time in nanoseconds, hexadecimal; the lowest digits are chance here.
-      suffix: { String(now.microseconds * 1000 + Int64(random { $0.next() % 1000 }), radix: 16) })
+      // Upstream's suffix is the time in nanoseconds, hexadecimal, so that names are in order of time.
+      suffix: { String(world.nanoseconds(), radix: 16) })
     if let request { submit(request, tag: "event", weight: .background) }
   }
 }

@@ -14,6 +14,7 @@ extension APIServer {
     let rules = self.rules(row)
     var object = renderer.storable(given, row)
     try placeInNamespace(&object, exchange, row)
+    settle(&object)
     rules.defaults(&object)
     track(&object, old: nil, exchange, row)
     var admission = AdmissionRequest(
@@ -21,6 +22,7 @@ extension APIServer {
       name: object["metadata"]["name"].string ?? "", old: nil, exchange: exchange)
     try admit(&object, &admission)
     try prepareForCreate(&object, exchange, row, rules)
+    settle(&object)
     let name = object["metadata"]["name"].string ?? ""
     try validate(object, nil, row, rules)
     admission.name = name
@@ -71,16 +73,7 @@ extension APIServer {
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] { object["metadata"][field] = .null }
     object["metadata"]["generation"] = rules.countsGenerations ? 1 : .null
     if row.subresource("status") != nil, !rules.keepsStatusOnCreate {
-      let defaulted = object["status"]["loadBalancer"]
       object["status"] = .null
-      if row.plural == "services" || row.plural == "ingresses" {
-        object["status"]["loadBalancer"] = defaulted.isNull ? .emptyObject : .emptyObject
-      }
-      if ["deployments", "replicasets", "daemonsets", "statefulsets", "jobs", "poddisruptionbudgets"].contains(
-        row.plural)
-      {
-        object["status"] = WorkloadStatus.initial(row.plural)
-      }
     }
     if row.qualifiedName == APIServer.definitions {
       object["status"] = CustomResources.established(object, now: now.rfc3339)
@@ -104,23 +97,6 @@ extension APIServer {
     errors += rules.validate(new, old)
     guard errors.isEmpty else {
       throw .invalid(row.groupKind, new["metadata"]["name"].string ?? "", errors)
-    }
-  }
-}
-
-/// The first status of workloads, whose counters are never absent.
-enum WorkloadStatus {
-  static func initial(_ plural: String) -> JSON {
-    switch plural {
-    case "replicasets": ["replicas": 0]
-    case "statefulsets": ["replicas": 0, "availableReplicas": 0]
-    case "daemonsets":
-      [
-        "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
-      ]
-    case "poddisruptionbudgets":
-      ["disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0]
-    default: .emptyObject
     }
   }
 }

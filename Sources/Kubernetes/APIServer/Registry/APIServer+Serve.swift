@@ -96,6 +96,13 @@ extension APIServer {
     return object
   }
 
+  /// Gives an object the form in which it is kept, by its own kind and version.
+  func settle(_ object: inout JSON) {
+    guard let version = GroupVersion(object["apiVersion"].string ?? "") else { return }
+    schema.settle(
+      &object, as: GroupVersionKind(group: version.group, version: version.version, kind: object["kind"].string ?? ""))
+  }
+
   func check(_ object: inout JSON, as gvk: GroupVersionKind, _ exchange: Exchange) throws(KubeStatus) {
     if object["kind"].isNull { object["kind"] = .string(gvk.kind) }
     if object["apiVersion"].isNull { object["apiVersion"] = .string(gvk.apiVersion) }

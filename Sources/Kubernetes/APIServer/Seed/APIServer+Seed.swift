@@ -143,6 +143,7 @@ extension APIServer {
       if rules.countsGenerations { object["metadata"]["generation"] = 1 }
       if row.plural == "namespaces" { rules.prepareCreate(&object) }
     }
+    settle(&object)
     rules.defaults(&object)
     put(row.qualifiedName, key, object)
   }

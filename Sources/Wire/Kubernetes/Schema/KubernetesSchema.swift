@@ -92,6 +92,8 @@ package final class KubernetesSchema: Sendable {
       let value = String(attribute.dropFirst(2))
       switch attribute.utf8.first {
       case UInt8(ascii: "!"): field.isRequired = true
+      case UInt8(ascii: "-"): field.presence = .leftOut
+      case UInt8(ascii: "+"): field.presence = .always
       case UInt8(ascii: "A"): field.isAtomicMap = true
       case UInt8(ascii: "L"): field.listType = .init(rawValue: value)
       case UInt8(ascii: "k"): field.listMapKeys = value.commaSeparated

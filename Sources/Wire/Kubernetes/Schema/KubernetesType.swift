@@ -6,6 +6,8 @@ package final class KubernetesType: Sendable {
   package let kinds: [GroupVersionKind]
   /// In order of their names.
   package let fields: [Field]
+  /// Those of the fields that are written even when they are empty.
+  let alwaysWritten: [Field]
   /// The whole object belongs to one manager (`x-kubernetes-map-type: atomic`).
   package let isAtomic: Bool
   /// Fields that the type does not name are kept.
@@ -18,6 +20,7 @@ package final class KubernetesType: Sendable {
     self.name = name
     self.kinds = kinds
     self.fields = fields.sorted { $0.name < $1.name }
+    alwaysWritten = self.fields.filter { $0.presence == .always }
     self.isAtomic = isAtomic
     self.preservesUnknownFields = preservesUnknownFields
   }
@@ -45,6 +48,16 @@ package final class KubernetesType: Sendable {
     case object(Int)
   }
 
+  /// How a field stands in JSON when it is empty, as Go's encoder writes the type's declaration.
+  package enum Presence: Sendable {
+    /// Kept as it was said (a pointer).
+    case asSaid
+    /// Left out (`omitempty` on a value).
+    case leftOut
+    /// Written all the same: the empty value, null for a list, a map and a time.
+    case always
+  }
+
   /// How a list merges under server-side apply.
   package enum ListType: String, Sendable { case atomic, set, map }
 
@@ -52,6 +65,7 @@ package final class KubernetesType: Sendable {
     package let name: String
     package let shape: Shape
     package var isRequired = false
+    package var presence = Presence.asSaid
     package var listType: ListType?
     package var listMapKeys: [String] = []
     /// Of strategic merge patches.
