@@ -43,7 +43,9 @@ package enum ControlPlane {
       Part(NamespaceController.self), Part(GarbageCollector.self), Part(PodGarbageCollector.self),
       Part(NodeLifecycleController.self), Part(TaintEvictionController.self), Part(CertificateController.self),
       Part(CloudNodeController.self), Part(DaemonSetController.self), Part(StatefulSetController.self),
-      Part(JobController.self), Part(DisruptionController.self),
+      Part(JobController.self), Part(DisruptionController.self), Part(PersistentVolumeController.self),
+      Part(ClaimProtectionController.self), Part(VolumeProtectionController.self),
+      Part(EphemeralVolumeController.self), Part(AttachDetachController.self),
     ]
   }
 }

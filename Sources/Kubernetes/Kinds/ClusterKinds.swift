@@ -253,8 +253,18 @@ extension KindRules {
       }
       return errors
     },
-    prepareCreate: { object in object["status"] = ["phase": "Pending"] },
+    prepareCreate: { object in
+      object["status"] = ["phase": "Pending"]
+      protect(&object, ClaimProtectionController.finalizer)
+    },
     fields: ["metadata.name": text("metadata", "name")], returnsDeleted: true)
+
+  /// What admission's StorageObjectInUseProtection puts on.
+  private static func protect(_ object: inout JSON, _ finalizer: String) {
+    if !object["metadata"]["finalizers"].strings.contains(finalizer) {
+      object["metadata"]["finalizers"].append(.string(finalizer))
+    }
+  }
 
   static let persistentVolumes = KindRules(
     defaults: { object in
@@ -264,7 +274,10 @@ extension KindRules {
       }
       if object["status"]["phase"].isNull { object["status"]["phase"] = "Pending" }
     },
-    prepareCreate: { object in object["status"] = ["phase": "Pending"] }, returnsDeleted: true)
+    prepareCreate: { object in
+      object["status"] = ["phase": "Pending"]
+      protect(&object, VolumeProtectionController.finalizer)
+    }, returnsDeleted: true)
 
   static let storageClasses = KindRules(
     defaults: { object in

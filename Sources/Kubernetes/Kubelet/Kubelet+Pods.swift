@@ -102,17 +102,7 @@ extension Kubelet {
       turn.at(context.now + .seconds(10), quietly: true)
       return
     }
-    if let missing = missingVolume(pod, context) {
-      event(
-        pod.reference, context, type: "Warning", "FailedMount",
-        "MountVolume.SetUp failed for volume \"\(missing.volume)\" : \(missing.why)")
-      // The volume manager's back-off: half a second doubling up to two minutes and two seconds.
-      let pause = min(Duration.milliseconds(500 << min(record.failedMounts, 8)), .seconds(122))
-      record.failedMounts += 1
-      record.notBefore = context.now + pause
-      turn.at(context.now + pause, quietly: record.failedMounts > 3)
-      return
-    }
+    guard mountVolumes(&record, pod, &turn, context) else { return }
     record.sandboxID = context.random { $0.hex(64) }
     if isHostNetwork {
       record.sandbox = .ready
@@ -184,27 +174,6 @@ extension Kubelet {
     record.failedSandboxes += 1
     record.notBefore = context.now + pause
     record.sandboxID = ""
-  }
-
-  /// The first volume that cannot be set up, and why.
-  private func missingVolume(_ pod: ObjectView, _ context: Context) -> (volume: String, why: String)? {
-    for volume in pod.spec["volumes"].items {
-      let name = volume["name"].string ?? ""
-      let sources: [JSON] = volume["projected"]["sources"].items + [volume]
-      for source in sources {
-        for (field, resource, key) in [
-          ("configMap", "configmaps", "name"), ("secret", "secrets", volume["secret"].isNull ? "name" : "secretName"),
-        ] {
-          let reference = source[field]
-          guard let target = reference[key].string, reference["optional"].bool != true,
-            read(resource, pod.namespace, target, context) == nil
-          else { continue }
-          let kind = field == "configMap" ? "configmap" : "secret"
-          return (name, "\(kind) \"\(target)\" not found")
-        }
-      }
-    }
-    return nil
   }
 
   // MARK: - The end

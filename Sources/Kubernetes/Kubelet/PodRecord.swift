@@ -64,6 +64,8 @@ struct PodRecord: Codable, Sendable {
   var askedAt: Timestamp?
   var failedSandboxes = 0
   var failedMounts = 0
+  /// Since when its volumes are waited for.
+  var volumesSince: Timestamp?
   /// Not to be tried again before.
   var notBefore: Timestamp?
   var address = ""

@@ -4,34 +4,50 @@ package import World
 
 /// The default scheduler of a cluster: binds pods to nodes, and tells of those it cannot place.
 ///
-/// Source: kubernetes `pkg/scheduler` (queue with back-off of 1 to 10 s, filters, least allocated and
-/// spread as scores).
+/// Source: kubernetes `pkg/scheduler` (queue with back-off of 1 to 10 s and hints, filters, scores, preemption).
 package struct Scheduler: Component {
   package static let kind = "scheduler"
   package static func id(_ cluster: String) -> ComponentID { ComponentID("scheduler/\(cluster)") }
 
-  private static let credential = KubeClient.user("system:kube-scheduler")
-  private static let name = "default-scheduler"
+  static let credential = KubeClient.user("system:kube-scheduler")
+  static let name = "default-scheduler"
 
   /// A pod that no node took.
-  private struct Waiting: Codable {
+  struct Waiting: Codable {
     var attempts: Int
     /// Not before.
     var notBefore: Timestamp
     /// Something has changed since that may have made room.
     var isMoved = false
+    /// The plugins that refused it; nil for all.
+    var plugins: [String]?
+  }
+
+  /// A pod that has a node and waits for its volumes.
+  struct VolumeWait: Codable {
+    var node: String
+    var since: Timestamp
+    var claims: [String]
   }
 
   package let facts: ClusterFacts
-  private var active: [String] = []
-  private var unschedulable: [String: Waiting] = [:]
+  var active: [String] = []
+  var unschedulable: [String: Waiting] = [:]
   /// Bindings under way: pod to node.
-  private var assumed: [String: String] = [:]
-  private var events = EventRecorder(component: Scheduler.name)
+  var assumed: [String: String] = [:]
+  var volumeWaits: [String: VolumeWait]?
+  /// Where the search among many nodes goes on.
+  var nextNode: Int?
+  var events = EventRecorder(component: Scheduler.name)
+  let cache = SchedulerCache()
+
+  private enum CodingKeys: String, CodingKey {
+    case facts, active, unschedulable, assumed, volumeWaits, nextNode, events
+  }
 
   package init(_ facts: ClusterFacts) { self.facts = facts }
 
-  private var client: KubeClient {
+  var client: KubeClient {
     KubeClient(cluster: facts.id, credential: Self.credential, userAgent: "kube-scheduler")
   }
 
@@ -41,12 +57,14 @@ package struct Scheduler: Component {
     case .changed(let reference): changed(reference, context)
     case .wake("work"): schedule(context)
     case .wake("flush"):
-      retrySoon(context)
+      for key in unschedulable.keys { unschedulable[key]?.isMoved = true }
+      wakeMoved(context)
     case .wake("retry"):
       for (key, waiting) in unschedulable.sorted(by: { $0.key < $1.key })
       where waiting.isMoved && waiting.notBefore <= context.now && !active.contains(key) { active.append(key) }
       schedule(context)
       wakeMoved(context)
+    case .wake("volumes"): checkVolumeWaits(context)
     case .kube(let tag, let reply): replied(tag, reply, context)
     default: break
     }
@@ -54,163 +72,150 @@ package struct Scheduler: Component {
 
   private func watch(_ context: Context) {
     let reply = context.world.kube.host?.watch(
-      cluster: facts.id, resources: ["pods", "nodes"], credential: Self.credential, component: context.id)
+      cluster: facts.id,
+      resources: [
+        "pods", "nodes", "namespaces", "persistentvolumeclaims", "persistentvolumes",
+        "storageclasses.storage.k8s.io", "csinodes.storage.k8s.io",
+      ], credential: Self.credential, component: context.id)
     if reply?.isSuccess != true { context.wake("watch", after: .seconds(1), .background) }
   }
 
+  // MARK: - Changes
+
   private mutating func changed(_ reference: ObjectReference, _ context: Context) {
-    guard reference.resource == "pods" else {
-      retrySoon(context)
-      return
+    guard let host = context.world.kube.host else { return }
+    cache.fill(host, facts.id, assumed: assumed)
+    let object = host.get(reference).map { ObjectView($0) }
+    switch reference.resource {
+    case "pods": podChanged("\(reference.namespace)/\(reference.name)", object, context)
+    case "nodes": move(cache.nodeChanged(reference.name, object), context)
+    case "namespaces":
+      if let object { cache.namespaceChanged(object) }
+    default:
+      checkVolumeWaits(context)
+      moveThose(refusedBy: [.volumes], context)
     }
-    let key = "\(reference.namespace)/\(reference.name)"
-    guard let json = context.world.kube.host?.get(reference) else {
+  }
+
+  private mutating func podChanged(_ key: String, _ pod: ObjectView?, _ context: Context) {
+    let change = cache.podChanged(key, pod)
+    guard let pod, needsNode(pod) else {
+      if let uid = pod?.uid, assumed[key] != nil, pod?.nodeName.isEmpty == true { cache.forget(uid) }
       forget(key)
-      retrySoon(context)
+      move(change, context)
       return
     }
-    let pod = ObjectView(json)
-    guard needsNode(pod) else {
-      forget(key)
-      if pod.isPodFinished || pod.isTerminating { retrySoon(context) }
-      return
-    }
-    if unschedulable[key] == nil, !active.contains(key) { active.append(key) }
+    move(change, context)
+    // A new version of a pod that waits is worth a new try only for what the pod itself asks.
+    if unschedulable[key] == nil, assumed[key] == nil, !isActive(key) { active.append(key) }
     poke(context)
   }
 
-  private mutating func forget(_ key: String) {
-    active.removeAll { $0 == key }
+  private func isActive(_ key: String) -> Bool { active.last == key || active.contains(key) }
+
+  mutating func forget(_ key: String) {
+    if !active.isEmpty { active.removeAll { $0 == key } }
     unschedulable[key] = nil
     assumed[key] = nil
+    volumeWaits?[key] = nil
   }
 
-  private func needsNode(_ pod: ObjectView) -> Bool {
+  func needsNode(_ pod: ObjectView) -> Bool {
     pod.nodeName.isEmpty && !pod.isTerminating && !pod.isPodFinished
       && pod.spec["schedulerName"].string ?? Self.name == Self.name
       && pod.spec["schedulingGates"].items.isEmpty
   }
 
-  private func poke(_ context: Context) {
+  func poke(_ context: Context) {
     if !active.isEmpty, !context.isWaiting(for: "work") { context.wake("work", after: .zero) }
   }
 
-  /// Something changed that may give room: those that wait are tried once their pause is over.
-  private mutating func retrySoon(_ context: Context) {
-    for key in unschedulable.keys { unschedulable[key]?.isMoved = true }
-    wakeMoved(context)
+  // MARK: - Those that wait
+
+  /// Something changed that may give room: those whose refusal it concerns are tried once their pause is over.
+  private mutating func move(_ change: SchedulerCache.Change, _ context: Context) {
+    switch change {
+    case .nothing, .nodeGone: break
+    case .nodeAdded, .nodeChanged:
+      moveThose(
+        refusedBy: [
+          .unschedulable, .name, .taints, .affinity, .ports, .resources, .volumes, .spread, .podAffinity,
+        ], context)
+    case .podGone: moveThose(refusedBy: [.resources, .ports, .volumes, .spread, .podAffinity], context)
+    case .podPlaced, .podChanged: moveThose(refusedBy: [.spread, .podAffinity], context)
+    }
   }
 
-  private func wakeMoved(_ context: Context) {
+  mutating func moveThose(refusedBy plugins: [NodeFit.Reason.Plugin], _ context: Context) {
+    guard !unschedulable.isEmpty else { return }
+    var isAny = false
+    for (key, waiting) in unschedulable where !waiting.isMoved {
+      guard waiting.plugins?.contains(where: { name in plugins.contains { $0.rawValue == name } }) ?? true else {
+        continue
+      }
+      unschedulable[key]?.isMoved = true
+      isAny = true
+    }
+    if isAny { wakeMoved(context) }
+  }
+
+  func wakeMoved(_ context: Context) {
     let moved = unschedulable.values.filter(\.isMoved)
     guard let next = moved.map(\.notBefore).min() else { return }
     context.wake("retry", at: max(next, context.now), moved.allSatisfy { $0.attempts > 6 } ? .background : .foreground)
+  }
+
+  /// Puts a pod aside; the pause doubles from 1 s to 10 s.
+  mutating func putAside(_ key: String, plugins: [String]?, _ context: Context) {
+    let attempts = (unschedulable[key]?.attempts ?? 0) + 1
+    let pause = Duration.seconds(min(10, 1 << min(attempts - 1, 4)))
+    unschedulable[key] = Waiting(attempts: attempts, notBefore: context.now + pause, plugins: plugins)
+    // Upstream flushes what waits for long every 5 minutes.
+    if !context.isWaiting(for: "flush") { context.wake("flush", after: .seconds(300), .background) }
   }
 
   // MARK: - A round
 
   private mutating func schedule(_ context: Context) {
     guard let host = context.world.kube.host, !active.isEmpty else { return }
-    let nodes = host.list(cluster: facts.id, resource: "nodes", namespace: "").map { ObjectView($0) }
-      .filter { !$0.isTerminating }
-    var picture = NodePicture(nodes)
-    var pods: [ObjectView] = []
-    for json in host.list(cluster: facts.id, resource: "pods", namespace: "") {
-      let pod = ObjectView(json)
-      let place = pod.nodeName.isEmpty ? assumed[pod.key] ?? "" : pod.nodeName
-      if place.isEmpty {
-        if active.contains(pod.key), needsNode(pod) { pods.append(pod) }
-      } else if !pod.isPodFinished {
-        picture.add(pod, to: place)
-      }
-    }
+    cache.fill(host, facts.id, assumed: assumed)
+    let keys = active
     active.removeAll()
+    var pods: [(pod: ObjectView, priority: Int, since: Timestamp)] = []
+    for key in keys {
+      guard let pod = read("pods", key, context), needsNode(pod), assumed[key] == nil else { continue }
+      pods.append((pod, pod.spec["priority"].int ?? 0, pod.createdAt))
+    }
     pods.sort { a, b in
-      let (first, second) = (a.spec["priority"].int ?? 0, b.spec["priority"].int ?? 0)
-      return first != second ? first > second : (a.createdAt, a.key) < (b.createdAt, b.key)
+      if a.priority != b.priority { return a.priority > b.priority }
+      return a.since != b.since ? a.since < b.since : a.pod.key < b.pod.key
     }
-    for pod in pods { place(pod, &picture, context) }
+    var round = Round()
+    for entry in pods { place(entry.pod, &round, context) }
   }
 
-  private mutating func place(_ pod: ObjectView, _ picture: inout NodePicture, _ context: Context) {
-    let wanted = PodTopology.Pod(pod: pod.json)
-    let needs = wanted.needs
-    var fitting: [NodePicture.Entry] = []
-    var misfits: [[NodeFit.Reason]] = []
-    for entry in picture.entries {
-      let found = picture.misfits(wanted, entry)
-      if found.isEmpty { fitting.append(entry) } else { misfits.append(found) }
-    }
-    guard let best = picture.best(pod, needs, among: fitting)?.object else {
-      let preemption = SchedulingFailure.preemption(nodes: misfits, neverPreempts: needs.neverPreempts)
-      refuse(pod, SchedulingFailure.message(nodes: misfits, preemption: preemption), context)
-      return
-    }
-    picture.add(pod, to: best.name)
-    unschedulable[pod.key] = nil
-    assumed[pod.key] = best.name
-    context.submit(
-      client.request(
-        "POST", "\(KubeClient.path("pods", pod.namespace))/\(pod.name)/binding",
-        body: [
-          "apiVersion": "v1", "kind": "Binding",
-          "metadata": [
-            "name": .string(pod.name), "namespace": .string(pod.namespace), "uid": .string(pod.uid),
-          ], "target": ["kind": "Node", "name": .string(best.name)],
-        ]), tag: "bind \(pod.key)")
+  func read(_ resource: String, _ key: String, _ context: Context) -> ObjectView? {
+    let (namespace, name) = Desk.parts(key)
+    return context.world.kube.host?.get(
+      ObjectReference(cluster: facts.id, resource: resource, namespace: namespace, name: name)
+    ).map { ObjectView($0) }
   }
 
-  private mutating func refuse(_ pod: ObjectView, _ message: String, _ context: Context) {
-    let attempts = (unschedulable[pod.key]?.attempts ?? 0) + 1
-    let pause = Duration.seconds(min(10, 1 << min(attempts - 1, 4)))
-    unschedulable[pod.key] = Waiting(attempts: attempts, notBefore: context.now + pause)
-    let condition = pod.condition("PodScheduled")
-    if condition["status"].string != "False" || condition["message"].string != message {
-      context.submit(
-        client.patch(
-          "pods", pod.namespace, pod.name,
-          [
-            "status": [
-              "conditions": [
-                [
-                  "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": .string(message),
-                  "lastProbeTime": .null,
-                  "lastTransitionTime": condition["status"].string == "False"
-                    ? condition["lastTransitionTime"] : context.now.json,
-                ]
-              ]
-            ]
-          ], subresource: "status"), tag: "status", weight: .background)
-    }
-    context.record(
-      &events, client, about: pod.reference, type: "Warning", reason: "FailedScheduling", message)
-    // Upstream flushes what waits for long every 5 minutes.
-    if !context.isWaiting(for: "flush") { context.wake("flush", after: .seconds(300), .background) }
+  func list(_ resource: String, _ namespace: String = "", _ context: Context) -> [ObjectView] {
+    (context.world.kube.host?.list(cluster: facts.id, resource: resource, namespace: namespace) ?? [])
+      .map { ObjectView($0) }
   }
 
-  private mutating func replied(_ tag: String, _ reply: KubeReply, _ context: Context) {
-    guard tag.hasPrefix("bind ") else { return }
-    let key = String(tag.dropFirst(5))
-    let node = assumed.removeValue(forKey: key)
-    let slash = key.firstIndex(of: "/") ?? key.startIndex
-    let reference = ObjectReference(
-      cluster: facts.id, resource: "pods", namespace: String(key[..<slash]),
-      name: String(key[key.index(after: slash)...]))
-    guard let json = context.world.kube.host?.get(reference) else { return }
-    let pod = ObjectView(json)
-    if reply.isSuccess {
-      context.record(
-        &events, client, about: pod.reference, reason: "Scheduled",
-        "Successfully assigned \(key) to \(node ?? pod.nodeName)")
-    } else if needsNode(pod) {
-      let attempts = (unschedulable[key]?.attempts ?? 0) + 1
-      let pause = Duration.seconds(min(10, 1 << min(attempts - 1, 4)))
-      unschedulable[key] = Waiting(attempts: attempts, notBefore: context.now + pause)
-      context.record(
-        &events, client, about: pod.reference, type: "Warning", reason: "FailedScheduling",
-        "running Bind plugin \"DefaultBinder\": \(reply.message)")
-      unschedulable[key]?.isMoved = true
-      wakeMoved(context)
+  /// What a round reads once.
+  struct Round {
+    /// Selectors of Services by namespace.
+    var services: [String: [JSON]] = [:]
+    /// Pods that have a node set aside by preemption, by that node.
+    var nominated: [String: [Nominee]]?
+
+    struct Nominee {
+      var uid: String
+      var needs: PodNeeds
     }
   }
 }

@@ -21,6 +21,35 @@ extension PodNeeds {
     nodeName = spec["nodeName"].string ?? ""
     priority = spec["priority"].int ?? 0
     neverPreempts = spec["preemptionPolicy"].string == "Never"
+    let preferred = spec["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    preferredNodes = preferred.items.map {
+      PreferredNode(weight: $0["weight"].int ?? 0, term: NodeTerm(json: $0["preference"]))
+    }
+    images = spec["containers"].items.compactMap { $0["image"].string.map(ImageName.normalized) }
+    (scoredCPU, scoredMemory) = PodNeeds.scored(spec, whole: requests)
+    namedNodes = PodNeeds.named(nodeTerms)
+  }
+
+  /// The nodes that the terms name by their field; nil when a term does without.
+  private static func named(_ terms: [NodeTerm]?) -> Set<String>? {
+    guard let terms, !terms.isEmpty else { return nil }
+    var names: Set<String> = []
+    for term in terms {
+      guard let field = term.fields.first(where: { $0.key == "metadata.name" && $0.op == "In" }) else { return nil }
+      names.formUnion(field.values)
+    }
+    return names
+  }
+
+  /// What the containers ask for, those that ask for nothing with upstream's stand-ins.
+  private static func scored(_ spec: JSON, whole: [String: Int64]) -> (cpu: Int64, memory: Int64) {
+    var (cpu, memory): (Int64, Int64) = (0, 0)
+    for container in spec["containers"].items {
+      let own = amounts(container)
+      cpu += own["cpu"] ?? 100
+      memory += own["memory"] ?? 200 * 1024 * 1024 * 1000
+    }
+    return (max(cpu, whole["cpu"] ?? 0), max(memory, whole["memory"] ?? 0))
   }
 
   static func isSidecar(_ container: JSON) -> Bool { container["restartPolicy"].string == "Always" }
@@ -43,6 +72,8 @@ extension PodNeeds {
       }
     }
     total.merge(atStart, uniquingKeysWith: max)
+    // What is asked for the pod as a whole stands for its containers'.
+    total.merge(milli(spec["resources"]["requests"])) { $1 }
     total.merge(milli(spec["overhead"]), uniquingKeysWith: +)
     return total.filter { $0.value > 0 }
   }
@@ -91,6 +122,10 @@ extension NodeOffer {
       },
       isUnschedulable: node["spec"]["unschedulable"].bool ?? false,
       allocatable: PodNeeds.milli(node["status"]["allocatable"]))
+    for image in node["status"]["images"].items {
+      let size = image["sizeBytes"].int ?? 0
+      for name in image["names"].strings { images[ImageName.normalized(name)] = Int64(size) }
+    }
   }
 }
 
@@ -102,4 +137,13 @@ extension NodeUse {
   }
 
   static func isOver(_ pod: JSON) -> Bool { ["Succeeded", "Failed"].contains(pod["status"]["phase"].string) }
+}
+
+/// Names of images as the scheduler compares them.
+enum ImageName {
+  /// With a tag.
+  static func normalized(_ name: String) -> String {
+    let last = name.split(separator: "/").last ?? ""
+    return last.contains(":") || last.contains("@") ? name : "\(name):latest"
+  }
 }

@@ -7,10 +7,24 @@ package struct PodNeeds: Sendable, Equatable {
   package var nodeSelector: [String: String] = [:]
   /// One term is enough; nil for no required affinity.
   package var nodeTerms: [NodeTerm]?
+  /// The only nodes that those terms can match; nil when they aren't named.
+  package var namedNodes: Set<String>?
   package var nodeName = ""
   package var priority = 0
   /// `preemptionPolicy: Never`.
   package var neverPreempts = false
+  /// What it counts for when nodes are scored: with 100m and 200MiB for a container that asks for nothing.
+  package var scoredCPU: Int64 = 0
+  package var scoredMemory: Int64 = 0
+  /// Preferred node affinity.
+  package var preferredNodes: [PreferredNode] = []
+  /// Its images, as nodes tell theirs.
+  package var images: [String] = []
+
+  package struct PreferredNode: Sendable, Equatable {
+    package var weight: Int
+    package var term: NodeTerm
+  }
 
   package init() {}
 
@@ -114,6 +128,8 @@ package struct NodeOffer: Sendable, Equatable {
   package var isUnschedulable: Bool
   /// Thousandths, by resource name.
   package var allocatable: [String: Int64]
+  /// Bytes of the images that it has, by each of their names.
+  package var images: [String: Int64] = [:]
 
   package init(
     name: String, labels: [String: String] = [:], taints: [Taint] = [], isUnschedulable: Bool = false,
@@ -133,15 +149,27 @@ package struct NodeUse: Sendable, Equatable {
   /// Thousandths, by resource name.
   package var requested: [String: Int64] = [:]
   package var hostPorts: [PodNeeds.HostPort] = []
-  /// The lowest priority among them.
-  package var lowestPriority: Int?
+  /// As nodes are scored by it.
+  package var scoredCPU: Int64 = 0
+  package var scoredMemory: Int64 = 0
 
   package init() {}
 
   package mutating func add(_ pod: PodNeeds) {
     pods += 1
     for (name, amount) in pod.requests { requested[name, default: 0] += amount }
-    hostPorts += pod.hostPorts
-    lowestPriority = min(lowestPriority ?? pod.priority, pod.priority)
+    if !pod.hostPorts.isEmpty { hostPorts += pod.hostPorts }
+    scoredCPU += pod.scoredCPU
+    scoredMemory += pod.scoredMemory
+  }
+
+  package mutating func remove(_ pod: PodNeeds) {
+    pods -= 1
+    for (name, amount) in pod.requests { requested[name, default: 0] -= amount }
+    for port in pod.hostPorts {
+      if let at = hostPorts.firstIndex(of: port) { hostPorts.remove(at: at) }
+    }
+    scoredCPU -= pod.scoredCPU
+    scoredMemory -= pod.scoredMemory
   }
 }

@@ -1,78 +1,5 @@
 package import Wire
 
-/// A pod as those on other nodes see it.
-package struct PlacedPod: Sendable {
-  package var namespace: String
-  package var labels: [String: String]
-  package var isTerminating: Bool
-  /// Required terms.
-  package var affinity: [PodTerm]
-  /// Required terms.
-  package var antiAffinity: [PodTerm]
-
-  package init(pod: JSON) {
-    let required = "requiredDuringSchedulingIgnoredDuringExecution"
-    let metadata = pod["metadata"]
-    namespace = metadata["namespace"].string ?? ""
-    labels = metadata["labels"].stringMap
-    isTerminating = !metadata["deletionTimestamp"].isNull
-    let own = namespace
-    affinity = pod["spec"]["affinity"]["podAffinity"][required].items.map { PodTerm(json: $0, namespace: own) }
-    antiAffinity = pod["spec"]["affinity"]["podAntiAffinity"][required].items.map {
-      PodTerm(json: $0, namespace: own)
-    }
-  }
-}
-
-/// One term of affinity between pods.
-package struct PodTerm: Sendable {
-  package var topologyKey: String
-  package var namespaces: [String]
-  package var selector: LabelSelector
-
-  package init(json: JSON, namespace: String) {
-    topologyKey = json["topologyKey"].string ?? ""
-    let named = json["namespaces"].strings
-    namespaces = named.isEmpty ? [namespace] : named
-    selector = (try? LabelSelector(labelSelector: json["labelSelector"])) ?? .nothing
-  }
-
-  package func selects(_ pod: PlacedPod) -> Bool {
-    namespaces.contains(pod.namespace) && selector.matches(pod.labels)
-  }
-}
-
-/// A constraint on how pods are spread that keeps a pod from nodes.
-package struct SpreadConstraint: Sendable {
-  package var topologyKey: String
-  package var maxSkew: Int
-  package var selector: LabelSelector
-
-  /// Nil for one that only prefers.
-  package init?(json: JSON) {
-    guard json["whenUnsatisfiable"].string ?? "DoNotSchedule" == "DoNotSchedule" else { return nil }
-    topologyKey = json["topologyKey"].string ?? ""
-    maxSkew = json["maxSkew"].int ?? 1
-    selector = (try? LabelSelector(labelSelector: json["labelSelector"])) ?? .nothing
-  }
-}
-
-/// A node and the pods on it.
-package struct Neighbourhood: Sendable {
-  package var node: NodeOffer
-  package var pods: [PlacedPod]
-
-  package init(node: NodeOffer, pods: [PlacedPod]) {
-    self.node = node
-    self.pods = pods
-  }
-
-  func isWith(_ other: Neighbourhood, by key: String) -> Bool {
-    guard let domain = node.labels[key] else { return false }
-    return other.node.labels[key] == domain
-  }
-}
-
 /// Whether a node takes a pod by what runs on all of them: topology spread, then affinity between pods
 /// (kubernetes `pkg/scheduler/framework/plugins/{podtopologyspread,interpodaffinity}`).
 package enum PodTopology: Rule {
@@ -82,7 +9,10 @@ package enum PodTopology: Rule {
   package struct Pod: Sendable {
     package var needs: PodNeeds
     package var placed: PlacedPod
+    /// Constraints that keep it from nodes.
     package var spread: [SpreadConstraint]
+    /// Constraints that only count for the score.
+    package var softSpread: [SpreadConstraint]
 
     /// The rules about other pods can keep it from nodes.
     package var wantsCompany: Bool {
@@ -92,7 +22,10 @@ package enum PodTopology: Rule {
     package init(pod: JSON) {
       needs = PodNeeds(pod: pod)
       placed = PlacedPod(pod: pod)
-      spread = pod["spec"]["topologySpreadConstraints"].items.compactMap(SpreadConstraint.init(json:))
+      let labels = placed.labels
+      let all = pod["spec"]["topologySpreadConstraints"].items.map { SpreadConstraint(json: $0, labels: labels) }
+      spread = all.filter(\.isRequired)
+      softSpread = all.filter { !$0.isRequired }
     }
   }
 
@@ -101,11 +34,13 @@ package enum PodTopology: Rule {
     /// The node's place among ``nodes``.
     package var index: Int
     package var nodes: Fact<[Neighbourhood]>
+    package var namespaces: NamespaceLabels
 
-    package init(pod: Fact<Pod>, index: Int, nodes: Fact<[Neighbourhood]>) {
+    package init(pod: Fact<Pod>, index: Int, nodes: Fact<[Neighbourhood]>, namespaces: NamespaceLabels = [:]) {
       self.pod = pod
       self.index = index
       self.nodes = nodes
+      self.namespaces = namespaces
     }
 
     package static let hiders: [@Sendable (inout Self) -> Void] = [hider(\.pod), hider(\.nodes)]
@@ -114,57 +49,112 @@ package enum PodTopology: Rule {
   package static func decide(_ facts: Facts) -> Verdict<Void, NodeFit.Reason> {
     guard let pod = facts.pod.value else { return .open([facts.pod.gap!]) }
     guard let nodes = facts.nodes.value else { return .open([facts.nodes.gap!]) }
-    let misfit = spread(pod, nodes[facts.index], nodes) ?? affinity(pod.placed, nodes[facts.index], nodes)
-    guard var reason = misfit else { return .yes() }
+    let company = Company(pod, nodes, facts.namespaces)
+    guard var reason = company.misfit(pod, nodes[facts.index].node) else { return .yes() }
     reason.evidence = [facts.nodes.citation].compactMap { $0 }
     return .no([reason])
   }
 
-  private static func spread(_ pod: Pod, _ here: Neighbourhood, _ nodes: [Neighbourhood]) -> NodeFit.Reason? {
-    let text = "node(s) didn't match pod topology spread constraints"
-    for constraint in pod.spread {
-      let key = constraint.topologyKey
-      guard let domain = here.node.labels[key] else {
-        return NodeFit.Reason(.spread, "\(text) (missing required label)", isFinal: true)
-      }
-      var counts: [String: Int] = [:]
-      for other in nodes {
-        guard let there = other.node.labels[key], NodeFit.matchesAffinity(pod.needs, other.node) else { continue }
-        counts[there, default: 0] += other.pods.count {
-          $0.namespace == pod.placed.namespace && !$0.isTerminating && constraint.selector.matches($0.labels)
-        }
-      }
-      let own = constraint.selector.matches(pod.placed.labels) ? 1 : 0
-      if (counts[domain] ?? 0) + own - (counts.values.min() ?? 0) > constraint.maxSkew {
-        return NodeFit.Reason(.spread, text, isFinal: false)
-      }
+  /// What runs on all nodes, counted once for a pod that is to be placed.
+  package struct Company: Sendable {
+    private struct Domain: Hashable {
+      var key: String
+      var value: String
     }
-    return nil
-  }
 
-  private static func affinity(_ pod: PlacedPod, _ here: Neighbourhood, _ nodes: [Neighbourhood]) -> NodeFit.Reason? {
-    func isMet(_ term: PodTerm) -> Bool {
-      nodes.contains { other in
-        here.isWith(other, by: term.topologyKey) && other.pods.contains { !$0.isTerminating && term.selects($0) }
-      }
-    }
-    for other in nodes {
-      for there in other.pods {
-        for term in there.antiAffinity where term.selects(pod) && here.isWith(other, by: term.topologyKey) {
-          return NodeFit.Reason(
-            .podAffinity, "node(s) didn't satisfy existing pods anti-affinity rules", isFinal: false)
+    /// Pods that count, by constraint and domain.
+    private var counts: [[String: Int]] = []
+    /// What the least crowded domain has, by constraint.
+    private var least: [Int] = []
+    /// Where a pod runs that wants the new one away.
+    private var closed: Set<Domain> = []
+    /// Where pods run that the new one wants to be with.
+    private var wanted: Set<Domain> = []
+    /// Where pods run that the new one wants to be away from.
+    private var unwanted: Set<Domain> = []
+    private var isFirstOfItsGroup = false
+
+    /// `holders` are the places of nodes with pods that have anti-affinity; nil for all.
+    package init(_ pod: Pod, _ nodes: [Neighbourhood], _ namespaces: NamespaceLabels, holders: [Int]? = nil) {
+      countSpread(pod, nodes)
+      let placed = pod.placed
+      for index in holders ?? Array(nodes.indices) {
+        for there in nodes[index].pods {
+          for term in there.antiAffinity where term.selects(placed, namespaces) {
+            if let value = nodes[index].node.labels[term.topologyKey] {
+              closed.insert(Domain(key: term.topologyKey, value: value))
+            }
+          }
         }
       }
+      guard !placed.affinity.isEmpty || !placed.antiAffinity.isEmpty else { return }
+      for other in nodes {
+        for there in other.pods {
+          for term in placed.antiAffinity where term.selects(there, namespaces) {
+            mark(term, other.node, in: &unwanted)
+          }
+          if !placed.affinity.isEmpty, placed.affinity.allSatisfy({ $0.selects(there, namespaces) }) {
+            for term in placed.affinity { mark(term, other.node, in: &wanted) }
+          }
+        }
+      }
+      isFirstOfItsGroup = wanted.isEmpty && placed.affinity.allSatisfy { $0.selects(placed, namespaces) }
     }
-    for term in pod.antiAffinity where isMet(term) {
-      return NodeFit.Reason(.podAffinity, "node(s) didn't match pod anti-affinity rules", isFinal: false)
+
+    private func mark(_ term: PodTerm, _ node: NodeOffer, in domains: inout Set<Domain>) {
+      if let value = node.labels[term.topologyKey] { domains.insert(Domain(key: term.topologyKey, value: value)) }
     }
-    for term in pod.affinity where !isMet(term) {
+
+    private mutating func countSpread(_ pod: Pod, _ nodes: [Neighbourhood]) {
+      guard !pod.spread.isEmpty else { return }
+      counts = pod.spread.map { _ in [:] }
+      for other in nodes where pod.spread.allSatisfy({ other.node.labels[$0.topologyKey] != nil }) {
+        for (index, constraint) in pod.spread.enumerated() where constraint.includes(other.node, for: pod.needs) {
+          counts[index][other.node.labels[constraint.topologyKey]!, default: 0] +=
+            constraint.count(other.pods, namespace: pod.placed.namespace)
+        }
+      }
+      least = zip(pod.spread, counts).map { constraint, counts in
+        counts.count < constraint.minDomains ? 0 : counts.values.min() ?? 0
+      }
+    }
+
+    /// What a node has against the pod.
+    package func misfit(_ pod: Pod, _ node: NodeOffer) -> NodeFit.Reason? {
+      let text = "node(s) didn't match pod topology spread constraints"
+      for (index, constraint) in pod.spread.enumerated() {
+        guard let domain = node.labels[constraint.topologyKey] else {
+          return NodeFit.Reason(.spread, "\(text) (missing required label)", isFinal: true)
+        }
+        let own = constraint.selector.matches(pod.placed.labels) ? 1 : 0
+        if (counts[index][domain] ?? 0) + own - least[index] > constraint.maxSkew {
+          return NodeFit.Reason(.spread, text, isFinal: false)
+        }
+      }
+      if !hasCompany(pod.placed, node) {
+        return NodeFit.Reason(.podAffinity, "node(s) didn't match pod affinity rules", isFinal: true)
+      }
+      func stands(_ term: PodTerm, in domains: Set<Domain>) -> Bool {
+        node.labels[term.topologyKey].map { domains.contains(Domain(key: term.topologyKey, value: $0)) } ?? false
+      }
+      if pod.placed.antiAffinity.contains(where: { stands($0, in: unwanted) }) {
+        return NodeFit.Reason(.podAffinity, "node(s) didn't match pod anti-affinity rules", isFinal: false)
+      }
+      if closed.contains(where: { node.labels[$0.key] == $0.value }) {
+        return NodeFit.Reason(
+          .podAffinity, "node(s) didn't satisfy existing pods anti-affinity rules", isFinal: false)
+      }
+      return nil
+    }
+
+    private func hasCompany(_ pod: PlacedPod, _ node: NodeOffer) -> Bool {
+      var isThere = true
+      for term in pod.affinity {
+        guard let value = node.labels[term.topologyKey] else { return false }
+        if !wanted.contains(Domain(key: term.topologyKey, value: value)) { isThere = false }
+      }
       // The first of a group that wants to be together may go anywhere.
-      let isThere = nodes.contains { $0.pods.contains { term.selects($0) } }
-      if !isThere, term.selects(pod) { continue }
-      return NodeFit.Reason(.podAffinity, "node(s) didn't match pod affinity rules", isFinal: true)
+      return isThere || isFirstOfItsGroup
     }
-    return nil
   }
 }

@@ -17,14 +17,10 @@ package enum SchedulingFailure {
     return preemption.map { "\(text) \($0)" } ?? text
   }
 
-  /// What preemption says when no pod can be put out for this one.
-  package static func preemption(nodes: [[NodeFit.Reason]], neverPreempts: Bool = false) -> String {
-    if neverPreempts { return "preemption: not eligible due to preemptionPolicy=Never." }
-    let texts = nodes.map { reasons in
-      reasons.contains { $0.isFinal }
-        ? "Preemption is not helpful for scheduling" : "No preemption victims found for incoming pod"
-    }
-    return "preemption: 0/\(nodes.count) nodes are available: \(histogram(texts))."
+  /// What preemption says when no pod can be put out for this one: a text for each node, or one for all.
+  package static func preemption(_ texts: [String], nodes: Int) -> String {
+    if texts == [Preemption.never] || texts == [Preemption.waits] { return "preemption: \(texts[0])" }
+    return "preemption: 0/\(nodes) nodes are available: \(histogram(texts))."
   }
 
   /// `1 a, 2 b`, in order of the texts with their numbers.

@@ -81,8 +81,9 @@ import Wire
     let taint = NodeFit.Reason(.taints, "node(s) had untolerated taint {a: b}", isFinal: true)
     let cpu = NodeFit.Reason(.resources, "Insufficient cpu", isFinal: false)
     let nodes = [[taint], [cpu], [cpu, NodeFit.Reason(.resources, "Insufficient memory", isFinal: false)]]
+    let texts = [Preemption.notHelpful, Preemption.noVictims, Preemption.noVictims]
     #expect(
-      SchedulingFailure.message(nodes: nodes, preemption: SchedulingFailure.preemption(nodes: nodes))
+      SchedulingFailure.message(nodes: nodes, preemption: SchedulingFailure.preemption(texts, nodes: nodes.count))
         == "0/3 nodes are available: 1 Insufficient memory, 1 node(s) had untolerated taint {a: b}, 2 Insufficient cpu. preemption: 0/3 nodes are available: 1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod."
     )
     #expect(SchedulingFailure.message(nodes: []) == "no nodes available to schedule pods")
