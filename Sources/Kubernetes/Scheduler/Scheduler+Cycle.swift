@@ -12,7 +12,7 @@ extension Scheduler {
       let texts = Array(repeating: Preemption.notHelpful, count: nodeCount)
       let message = SchedulingFailure.message(
         nodes: Array(repeating: [], count: nodeCount), early: problem,
-        preemption: SchedulingFailure.preemption(texts, nodes: nodeCount))
+        preemption: SchedulingFailure.preemption(texts, nodes: nodeCount, claimsSpeak: !isBefore134))
       refuse(pod, message, plugins: [NodeFit.Reason.Plugin.volumes.rawValue], context)
       return
     }
@@ -150,7 +150,7 @@ extension Scheduler {
     let nodeCount = cache.picture.nodes.count
     guard nodeCount > 0 else { return refuse(pod, SchedulingFailure.noNodes, plugins: nil, context) }
     if waitsForVictims(pod, wanted, misfits) {
-      let text = SchedulingFailure.preemption([Preemption.waits], nodes: nodeCount)
+      let text = SchedulingFailure.preemption([Preemption.waits], nodes: nodeCount, claimsSpeak: !isBefore134)
       refuse(pod, SchedulingFailure.message(nodes: misfits, preemption: text), plugins: plugins, context)
       return
     }
@@ -160,7 +160,7 @@ extension Scheduler {
         budgets: .known(list("poddisruptionbudgets.policy", context).map { BudgetFacts(budget: $0.json) }),
         volumes: volumes))
     guard let choice = verdict.value else {
-      let text = SchedulingFailure.preemption(verdict.reasons, nodes: nodeCount)
+      let text = SchedulingFailure.preemption(verdict.reasons, nodes: nodeCount, claimsSpeak: !isBefore134)
       refuse(
         pod, SchedulingFailure.message(nodes: misfits, preemption: text), plugins: plugins, nominated: "", context)
       return

@@ -45,7 +45,7 @@ extension Scheduler {
     if storage.claims.contains(where: { $0.volume == nil }) {
       storage.volumes = list("persistentvolumes", "", context).map { VolumeOffer(volume: $0.json) }
     }
-    storage.hasOldTexts = KubernetesVersion(facts.version).map { $0 < KubernetesVersion(minor: 34) } ?? false
+    storage.hasOldTexts = isBefore134
     countAttached(&storage, context)
     return storage
   }

@@ -51,6 +51,9 @@ package struct Scheduler: Component {
     KubeClient(cluster: facts.id, credential: Self.credential, userAgent: "kube-scheduler")
   }
 
+  /// Texts changed with Kubernetes 1.34.
+  var isBefore134: Bool { KubernetesVersion(facts.version).map { $0 < KubernetesVersion(minor: 34) } ?? false }
+
   package mutating func step(_ input: Input, _ context: Context) {
     switch input {
     case .start, .wake("watch"): watch(context)

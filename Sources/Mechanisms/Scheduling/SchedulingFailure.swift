@@ -17,10 +17,12 @@ package enum SchedulingFailure {
     return preemption.map { "\(text) \($0)" } ?? text
   }
 
-  /// What preemption says when no pod can be put out for this one: a text for each node, or one for all.
-  package static func preemption(_ texts: [String], nodes: Int) -> String {
-    if texts == [Preemption.never] || texts == [Preemption.waits] { return "preemption: \(texts[0])" }
-    return "preemption: 0/\(nodes) nodes are available: \(histogram(texts))."
+  /// What preemption says when no pod can be put out for this one: a text for each node, or one for all. Since
+  /// Kubernetes 1.34 the plugin of resource claims speaks first.
+  package static func preemption(_ texts: [String], nodes: Int, claimsSpeak: Bool = false) -> String {
+    let start = "\(claimsSpeak ? "no new claims to deallocate, " : "")preemption: "
+    if texts == [Preemption.never] || texts == [Preemption.waits] { return start + texts[0] }
+    return "\(start)0/\(nodes) nodes are available: \(histogram(texts))."
   }
 
   /// `1 a, 2 b`, in order of the texts with their numbers.
