@@ -93,4 +93,46 @@ struct RefusalTests {
       #expect(data.range(of: Data(good.dropFirst(11).prefix(60).utf8)) == nil, "a token in \(file)")
     }
   }
+
+  /// What the connection itself turns away is told in the form of the door it came to.
+  @Test func sizes() throws {
+    let eks = try LocalEKSProcess()
+    let base = try #require(eks.environment["AWS_ENDPOINT_URL"])
+    func send(_ headers: [String], _ path: String = "/", _ url: String? = nil) throws -> (status: Int, body: String) {
+      let words =
+        ["-sk", "--http1.1", "-o", "-", "-w", "\n%{http_code}", "-X", "POST", "--max-time", "20", "-H", "Expect:"]
+        + headers.flatMap { ["-H", $0] }
+      let answer = try Shell.run("curl", words + ["\(url ?? base)\(path)"], environment: eks.environment)
+      let lines = answer.output.split(separator: "\n", omittingEmptySubsequences: false)
+      return (Int(lines.last ?? "") ?? 0, lines.dropLast().joined(separator: "\n"))
+    }
+    let signed = { (service: String) in
+      "Authorization: AWS4-HMAC-SHA256 Credential=A/20261122/us-east-1/\(service)/aws4_request, SignedHeaders=host, Signature=0"
+    }
+    let length = "Content-Length: 999999999"
+    let query = try send([length, signed("iam"), "Content-Type: application/x-www-form-urlencoded"])
+    #expect(query.status == 413 && query.body.contains("<Code>RequestEntityTooLarge</Code>"), "\(query)")
+    let rest = try send([length, signed("eks")], "/clusters")
+    #expect(rest.status == 413, "\(rest)")
+    #expect(try JSON.parse(Array(rest.body.utf8))["message"].string?.contains("too large") == true, "\(rest)")
+    let target = try send([length, signed("logs"), "X-Amz-Target: Logs_20140328.DescribeLogGroups"])
+    #expect(try JSON.parse(Array(target.body.utf8))["__type"].string?.contains("RequestEntityTooLarge") == true)
+    let headers = try send(["X: \(String(repeating: "x", count: 110_000))"])
+    #expect(headers.status == 431 && headers.body.contains("RequestHeaderSectionTooLarge"), "\(headers)")
+
+    let trust = ThreadTests.trust.replacing("%", with: "eks.amazonaws.com")
+    try eks.aws("iam create-role --role-name cluster --assume-role-policy-document \(trust)")
+    let subnets = try ThreadTests.subnets(eks).joined(separator: ",")
+    try eks.aws(
+      "eks create-cluster --name demo --role-arn arn:aws:iam::000000000000:role/cluster --resources-vpc-config subnetIds=\(subnets)"
+    )
+    try eks.aws("eks wait cluster-active --name demo")
+    let server = try #require(try eks.aws("eks describe-cluster --name demo")["cluster"]["endpoint"].string)
+    let kube = try send([length], "/api/v1/namespaces", server)
+    let status = try JSON.parse(Array(kube.body.utf8))
+    #expect(kube.status == 413 && status["kind"].string == "Status", "\(kube)")
+    #expect(status["reason"].string == "RequestEntityTooLarge")
+    #expect(status["message"].string?.hasPrefix("Request entity too large: limit is ") == true, "\(kube)")
+    #expect(try send([], "/api/%zz", server).body.contains("\"reason\":\"BadRequest\""))
+  }
 }

@@ -44,4 +44,8 @@ struct AWSDoor: HTTPHandler {
       responder.send(AWSProtocol.encode(error, for: route, requestID: requestID))
     }
   }
+
+  func refuse(_ request: HTTPRequest?, _ refusal: HTTPRefusal) -> HTTPResponse {
+    AWSProtocol.encode(refusal, of: request, requestID: requestIDs.next())
+  }
 }

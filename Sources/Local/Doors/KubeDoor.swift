@@ -11,9 +11,7 @@ struct KubeDoor: HTTPHandler {
 
   func handle(_ request: HTTPRequest, _ responder: any HTTPResponder) {
     guard let path = PercentEncoding.decode(request.path), let query = PercentEncoding.pairs(request.query ?? "") else {
-      return responder.send(
-        HTTPResponse(
-          status: 400, headers: ["Content-Type": "text/plain; charset=utf-8"], body: Array("400 Bad Request".utf8)))
+      return responder.send(refuse(request, .malformed))
     }
     var credential = KubeRequest.Credential.none
     if let certificate = request.certificate {
@@ -32,7 +30,23 @@ struct KubeDoor: HTTPHandler {
     asked.auditID = requestIDs.next()
     let posted = thread.post { [asked] world in world.kube.handle(asked, .outside(responder)) }
     if !posted {
-      responder.send(HTTPResponse(status: 503, headers: ["Retry-After": "1"], body: Array("shutting down".utf8)))
+      var response = Self.response(.unavailable("the local EKS is shutting down"))
+      response.headers["Retry-After"] = "1"
+      responder.send(response)
     }
+  }
+
+  func refuse(_ request: HTTPRequest?, _ refusal: HTTPRefusal) -> HTTPResponse {
+    switch refusal {
+    case .bodyTooLarge(let limit): Self.response(.tooLargeBody("limit is \(limit)"))
+    case .malformed: Self.response(.badRequest(refusal.message))
+    case .headersTooLarge:
+      Self.response(KubeStatus(code: refusal.status, reason: "RequestHeaderFieldsTooLarge", message: refusal.message))
+    }
+  }
+
+  private static func response(_ status: KubeStatus) -> HTTPResponse {
+    HTTPResponse(
+      status: status.code, headers: ["Content-Type": "application/json"], body: Array((status.json.text() + "\n").utf8))
   }
 }

@@ -129,7 +129,8 @@ package protocol AWSService: AnyObject {
 
 extension AWSService {
   package func requirements(_ request: AWSRequest) -> [AWSRequirement] {
-    [AWSRequirement("\(request.call.service):\(request.operation)")]
+    let prefix = AWSServiceModel.named(request.call.service)?.actionPrefix ?? request.call.service
+    return [AWSRequirement("\(prefix):\(request.operation)")]
   }
   package var recorded: Set<String> { [] }
 }

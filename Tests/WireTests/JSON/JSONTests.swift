@@ -75,7 +75,7 @@ import Wire
     }
     let state = State(
       phase: .waiting(for: "x", 3), phases: [.idle, .waiting(for: "y", 4)], optional: nil, map: ["a": [1, 2]],
-      big: .max, tree: ["k": [true, nil]])
+      big: .max, tree: ["k": [true, .null]])
     let coded = try JSON(encoding: state)
     #expect(try JSON.parse(coded.text()).decode(State.self) == state)
     #expect(throws: DecodingError.self) { try (["phase": 1] as JSON).decode(State.self) }

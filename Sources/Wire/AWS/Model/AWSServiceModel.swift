@@ -38,6 +38,9 @@ package final class AWSServiceModel: Sendable {
 
   package var format: AWSFormat { formats[0] }
 
+  /// What stands before the names of its actions in policies: `elasticloadbalancing`.
+  package var actionPrefix: String { ["cloudwatch", "eks-auth"].contains(id) ? id : signingName }
+
   init(text: ModelText) {
     self.text = text
     var head = text.line(at: 0)

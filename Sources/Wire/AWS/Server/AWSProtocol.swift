@@ -65,6 +65,26 @@ package enum AWSProtocol {
       error: error, format: route.format, service: route.service, answersJSON: route.answersJSON)
   }
 
+  /// What a service says where the connection itself turns a request away: in the form of the service that the head
+  /// names, else in XML.
+  package static func encode(_ refusal: HTTPRefusal, of request: HTTPRequest?, requestID: String) -> HTTPResponse {
+    let code =
+      switch refusal {
+      case .malformed: "MalformedHttpRequest"
+      case .headersTooLarge: "RequestHeaderSectionTooLarge"
+      case .bodyTooLarge: "RequestEntityTooLarge"
+      }
+    let error = AWSError(code: code, message: refusal.message, status: refusal.status)
+    switch request.map(route) {
+    case .success(let route): return encode(error, for: route, requestID: requestID)
+    case .failure(var failure):
+      failure.error = error
+      return encode(failure, requestID: requestID)
+    case nil:
+      return encode(AWSWireError(error: error, format: .query, answersJSON: false), requestID: requestID)
+    }
+  }
+
   /// The answer to a failed request.
   package static func encode(_ error: AWSError, for route: AWSRoute, requestID: String) -> HTTPResponse {
     encode(wireError(error, route), requestID: requestID)
