@@ -68,7 +68,11 @@ let package = Package(
     + room("InCluster", ["World", "Mechanisms", "Wire", "CGenerated"])
     + room(
       "Local",
-      ["AWS", "EKS", "InCluster", "Kubernetes", "World", "Mechanisms", "Wire", crypto, cryptoExtras, x509, asn1])
+      [
+        "AWS", "EKS", "InCluster", "Kubernetes", "World", "Mechanisms", "Wire", crypto, cryptoExtras, x509, asn1,
+        httpClient, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ])
     + room("Gateway", ["Wire", "CZlib", crypto, x509] + nio, tests: [httpClient])
     + room(
       "Evidence",

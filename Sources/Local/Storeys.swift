@@ -15,6 +15,7 @@ final class Storeys {
   /// Held here: the API servers know it weakly.
   private let containers: ContainerLogs
   private let clusters: RecordedHost
+  private let calls = OutboundCalls()
 
   /// `host` and `secrets` keep what stays outside the world's state; `post` hands something to the world's
   /// thread from any other.
@@ -37,7 +38,12 @@ final class Storeys {
     connectClusters()
     connectMachines()
     world.inputs.listen("endpoint") { [unowned eks] in eks.localOrigins = [$0.string ?? ""] }
+    world.outbound.send = { [calls] ticket, call in
+      calls.send(call) { reply in post { world in world.outbound.answer(ticket, reply) } }
+    }
   }
+
+  deinit { calls.stop() }
 
   private func connectKubernetes(_ post: @escaping @Sendable (@escaping @Sendable (World) -> Void) -> Void) {
     let ports = world.ports

@@ -54,6 +54,9 @@ package final class World {
   /// What came in from outside, for a replay.
   package private(set) var inputs: InputLog!
 
+  /// The way out of the world.
+  package private(set) var outbound: Outbound!
+
   private let store: any Store
   private var loaded: [String: [UInt8]] = [:]
   private var loadedKeys: [String] = []
@@ -144,6 +147,7 @@ package final class World {
     pipelines = (AWSPipeline(world: self), KubePipeline(world: self))
     inputs = InputLog(world: self, saved: recording)
     if !isResumed, options.record { inputs.begin(options) }
+    outbound = Outbound(world: self)
   }
 
   // MARK: - Setting up

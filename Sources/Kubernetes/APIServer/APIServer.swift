@@ -30,6 +30,9 @@ final class APIServer {
   let nodeIndex = NodeIndex()
   let watches: WatchHub
   let addresses = ServiceAddresses()
+  let webhooks = WebhookIndex()
+  /// Requests that wait for calls out of the world.
+  var waiting: [String: Exchange] = [:]
 
   var documents: DocumentCache { storey.documents }
   var world: World { storey.world }
@@ -98,6 +101,11 @@ final class APIServer {
     }
     for component in watches.components { world.removeRow("k8s-watch/\(id)/\(component)") }
     watches.endAll(world)
+    for id in waiting.keys.sorted() {
+      let exchange = waiting[id]!
+      if exchange.isOutside { finish(exchange, .status(.unavailable("the cluster is being deleted"))) }
+    }
+    waiting.removeAll()
     stores.removeAll()
     world.removeRow("k8s-cluster/\(id)")
     world.removeRow("k8s-revision/\(id)/")
@@ -199,6 +207,7 @@ final class APIServer {
       "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io":
       access.invalidate()
     case "pods": nodeIndex.pod(old: old, new: new)
+    case WebhookIndex.mutating, WebhookIndex.validating: webhooks.invalidate()
     case "services": addresses.service(old: old, new: new)
     case APIServer.definitions: if !isRestoring { refreshTable() }
     default: break
@@ -220,16 +229,31 @@ final class APIServer {
   func handle(_ request: KubeRequest, _ target: KubeReplyTarget) {
     let auditID = request.auditID.isEmpty ? world.newID { $0.uuid() } : request.auditID
     let exchange = Exchange(request, target, at: now, auditID: auditID)
-    var answer: Answer
-    do throws(KubeStatus) { answer = try respond(exchange) } catch { answer = .status(error) }
+    do throws(KubeStatus) {
+      try authenticate(exchange)
+      try impersonate(exchange)
+      try authorize(exchange)
+    } catch { return finish(exchange, .status(error)) }
+    exchange.ownAnnotations = exchange.annotations.count
+    carryOut(exchange)
+  }
+
+  /// Does what an allowed request asks for, answers it, or lets it wait.
+  func carryOut(_ exchange: Exchange) {
+    let answer: Answer
+    do throws(KubeStatus) { answer = try respond(exchange) } catch {
+      if error == .suspended { return suspend(exchange) }
+      answer = .status(error)
+    }
+    finish(exchange, answer)
+  }
+
+  private func finish(_ exchange: Exchange, _ answer: Answer) {
     audit(exchange, answer)
-    send(&answer, exchange)
+    send(answer, exchange)
   }
 
   private func respond(_ exchange: Exchange) throws(KubeStatus) -> Answer {
-    try authenticate(exchange)
-    try impersonate(exchange)
-    try authorize(exchange)
     let info = exchange.info
     guard info.isResource else { return try document(exchange) }
     guard let row = table[info.group, info.version, info.resource] else {
@@ -238,7 +262,7 @@ final class APIServer {
     return try serve(exchange, row)
   }
 
-  private func send(_ answer: inout Answer, _ exchange: Exchange) {
+  private func send(_ answer: Answer, _ exchange: Exchange) {
     if case .streaming = answer.body { return }
     guard case .outside(let responder) = exchange.target else {
       let body: JSON

@@ -19,7 +19,7 @@ package final class KubernetesStorey: KubernetesHost {
   package init(world: World) {
     self.world = world
     streamIDs = StreamIDs(world)
-    world.know(WatchTimer.self)
+    world.know(WatchTimer.self, SuspendedRequest.self)
     // Both are the world's ports, unless whoever composes it registers others.
     hooks.authorizeAccessPolicy = { [unowned world] cluster, user, request in
       world.ports.accessPolicyAllows(cluster, user, request).map { .allowed($0) }
@@ -93,6 +93,8 @@ package final class KubernetesStorey: KubernetesHost {
   package func containerOutputChanged(cluster: String, namespace: String, pod: String, container: String) {
     servers[cluster]?.containerOutputChanged(namespace: namespace, pod: pod, container: container)
   }
+
+  func server(_ cluster: String) -> APIServer? { servers[cluster] }
 
   func tendStreams(of cluster: String) { servers[cluster]?.tendStreams() }
 

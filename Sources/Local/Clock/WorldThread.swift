@@ -140,21 +140,27 @@ final class WorldThread: @unchecked Sendable {
   /// Carries out events as long as foreground is left; true when the slice was too short for it.
   private func runWhileBusy(until limit: Timestamp) -> Bool {
     for _ in 0..<Self.slice {
-      guard !world.isIdle, let next = world.nextEvent, next <= limit else { return false }
+      guard !world.isIdle, let next = world.nextEvent, next <= limit, !isAwaited(next) else { return false }
       _ = world.runEvents(until: next, limit: 1)
     }
     return true
   }
 
+  /// Whether a call out of the world would be given up by then: its answer is waited for first.
+  private func isAwaited(_ time: Timestamp) -> Bool { world.outbound.deadline.map { time >= $0 } ?? false }
+
   private func advanceDrive() -> Bool {
     guard let drive else { return false }
     switch drive.goal {
     case .until(let time):
-      if world.runEvents(until: time, limit: Self.slice) == Self.slice { return true }
+      let near = world.outbound.deadline.map { min(time, $0 - .microseconds(1)) } ?? time
+      if world.runEvents(until: near, limit: Self.slice) == Self.slice { return true }
+      guard !isAwaited(time) else { return false }
       world.setClock(time)
       finish(drive, .success(ClockReport(now: world.now)))
     case .idle:
       if runWhileBusy(until: drive.limit) { return true }
+      if let next = world.nextEvent, !world.isIdle, isAwaited(next) { return false }
       finish(drive, world.isIdle ? .success(ClockReport(now: world.now)) : .failure(overdue(drive, "idle")))
     case .condition(let name, let holds):
       for _ in 0..<Self.slice {
@@ -166,6 +172,7 @@ final class WorldThread: @unchecked Sendable {
           finish(drive, .failure(overdue(drive, name)))
           return false
         }
+        if isAwaited(next) { return false }
         _ = world.runEvents(until: next, limit: 1)
       }
       return true
@@ -188,7 +195,7 @@ final class WorldThread: @unchecked Sendable {
 
   /// How long nothing happens by itself; nil for ever.
   private func delay() -> Duration? {
-    guard clock.mode != .step, let next = world.nextEvent else { return nil }
+    guard clock.mode != .step, let next = world.nextEvent, drive == nil || !isAwaited(next) else { return nil }
     return clock.wallDelay(until: next, from: wall())
   }
 

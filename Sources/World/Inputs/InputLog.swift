@@ -41,6 +41,7 @@ package final class InputLog {
   }
 
   package var isRecording: Bool { role == .recording }
+  package var isReplaying: Bool { role == .replaying }
 
   /// Begins the log of a new world.
   func begin(_ options: World.Options) {

@@ -3,8 +3,19 @@ import Wire
 import World
 
 extension APIServer {
-  /// The plug-ins that may change an object, in upstream's order.
-  func admit(_ object: inout JSON, _ request: inout AdmissionRequest) throws(KubeStatus) {
+  /// The plug-ins that may change an object; once more when a webhook has changed it.
+  func admit(_ object: inout JSON, _ request: AdmissionRequest) throws(KubeStatus) {
+    var reinvocation = Reinvocation()
+    try mutate(&object, request, &reinvocation)
+    guard reinvocation.isNeeded else { return }
+    reinvocation.isSecond = true
+    try mutate(&object, request, &reinvocation)
+  }
+
+  /// One round of mutating plug-ins, in upstream's order; `object` is null for a deletion.
+  private func mutate(_ object: inout JSON, _ request: AdmissionRequest, _ reinvocation: inout Reinvocation)
+    throws(KubeStatus)
+  {
     try checkNamespace(object, request)
     if request.isFor("pods"), request.operation == .create {
       try ServiceAccountAdmission.admit(&object, request, self)
@@ -13,27 +24,29 @@ extension APIServer {
     }
     if request.isFor("nodes"), request.operation == .create { TaintAdmission.admit(&object) }
     if request.isFor("persistentvolumeclaims"), request.operation == .create { claimAdmission(&object) }
+    try askMutatingWebhooks(&object, request, &reinvocation)
   }
 
   /// The plug-ins that only say yes or no; `object` is null for a deletion.
   func validateAdmission(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
     try restrictNode(object, request)
-    if request.operation == .delete, request.isFor("namespaces"),
-      ["default", "kube-system", "kube-public"].contains(request.name)
-    {
-      throw request.refused("this namespace may not be deleted")
-    }
     if request.row.group == "rbac.authorization.k8s.io", request.operation != .delete {
       try EscalationCheck.check(object, request, self)
     }
     if request.row.group == "certificates.k8s.io", request.operation == .update {
       try checkSigner(object, request)
     }
+    try askValidatingWebhooks(object, request)
   }
 
   // MARK: - NamespaceLifecycle
 
   private func checkNamespace(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
+    if request.operation == .delete, request.isFor("namespaces"),
+      ["default", "kube-system", "kube-public"].contains(request.name)
+    {
+      throw request.refused("this namespace may not be deleted")
+    }
     guard request.operation == .create, request.row.namespaced else { return }
     guard let namespace = read("namespaces", "", request.namespace) else {
       throw .notFound(GroupName(group: "", name: "namespaces"), request.namespace)
@@ -42,8 +55,6 @@ extension APIServer {
     else { return }
     // Access is still checked there, and what runs may still tell of itself.
     if request.row.plural == "localsubjectaccessreviews" { return }
-    let since = namespace["metadata"]["deletionTimestamp"].string
-    _ = since
     throw request.refused(
       "unable to create new content in namespace \(request.namespace) because it is being terminated",
       details: [
@@ -57,12 +68,13 @@ extension APIServer {
 
   private func restrictNode(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
     let access = request.exchange.access
-    guard access.groups.contains("system:nodes") else { return }
+    guard access.groups.contains("system:nodes"), request.operation != .connect else { return }
     let operation: NodeRestriction.Operation =
       switch request.operation {
       case .create: .create
       case .update: .update
       case .delete: .delete
+      case .connect: .update
       }
     var boundPod = JSON.null
     if request.isFor("serviceaccounts", "token") {

@@ -16,19 +16,20 @@ package enum ServiceAccountAdmission {
     }
     let wanted =
       pod["spec"]["automountServiceAccountToken"].bool ?? account["automountServiceAccountToken"].bool ?? true
-    if wanted { mountToken(&pod, server) }
+    if wanted { mountToken(&pod, request, server) }
     if pod["spec"]["imagePullSecrets"].items.isEmpty, !account["imagePullSecrets"].items.isEmpty {
       pod["spec"]["imagePullSecrets"] = account["imagePullSecrets"]
     }
   }
 
-  private static func mountToken(_ pod: inout JSON, _ server: APIServer) {
+  private static func mountToken(_ pod: inout JSON, _ request: AdmissionRequest, _ server: APIServer) {
     var volume: String?
     for candidate in pod["spec"]["volumes"].items {
       if let name = candidate["name"].string, name.hasPrefix("kube-api-access-") { volume = name }
     }
     let isNew = volume == nil
-    let name = volume ?? "kube-api-access-" + server.world.newID { GeneratedNames.suffix(using: &$0) }
+    let name =
+      volume ?? "kube-api-access-" + request.exchange.draw(server.world) { GeneratedNames.suffix(using: &$0) }
     var isUsed = false
     for list in ["initContainers", "containers"] {
       pod["spec"].ifPresent(list) { containers in

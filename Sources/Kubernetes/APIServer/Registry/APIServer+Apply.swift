@@ -28,7 +28,7 @@ extension APIServer {
     let old = store(row.qualifiedName)[key]
     if old == nil, !part.name.isEmpty { throw .notFound(row.groupResource, key.name) }
     let apply = ServerSideApply(
-      row.gvk, in: schema, manager: manager, subresource: part.name, now: now,
+      row.gvk, in: schema, manager: manager, subresource: part.name, now: exchange.receivedAt,
       resetFields: resetFields(row, part.name))
     let force = RequestInfo.flag(exchange.request.parameter("force"))
     let merged = try apply.apply(applied, live: old.map { renderer.kept($0.json, row) }, force: force)
@@ -46,7 +46,7 @@ extension APIServer {
     // Heartbeats and events come by the thousand, and nobody applies them.
     if row.plural == "leases" || row.plural == "events" { return }
     let apply = ServerSideApply(
-      row.gvk, in: schema, manager: exchange.fieldManager, subresource: subresource, now: now,
+      row.gvk, in: schema, manager: exchange.fieldManager, subresource: subresource, now: exchange.receivedAt,
       resetFields: resetFields(row, subresource))
     object = apply.update(object, live: old)
   }

@@ -20,7 +20,7 @@ extension APIServer {
     var admission = AdmissionRequest(
       operation: .create, row: row, subresource: "", namespace: exchange.info.namespace,
       name: object["metadata"]["name"].string ?? "", old: nil, exchange: exchange)
-    try admit(&object, &admission)
+    try admit(&object, admission)
     try prepareForCreate(&object, exchange, row, rules)
     settle(&object)
     let name = object["metadata"]["name"].string ?? ""
@@ -61,15 +61,15 @@ extension APIServer {
   ) throws(KubeStatus) {
     let generate = object["metadata"]["generateName"].string ?? ""
     if (object["metadata"]["name"].string ?? "").isEmpty, !generate.isEmpty {
-      object["metadata"]["name"] = .string(world.newID { GeneratedNames.name(generate, using: &$0) })
+      object["metadata"]["name"] = .string(exchange.draw(world) { GeneratedNames.name(generate, using: &$0) })
     }
     guard
       (object["metadata"]["resourceVersion"].string ?? "").isEmpty
         || object["metadata"]["resourceVersion"].string == "0"
     else { throw .badRequest("resourceVersion should not be set on objects to be created") }
-    object["metadata"]["uid"] = .string(world.newID { $0.uuid() })
+    object["metadata"]["uid"] = .string(exchange.draw(world) { $0.uuid() })
     object["metadata"]["resourceVersion"] = .null
-    object["metadata"]["creationTimestamp"] = .string(now.rfc3339)
+    object["metadata"]["creationTimestamp"] = .string(exchange.receivedAt.rfc3339)
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] { object["metadata"][field] = .null }
     object["metadata"]["generation"] = rules.countsGenerations ? 1 : .null
     if row.subresource("status") != nil, !rules.keepsStatusOnCreate {

@@ -60,9 +60,13 @@ extension APIServer {
         row.groupResource, old.key.name, wanted: wanted, found: String(old.revision))
     }
     var object = old.json
+    // The objects of a collection are shown without their names, as the request has none.
     let admission = AdmissionRequest(
-      operation: .delete, row: row, subresource: "", namespace: old.key.namespace, name: old.key.name,
-      old: object, exchange: exchange)
+      operation: .delete, row: row, subresource: "", namespace: old.key.namespace,
+      name: exchange.info.verb == "deletecollection" ? "" : old.key.name, old: object, exchange: exchange,
+      deletion: options)
+    var nothing = JSON.null
+    try admit(&nothing, admission)
     try validateAdmission(.null, admission)
     if options.isDryRun { return .removed(old) }
     if row.plural == "namespaces", row.group.isEmpty { return deleteNamespace(old, row) }
@@ -149,12 +153,16 @@ extension APIServer {
     let options = try deleteOptions(exchange)
     let selection = try selection(exchange, row)
     let namespace = row.namespaced ? exchange.info.namespace : ""
-    let chosen = store(row.qualifiedName).list(namespace: namespace).filter {
-      selection.isEverything || selection.matches($0.json)
-    }
-    for object in chosen {
-      // A second deletion of the same object in between cannot be: all of it is one step.
-      _ = try delete(object, options, exchange, row)
+    let chosen =
+      exchange.collection
+      ?? store(row.qualifiedName).list(namespace: namespace).filter {
+        selection.isEverything || selection.matches($0.json)
+      }
+    // A webhook may let the deletion wait between two objects; those before are gone already.
+    exchange.collection = chosen
+    for object in chosen.dropFirst(exchange.deleted) {
+      if let present = store(row.qualifiedName)[object.key] { _ = try delete(present, options, exchange, row) }
+      exchange.deleted += 1
     }
     let metadata: JSON = ["resourceVersion": .string(String(revision))]
     return .ok(renderer.list(chosen.map(\.json), row, try Representation(exchange), metadata: metadata))

@@ -48,6 +48,11 @@ extension APIServer {
       wanted = try object(exchange, as: gvk)
     }
     exchange.requestObject = wanted
+    let admission = AdmissionRequest(
+      operation: .update, row: row, subresource: "scale", namespace: old.key.namespace, name: old.key.name,
+      old: scale(of: old.json, row), exchange: exchange)
+    try admit(&wanted, admission)
+    try validateAdmission(wanted, admission)
     let asked = wanted["metadata"]["resourceVersion"].string ?? ""
     guard asked.isEmpty || asked == String(old.revision) else { throw .conflict(row.groupResource, old.key.name) }
     let replicas = wanted["spec"]["replicas"].int ?? 0
@@ -88,9 +93,14 @@ extension APIServer {
   // MARK: - Binding and eviction
 
   private func bind(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
-    let binding = try object(exchange, as: GroupVersionKind(group: "", version: "v1", kind: "Binding"))
+    var binding = try object(exchange, as: GroupVersionKind(group: "", version: "v1", kind: "Binding"))
     exchange.requestObject = binding
     let old = try existing(exchange, row)
+    let admission = AdmissionRequest(
+      operation: .create, row: row, subresource: "binding", namespace: old.key.namespace, name: old.key.name, old: nil,
+      exchange: exchange)
+    try admit(&binding, admission)
+    try validateAdmission(binding, admission)
     var pod = old.json
     let node = binding["target"]["name"].string ?? ""
     guard !node.isEmpty else {
@@ -132,7 +142,9 @@ extension APIServer {
     let admission = AdmissionRequest(
       operation: .create, row: row, subresource: "eviction", namespace: old.key.namespace, name: old.key.name,
       old: pod, exchange: exchange)
-    try validateAdmission(body, admission)
+    var eviction = body
+    try admit(&eviction, admission)
+    try validateAdmission(eviction, admission)
     let phase = pod["status"]["phase"].string
     let needsNoBudget =
       phase == "Succeeded" || phase == "Failed" || phase == "Pending" || !pod["metadata"]["deletionTimestamp"].isNull

@@ -17,6 +17,7 @@ extension APIServer {
     let admission = AdmissionRequest(
       operation: .create, row: row, subresource: "token", namespace: account.key.namespace, name: name, old: nil,
       exchange: exchange)
+    try admit(&review, admission)
     try validateAdmission(review, admission)
     if review["spec"]["audiences"].items.isEmpty { review["spec"]["audiences"] = [.string(APIServer.audience)] }
     if review["spec"]["expirationSeconds"].isNull { review["spec"]["expirationSeconds"] = 3600 }

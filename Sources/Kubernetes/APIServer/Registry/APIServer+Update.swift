@@ -70,13 +70,14 @@ extension APIServer {
     case .other: rules.defaults(&object)
     }
     track(&object, old: before, exchange, row, subresource: part.name)
+    let admission = AdmissionRequest(
+      operation: .update, row: row, subresource: part.name, namespace: exchange.info.namespace, name: old.key.name,
+      old: before, exchange: exchange)
+    try admit(&object, admission)
+    keepSystemFields(&object, before)
     if rules.countsGenerations, isChanged(object, before) {
       object["metadata"]["generation"] = .int(Int64((before["metadata"]["generation"].int ?? 0) + 1))
     }
-    var admission = AdmissionRequest(
-      operation: .update, row: row, subresource: part.name, namespace: exchange.info.namespace, name: old.key.name,
-      old: before, exchange: exchange)
-    try admit(&object, &admission)
     var errors = MetadataRules.validate(object["metadata"], before["metadata"], row, rules)
     if case .main = part { errors += rules.validate(object, before) }
     guard errors.isEmpty else { throw .invalid(row.groupKind, old.key.name, errors) }

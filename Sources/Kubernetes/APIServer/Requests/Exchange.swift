@@ -16,6 +16,8 @@ final class Exchange {
   var decision = ""
   var reason = ""
   var annotations: [(key: String, value: String)] = []
+  /// Those that were there before the request was carried out.
+  var ownAnnotations = 0
   var warnings: [String] = []
   /// What the request wrote or sent, for audit events that hold bodies.
   var requestObject = JSON.null
@@ -23,6 +25,16 @@ final class Exchange {
   var isTracked = false
   /// Fields that came twice in the body.
   var duplicates: [String] = []
+  /// Calls out of the world that were needed so far, with their answers.
+  var calls: [PendingCall] = []
+  /// How often it was suspended.
+  var round = 0
+  /// What was drawn by chance, so that it is the same when the request is carried out again.
+  private var drawn: [String] = []
+  private var nextDrawn = 0
+  /// What a deletion of a collection has chosen, and how far it is.
+  var collection: [StoredObject]?
+  var deleted = 0
 
   init(_ request: KubeRequest, _ target: KubeReplyTarget, at now: Timestamp, auditID: String) {
     self.request = request
@@ -30,6 +42,25 @@ final class Exchange {
     self.auditID = auditID
     receivedAt = now
     info = RequestInfo(request)
+  }
+
+  /// Something drawn by chance; the same at each time that the request is carried out.
+  func draw(_ world: World, _ make: (inout RandomStream) -> String) -> String {
+    defer { nextDrawn += 1 }
+    if nextDrawn < drawn.count { return drawn[nextDrawn] }
+    let value = world.newID(make)
+    drawn.append(value)
+    return value
+  }
+
+  /// Forgets what is found out again when the request is carried out again.
+  func rewind() {
+    annotations = Array(annotations.prefix(ownAnnotations))
+    warnings = []
+    duplicates = []
+    isTracked = false
+    requestObject = .null
+    nextDrawn = 0
   }
 
   var accept: String { request.headers["Accept"] ?? "" }

@@ -1,0 +1,291 @@
+import Wire
+import World
+
+/// A round of mutating admission: which webhooks are asked again in the second one.
+struct Reinvocation {
+  /// A webhook has changed the object, so that all of mutating admission goes round once more.
+  var isNeeded = false
+  var isSecond = false
+  /// Asked already, and again when a later one changes the object.
+  private var invoked: [Int] = []
+  private var again: Set<Int> = []
+  private var lastOutput = JSON.null
+
+  mutating func begin(_ object: JSON) {
+    if isSecond, object != lastOutput { requireAgain() }
+  }
+
+  mutating func end(_ object: JSON) { lastOutput = object }
+
+  mutating func requireAgain() {
+    again.formUnion(invoked)
+    invoked = []
+  }
+
+  mutating func asked(_ webhook: AdmissionWebhook) { if webhook.reinvokes { invoked.append(webhook.index) } }
+
+  func skips(_ webhook: AdmissionWebhook) -> Bool { isSecond && !again.contains(webhook.index) }
+}
+
+extension APIServer {
+  /// Configurations of admission itself are not shown to webhooks, or one that fails could not be mended.
+  private static let exemptKinds: Set<String> = [
+    "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
+  ]
+
+  private func webhooks(mutating: Bool, for request: AdmissionRequest) -> [AdmissionWebhook] {
+    if request.row.group == "admissionregistration.k8s.io", APIServer.exemptKinds.contains(request.row.kind) {
+      return []
+    }
+    return webhooks.webhooks(mutating: mutating, self)
+  }
+
+  // MARK: - Mutating
+
+  /// Asks the mutating webhooks one after the other, each about what the one before made of the object.
+  func askMutatingWebhooks(_ object: inout JSON, _ request: AdmissionRequest, _ reinvocation: inout Reinvocation)
+    throws(KubeStatus)
+  {
+    let hooks = webhooks(mutating: true, for: request)
+    guard !hooks.isEmpty else { return }
+    reinvocation.begin(object)
+    let round = reinvocation.isSecond ? 1 : 0
+    for hook in hooks {
+      guard let matched = try match(hook, object, request), !reinvocation.skips(hook) else { continue }
+      let place = "round_\(round)_index_\(hook.index)"
+      var isChanged = false
+      defer {
+        request.exchange.annotations.append(
+          (
+            "mutation.webhook.admission.k8s.io/\(place)",
+            "{\"configuration\":\(GoText.quote(hook.configuration)),\"webhook\":\(GoText.quote(hook.name)),"
+              + "\"mutated\":\(isChanged)}"
+          ))
+      }
+      var (review, verdict) = try ask([matched], object, request, round: round)[0]
+      note(&review, request)
+      switch verdict {
+      case .denied(let status):
+        throw status
+      case .failed(let why):
+        let text = "failed calling webhook \(GoText.quote(hook.name)): \(why)"
+        guard hook.ignoresFailure else { throw .internalError(text) }
+        request.exchange.annotations.append(("failed-open.mutation.webhook.admission.k8s.io/\(place)", hook.name))
+      case .allowed(let patch):
+        if !patch.items.isEmpty { isChanged = try apply(patch, to: &object, matched, request, place) }
+      }
+      if isChanged {
+        reinvocation.requireAgain()
+        reinvocation.isNeeded = true
+      }
+      reinvocation.asked(hook)
+    }
+    reinvocation.end(object)
+  }
+
+  /// Carries out a webhook's patch on the object in the version that the webhook saw.
+  private func apply(
+    _ patch: JSON, to object: inout JSON, _ review: WebhookReview, _ request: AdmissionRequest, _ place: String
+  ) throws(KubeStatus) -> Bool {
+    guard !object.isNull else {
+      throw .internalError(
+        "admission webhook \(GoText.quote(review.webhook.name)) attempted to modify the object, which is not "
+          + "supported for this operation")
+    }
+    let operations = try JSONPatch(patch)
+    let before = shown(object, review, request)
+    var patched: JSON
+    do throws(JSONPatch.Failure) { patched = try operations.apply(to: before) } catch {
+      throw .internalError(error.description)
+    }
+    _ = schema.prune(&patched, as: review.kind)
+    let isWhole = request.subresource.isEmpty || request.isPartOfObject
+    if isWhole {
+      patched = renderer.storable(patched, review.row)
+      rules(request.row).defaults(&patched)
+    }
+    let isChanged = patched != object
+    object = patched
+    request.exchange.annotations.append(
+      (
+        "patch.webhook.admission.k8s.io/\(place)",
+        "{\"configuration\":\(GoText.quote(review.webhook.configuration)),"
+          + "\"webhook\":\(GoText.quote(review.webhook.name)),\"patch\":\(patch.text()),\"patchType\":\"JSONPatch\"}"
+      ))
+    return isChanged
+  }
+
+  // MARK: - Validating
+
+  /// Asks all validating webhooks at once; the first refusal in their order counts.
+  func askValidatingWebhooks(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
+    let hooks = webhooks(mutating: false, for: request)
+    guard !hooks.isEmpty else { return }
+    var matched: [WebhookReview] = []
+    for hook in hooks { if let review = try match(hook, object, request) { matched.append(review) } }
+    guard !matched.isEmpty else { return }
+    var refusal: KubeStatus?
+    for (found, verdict) in try ask(matched, object, request, round: 0) {
+      var review = found
+      note(&review, request)
+      switch verdict {
+      case .allowed: break
+      case .denied(let status): refusal = refusal ?? status
+      case .failed(let why):
+        if review.webhook.ignoresFailure {
+          request.exchange.annotations.append(
+            (
+              "failed-open.validating.webhook.admission.k8s.io/round_0_index_\(review.webhook.index)",
+              review.webhook.name
+            ))
+        } else {
+          refusal =
+            refusal ?? .internalError("failed calling webhook \(GoText.quote(review.webhook.name)): \(why)")
+        }
+      }
+    }
+    if let refusal { throw refusal }
+  }
+
+  // MARK: - Asking
+
+  private func note(_ review: inout WebhookReview, _ request: AdmissionRequest) {
+    for annotation in review.auditAnnotations {
+      request.exchange.annotations.append((annotation.key, annotation.value))
+    }
+    for warning in review.warnings where !request.exchange.warnings.contains(warning) {
+      request.exchange.warnings.append(warning)
+    }
+  }
+
+  /// The answers of webhooks. Those that are not there yet are asked for, and the request waits.
+  private func ask(_ reviews: [WebhookReview], _ object: JSON, _ request: AdmissionRequest, round: Int)
+    throws(KubeStatus) -> [(WebhookReview, WebhookReview.Verdict)]
+  {
+    var verdicts: [(WebhookReview, WebhookReview.Verdict)] = []
+    var isWaiting = false
+    for review in reviews {
+      var review = review
+      let hook = review.webhook
+      if request.isDryRun, hook.sideEffects != "None", hook.sideEffects != "NoneOnDryRun" {
+        throw .badRequest("admission webhook \(GoText.quote(hook.name)) does not support dry run")
+      }
+      let address = WebhookAddress(hook.client, timeoutSeconds: hook.timeoutSeconds, self)
+      guard case .call(let url, let serverName) = address else {
+        if case .unreachable(let url, let why) = address {
+          let verdict = review.judge(.failed(why), uid: "", url: url)
+          verdicts.append((review, verdict))
+        }
+        continue
+      }
+      let roots = hook.client["caBundle"].string.flatMap { Base64.decode($0) } ?? []
+      let authorities = String(decoding: roots, as: UTF8.self)
+      if !roots.isEmpty, !authorities.contains("-----BEGIN CERTIFICATE-----") {
+        verdicts.append(
+          (
+            review,
+            .failed(
+              "could not get REST client: unable to load root certificates: unable to parse bytes as PEM block")
+          ))
+        continue
+      }
+      let question = review.question(
+        shown(object, review, request), shown(request.old ?? .null, review, request), request,
+        namespace: webhookNamespace(request))
+      let key: JSON = [
+        "webhook": .string("\(hook.configuration)/\(hook.name)"), "mutating": .bool(hook.isMutating),
+        "round": .int(Int64(round)), "request": question,
+      ]
+      if let known = request.exchange.calls.firstIndex(where: { $0.question == key }) {
+        let call = request.exchange.calls[known]
+        guard let reply = call.reply else {
+          isWaiting = true
+          continue
+        }
+        let verdict = review.judge(reply, uid: call.uid, url: url)
+        verdicts.append((review, verdict))
+        continue
+      }
+      isWaiting = true
+      let uid = world.newID { $0.uuid() }
+      request.exchange.calls.append(
+        PendingCall(
+          question: key, uid: uid,
+          call: OutboundCall(
+            method: "POST", url: url,
+            headers: [
+              "Accept": "application/json, */*", "Content-Type": "application/json",
+              "User-Agent": "kube-apiserver-admission",
+            ], body: review.body(question, uid: uid).bytes(.go), roots: authorities,
+            serverName: serverName, timeout: .seconds(hook.timeoutSeconds))))
+    }
+    if isWaiting { throw .suspended }
+    return verdicts
+  }
+
+  /// An object as a webhook sees it: in the version by which its rule matched.
+  private func shown(_ object: JSON, _ review: WebhookReview, _ request: AdmissionRequest) -> JSON {
+    guard !object.isNull, request.subresource.isEmpty || request.isPartOfObject else { return object }
+    return renderer.kept(object, review.row)
+  }
+
+  /// A namespace's own requests are in it.
+  private func webhookNamespace(_ request: AdmissionRequest) -> String {
+    if request.row.group.isEmpty, request.row.plural == "namespaces" { return request.name }
+    return request.row.namespaced ? request.namespace : ""
+  }
+
+  // MARK: - Matching
+
+  private func match(_ hook: AdmissionWebhook, _ object: JSON, _ request: AdmissionRequest) throws(KubeStatus)
+    -> WebhookReview?
+  {
+    let namespace = webhookNamespace(request)
+    var chosen: KubeResource?
+    if hook.rules.contains(where: {
+      $0.matches(request.operation, request.row, request.subresource, namespace: namespace)
+    }) {
+      chosen = request.row
+    } else if hook.matchesEquivalent {
+      let equivalents = table.resources.filter { isEquivalent($0, request.row) }
+      for rule in hook.rules where chosen == nil {
+        chosen = equivalents.first {
+          rule.matches(request.operation, $0, request.subresource, namespace: namespace)
+        }
+      }
+    }
+    guard let row = chosen else { return nil }
+    guard try matchesNamespace(hook, object, request, namespace), matchesObject(hook, object, request) else {
+      return nil
+    }
+    var kind = request.kind
+    if row != request.row, request.subresource.isEmpty || request.isPartOfObject { kind = row.gvk }
+    return WebhookReview(hook, as: row, kind: kind)
+  }
+
+  private func isEquivalent(_ row: KubeResource, _ other: KubeResource) -> Bool {
+    row != other && APIServer.storage(row.qualifiedName) == APIServer.storage(other.qualifiedName)
+  }
+
+  private func matchesNamespace(
+    _ hook: AdmissionWebhook, _ object: JSON, _ request: AdmissionRequest, _ namespace: String
+  ) throws(KubeStatus) -> Bool {
+    if hook.namespaceSelector.isEverything { return true }
+    let isNamespace = request.row.group.isEmpty && request.row.plural == "namespaces"
+    if namespace.isEmpty, !isNamespace { return true }
+    if isNamespace, request.subresource.isEmpty, request.operation == .create || request.operation == .update {
+      return hook.namespaceSelector.matches(object["metadata"]["labels"])
+    }
+    guard let found = read("namespaces", "", namespace) else {
+      throw .notFound(GroupName(group: "", name: "namespaces"), namespace)
+    }
+    return hook.namespaceSelector.matches(found["metadata"]["labels"])
+  }
+
+  private func matchesObject(_ hook: AdmissionWebhook, _ object: JSON, _ request: AdmissionRequest) -> Bool {
+    if hook.objectSelector.isEverything { return true }
+    let candidates = [object, request.old ?? .null].filter { $0["metadata"].object != nil }
+    return candidates.contains { hook.objectSelector.matches($0["metadata"]["labels"]) }
+  }
+}
