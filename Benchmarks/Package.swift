@@ -1,11 +1,14 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own, without dependencies: it must not weigh on the build of what it measures.
+let settings: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
+// A package of its own, without dependencies but OpenSSL: it must not weigh on the build of what it measures.
 let package = Package(
   name: "benchmarks",
   targets: [
-    .executableTarget(
-      name: "load", swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)])
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .executableTarget(name: "load", swiftSettings: settings),
+    .executableTarget(name: "kubeload", dependencies: ["COpenSSL"], swiftSettings: settings),
   ]
 )
