@@ -1,19 +1,38 @@
 import Wire
+import World
 
 /// What a kind has of its own: defaults, validation, what is dropped or kept on writes, and by which fields it
 /// can be selected. Everything else is the same for all kinds.
 struct KindRules: Sendable {
   typealias Validation = @Sendable (_ new: JSON, _ old: JSON?) -> [FieldError]
 
+  /// A subresource beside status and scale that is written in the form of the object.
+  struct Subresource: Sendable {
+    /// Takes from what was sent what may be written through there.
+    var take: @Sendable (_ new: inout JSON, _ given: JSON) -> Void
+    var validate: Validation = { _, _ in [] }
+  }
+
+  /// The write that makes an object.
+  struct Creation {
+    var user: KubeUser?
+    var now: Timestamp
+  }
+
   /// The form of its names.
   var name: @Sendable (String) -> [String] = NameRules.dns1123Subdomain
   /// Sets what the request left open, on every write and for both old and new objects.
   var defaults: @Sendable (inout JSON) -> Void = { _ in }
   var validate: Validation = { _, _ in [] }
+  /// Checks a write of the status.
+  var validateStatus: Validation = { _, _ in [] }
   /// What is set when an object is made, beyond dropping its status: `status.phase`.
-  var prepareCreate: @Sendable (inout JSON) -> Void = { _ in }
+  var prepareCreate: @Sendable (inout JSON, Creation) -> Void = { _, _ in }
   /// What an update may not change silently.
   var prepareUpdate: @Sendable (_ new: inout JSON, _ old: JSON) -> Void = { _, _ in }
+  var subresources: [String: Subresource] = [:]
+  /// What a client is told beside the answer to a create or update.
+  var warnings: @Sendable (_ new: JSON, _ old: JSON?) -> [String] = { _, _ in [] }
   /// `metadata.generation` counts the changes of everything but metadata and status.
   var countsGenerations = false
   /// Fields for selectors beside `metadata.name` and `metadata.namespace`.
@@ -60,21 +79,25 @@ struct KindRules: Sendable {
 
   private static let table: [String: KindRules] = [
     "pods": pods,
+    "podtemplates": podTemplates,
     "nodes": nodes,
     "namespaces": namespaces,
     "services": services,
-    "endpoints": KindRules(defaults: defaultEndpoints, validate: validateEndpoints),
+    "endpoints": endpoints,
     "endpointslices.discovery.k8s.io": endpointSlices,
     "configmaps": configMaps,
     "secrets": secrets,
     "events": events,
     "events.events.k8s.io": events,
     "serviceaccounts": KindRules(returnsDeleted: true),
+    "limitranges": limitRanges,
+    "resourcequotas": resourceQuotas,
     "deployments.apps": deployments,
     "replicasets.apps": replicaSets,
     "replicationcontrollers": replicationControllers,
     "daemonsets.apps": daemonSets,
     "statefulsets.apps": statefulSets,
+    "controllerrevisions.apps": controllerRevisions,
     "jobs.batch": jobs,
     "cronjobs.batch": cronJobs,
     "leases.coordination.k8s.io": leases,
@@ -85,19 +108,25 @@ struct KindRules: Sendable {
     "certificatesigningrequests.certificates.k8s.io": certificateSigningRequests,
     "poddisruptionbudgets.policy": podDisruptionBudgets,
     "priorityclasses.scheduling.k8s.io": priorityClasses,
+    "runtimeclasses.node.k8s.io": runtimeClasses,
     "ingresses.networking.k8s.io": ingresses,
-    "networkpolicies.networking.k8s.io": KindRules(defaults: defaultNetworkPolicy, countsGenerations: true),
+    "ingressclasses.networking.k8s.io": ingressClasses,
+    "networkpolicies.networking.k8s.io": networkPolicies,
+    "ipaddresses.networking.k8s.io": ipAddresses,
+    "servicecidrs.networking.k8s.io": serviceCIDRs,
     "persistentvolumeclaims": persistentVolumeClaims,
     "persistentvolumes": persistentVolumes,
     "storageclasses.storage.k8s.io": storageClasses,
-    "csinodes.storage.k8s.io": KindRules(),
-    "horizontalpodautoscalers.autoscaling": KindRules(defaults: defaultAutoscaler),
-    "mutatingwebhookconfigurations.admissionregistration.k8s.io": webhooks,
-    "validatingwebhookconfigurations.admissionregistration.k8s.io": webhooks,
+    "volumeattachments.storage.k8s.io": volumeAttachments,
+    "csinodes.storage.k8s.io": csiNodes,
+    "csidrivers.storage.k8s.io": csiDrivers,
+    "csistoragecapacities.storage.k8s.io": csiStorageCapacities,
+    "horizontalpodautoscalers.autoscaling": autoscalers,
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": mutatingWebhooks,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": validatingWebhooks,
     "customresourcedefinitions.apiextensions.k8s.io": customResourceDefinitions,
-    "flowschemas.flowcontrol.apiserver.k8s.io": KindRules(countsGenerations: true),
-    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": KindRules(countsGenerations: true),
-    "controllerrevisions.apps": KindRules(),
+    "flowschemas.flowcontrol.apiserver.k8s.io": flowSchemas,
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": priorityLevels,
   ]
 }
 

@@ -25,6 +25,7 @@ extension APIServer {
     settle(&object)
     let name = object["metadata"]["name"].string ?? ""
     try validate(object, nil, row, rules)
+    exchange.warn(rules.warnings(object, nil))
     admission.name = name
     try validateAdmission(object, admission)
     let key = ObjectKey(namespace: row.namespaced ? exchange.info.namespace : "", name: name)
@@ -72,21 +73,11 @@ extension APIServer {
     object["metadata"]["creationTimestamp"] = .string(exchange.receivedAt.rfc3339)
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] { object["metadata"][field] = .null }
     object["metadata"]["generation"] = rules.countsGenerations ? 1 : .null
-    if row.subresource("status") != nil, !rules.keepsStatusOnCreate {
-      object["status"] = .null
-    }
+    if row.subresource("status") != nil, !rules.keepsStatusOnCreate { object["status"] = .null }
     if row.qualifiedName == APIServer.definitions {
       object["status"] = CustomResources.established(object, now: now.rfc3339)
     }
-    rules.prepareCreate(&object)
-    // Who asks for a certificate is told by the request, not by its body.
-    if row.qualifiedName == "certificatesigningrequests.certificates.k8s.io", let user = exchange.user {
-      object["spec"]["username"] = .string(user.name)
-      object["spec"]["uid"] = user.uid.isEmpty ? .null : .string(user.uid)
-      object["spec"]["groups"] = user.groups.isEmpty ? .null : JSON(user.groups)
-      let extra = user.extra.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) }
-      object["spec"]["extra"] = extra.isEmpty ? .null : .object(JSONObject(extra))
-    }
+    rules.prepareCreate(&object, KindRules.Creation(user: exchange.user, now: now))
   }
 
   // MARK: - Validation

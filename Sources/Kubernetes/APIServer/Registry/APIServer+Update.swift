@@ -67,7 +67,15 @@ extension APIServer {
         object["metadata"][field] = metadata[field]
       }
       object["status"] = status
-    case .other: rules.defaults(&object)
+    case .other(let name):
+      if let subresource = rules.subresources[name] {
+        let given = object
+        object = before
+        object["metadata"]["managedFields"] = given["metadata"]["managedFields"]
+        object["metadata"]["resourceVersion"] = given["metadata"]["resourceVersion"]
+        subresource.take(&object, given)
+      }
+      rules.defaults(&object)
     }
     track(&object, old: before, exchange, row, subresource: part.name)
     let admission = AdmissionRequest(
@@ -79,8 +87,13 @@ extension APIServer {
       object["metadata"]["generation"] = .int(Int64((before["metadata"]["generation"].int ?? 0) + 1))
     }
     var errors = MetadataRules.validate(object["metadata"], before["metadata"], row, rules)
-    if case .main = part { errors += rules.validate(object, before) }
+    switch part {
+    case .main: errors += rules.validate(object, before)
+    case .status: errors += rules.validateStatus(object, before)
+    case .other(let name): errors += rules.subresources[name]?.validate(object, before) ?? []
+    }
     guard errors.isEmpty else { throw .invalid(row.groupKind, old.key.name, errors) }
+    if case .main = part { exchange.warn(rules.warnings(object, before)) }
     try validateAdmission(object, admission)
     if let refused = try allocate(&object, old: before, row) { throw refused }
     return try finishWrite(&object, over: old, exchange, row, subresource: part.name)

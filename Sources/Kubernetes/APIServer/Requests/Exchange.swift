@@ -70,6 +70,11 @@ final class Exchange {
   /// Whether the request came over a connection.
   var isOutside: Bool { if case .outside = target { true } else { false } }
 
+  /// Adds to what the client is told beside the answer; nothing is told twice.
+  func warn(_ texts: [String]) {
+    for text in texts where !warnings.contains(text) { warnings.append(text) }
+  }
+
   var access: AccessRequest { access(of: user ?? KubeUser(name: "system:anonymous")) }
 
   func access(of user: KubeUser) -> AccessRequest {

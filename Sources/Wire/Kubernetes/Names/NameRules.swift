@@ -36,6 +36,47 @@ package enum NameRules {
     return faults
   }
 
+  /// A name for a resolver, which may hold underscores.
+  package static func dns1123SubdomainWithUnderscores(_ text: String) -> [String] {
+    var faults = tooLong(text, 253)
+    let isAllowed = text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { part in
+      guard let first = part.utf8.first, let last = part.utf8.last else { return false }
+      return (isLower(first) || first == 0x5f) && (isLower(last) || last == 0x5f)
+        && part.utf8.allSatisfy { isLower($0) || $0 == 0x2d || $0 == 0x5f }
+    }
+    if !isAllowed {
+      let part = "[a-z0-9_]([-_a-z0-9]*[a-z0-9_])?"
+      faults.append(
+        regex(
+          "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-', '_' or '.', and "
+            + "must start and end with an alphanumeric character", "\(part)(\\.\(part))*", "example.com"))
+    }
+    return faults
+  }
+
+  /// `*.example.com`.
+  package static func wildcardSubdomain(_ text: String) -> [String] {
+    var faults = tooLong(text, 253)
+    if !text.hasPrefix("*.") || !isSubdomain(String(text.dropFirst(2))) {
+      faults.append(
+        regex(
+          "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist "
+            + "of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+          "\\*\\.\(subdomainExpression)", "*.example.com"))
+    }
+    return faults
+  }
+
+  /// The name of an HTTP header.
+  package static func headerName(_ text: String) -> [String] {
+    !text.isEmpty && text.utf8.allSatisfy { isAlphanumeric($0) || $0 == 0x2d }
+      ? []
+      : [
+        regex(
+          "a valid HTTP header must consist of alphanumeric characters or '-'", "[-A-Za-z0-9]+", "X-Header-Name")
+      ]
+  }
+
   /// The name of a Service.
   package static func dns1035Label(_ text: String) -> [String] {
     var faults = tooLong(text, 63)

@@ -56,23 +56,9 @@ extension KindRules {
         size += (field.value.string?.utf8.count ?? 0) / 4 * 3
       }
       if size > 1 << 20 { errors.append(.tooLong("data", limit: 1 << 20)) }
-      switch new["type"].string {
-      case "kubernetes.io/service-account-token":
-        if (new["metadata"]["annotations"]["kubernetes.io/service-account.name"].string ?? "").isEmpty {
-          errors.append(.required("metadata.annotations[kubernetes.io/service-account.name]"))
-        }
-      case "kubernetes.io/tls":
-        for key in ["tls.crt", "tls.key"] where new["data"][key].isNull {
-          errors.append(.required(FieldPath("data").key(key)))
-        }
-      case "kubernetes.io/dockerconfigjson":
-        if new["data"][".dockerconfigjson"].isNull { errors.append(.required("data[.dockerconfigjson]")) }
-      default: break
-      }
+      errors += SecretRules.validate(new, "data")
       if let old {
-        if old["type"] != new["type"] {
-          errors.append(.invalid("type", new["type"], "field is immutable"))
-        }
+        errors += FieldRules.immutable(new["type"], old["type"], "type")
         if old["immutable"].bool == true {
           if new["immutable"].bool != true {
             errors.append(.forbidden("immutable", "field is immutable when `immutable` is set"))
@@ -84,4 +70,37 @@ extension KindRules {
       }
       return errors
     }, fields: ["type": text("type")])
+}
+
+/// What the types of Secrets must hold.
+enum SecretRules {
+  static func validate(_ secret: JSON, _ path: FieldPath) -> [FieldError] {
+    let data = secret["data"]
+    switch secret["type"].string {
+    case "kubernetes.io/service-account-token":
+      let name = "kubernetes.io/service-account.name"
+      return FieldRules.required(secret["metadata"]["annotations"][name], FieldPath("metadata.annotations").key(name))
+    case "kubernetes.io/dockercfg": return validate(document: ".dockercfg", data, path)
+    case "kubernetes.io/dockerconfigjson": return validate(document: ".dockerconfigjson", data, path)
+    case "kubernetes.io/basic-auth":
+      return data.has("username") || data.has("password")
+        ? [] : [.required(path.key("username")), .required(path.key("password"))]
+    case "kubernetes.io/ssh-auth":
+      return FieldRules.required(data["ssh-privatekey"], path.key("ssh-privatekey"))
+    case "kubernetes.io/tls":
+      return ["tls.crt", "tls.key"].filter { !data.has($0) }.map { .required(path.key($0)) }
+    default: return []
+    }
+  }
+
+  /// A document of JSON; it is never told.
+  private static func validate(document key: String, _ data: JSON, _ path: FieldPath) -> [FieldError] {
+    guard let text = data[key].string else { return [.required(path.key(key))] }
+    do {
+      _ = try JSON.parse(Base64.decode(text) ?? [])
+      return []
+    } catch {
+      return [.invalid(path.key(key), "<secret contents redacted>", "\(error)")]
+    }
+  }
 }

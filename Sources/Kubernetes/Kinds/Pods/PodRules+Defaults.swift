@@ -1,34 +1,6 @@
 import Wire
 
-extension KindRules {
-  static let pods = KindRules(
-    defaults: { object in
-      object["metadata"].setDefault("labels", .null)
-      PodRules.defaults(&object["spec"], inPod: true)
-    },
-    validate: PodRules.validate,
-    prepareCreate: { object in
-      var status: JSON = ["phase": "Pending", "qosClass": .string(PodRules.qualityOfService(object["spec"]))]
-      if object["status"]["observedGeneration"].isNull { status["conditions"] = .null }
-      object["status"] = status
-    },
-    prepareUpdate: { new, old in
-      if let qos = old["status"]["qosClass"].string { new["status"]["qosClass"] = .string(qos) }
-    },
-    countsGenerations: true,
-    fields: [
-      "spec.nodeName": text("spec", "nodeName"), "spec.restartPolicy": text("spec", "restartPolicy"),
-      "spec.schedulerName": text("spec", "schedulerName"),
-      "spec.serviceAccountName": text("spec", "serviceAccountName"), "status.phase": text("status", "phase"),
-      "status.podIP": text("status", "podIP"), "status.nominatedNodeName": text("status", "nominatedNodeName"),
-      "spec.hostNetwork": { $0["spec"]["hostNetwork"].bool == true ? "true" : "false" },
-    ], returnsDeleted: true)
-}
-
-/// Rules of pods and of the pod templates in workloads.
-enum PodRules {
-  // MARK: - Defaults
-
+extension PodRules {
   /// Defaults of a pod's or a template's spec (`pkg/apis/core/v1/defaults.go`).
   static func defaults(_ spec: inout JSON, inPod: Bool) {
     guard case .object = spec else { return }
@@ -52,12 +24,6 @@ enum PodRules {
       }
     }
     spec.ifPresent("volumes") { $0.changeEach(volumeDefaults) }
-    spec.ifPresent("topologySpreadConstraints") { constraints in
-      constraints.changeEach { constraint in
-        constraint.setDefault("maxSkew", 1)
-        constraint.setDefault("whenUnsatisfiable", "DoNotSchedule")
-      }
-    }
   }
 
   private static func containerDefaults(_ container: inout JSON, usesHostNetwork: Bool, inPod: Bool) {
@@ -75,7 +41,7 @@ enum PodRules {
     container.ifPresent("ports") { ports in
       ports.changeEach { port in
         port.setDefault("protocol", "TCP")
-        if usesHostNetwork, port["hostPort"].isNull { port["hostPort"] = port["containerPort"] }
+        if usesHostNetwork, inPod, port["hostPort"].isNull { port["hostPort"] = port["containerPort"] }
       }
     }
     container.ifPresent("env") { env in
@@ -140,30 +106,5 @@ enum PodRules {
     source.ifPresent("items") { items in
       items.changeEach { item in item.ifPresent("fieldRef") { $0.setDefault("apiVersion", "v1") } }
     }
-  }
-
-  /// `Guaranteed`, `Burstable` or `BestEffort` (`GetPodQOS`).
-  static func qualityOfService(_ spec: JSON) -> String {
-    var requests: [String: Quantity] = [:]
-    var limits: [String: Quantity] = [:]
-    var isGuaranteed = true
-    for container in spec["containers"].items + spec["initContainers"].items {
-      func sum(_ field: String, into totals: inout [String: Quantity]) -> Set<String> {
-        var found: Set<String> = []
-        for name in ["cpu", "memory"] {
-          guard let quantity = container["resources"][field][name].quantity, !quantity.isZero else { continue }
-          totals[name] = (totals[name] ?? .zero) + quantity
-          found.insert(name)
-        }
-        return found
-      }
-      _ = sum("requests", into: &requests)
-      if sum("limits", into: &limits).count < 2 { isGuaranteed = false }
-    }
-    if requests.isEmpty, limits.isEmpty { return "BestEffort" }
-    if isGuaranteed {
-      isGuaranteed = requests.count == limits.count && requests.allSatisfy { limits[$0.key] == $0.value }
-    }
-    return isGuaranteed ? "Guaranteed" : "Burstable"
   }
 }
