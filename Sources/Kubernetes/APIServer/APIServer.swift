@@ -169,6 +169,7 @@ final class APIServer {
     let change = store.put(kept)
     keep(store.resource, old: change.previous, new: kept)
     watches.tell(change, store.resource, self)
+    tellQuotas(store.resource, key.namespace)
     return kept
   }
 
@@ -189,6 +190,7 @@ final class APIServer {
     if let change = store.remove(last) {
       keep(store.resource, old: change.previous, new: nil)
       watches.tell(change, store.resource, self)
+      tellQuotas(store.resource, key.namespace)
     }
     return last
   }

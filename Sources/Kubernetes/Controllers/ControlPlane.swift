@@ -45,7 +45,7 @@ package enum ControlPlane {
       Part(CloudNodeController.self), Part(DaemonSetController.self), Part(StatefulSetController.self),
       Part(JobController.self), Part(DisruptionController.self), Part(PersistentVolumeController.self),
       Part(ClaimProtectionController.self), Part(VolumeProtectionController.self),
-      Part(EphemeralVolumeController.self), Part(AttachDetachController.self),
+      Part(EphemeralVolumeController.self), Part(AttachDetachController.self), Part(ResourceQuotaController.self),
     ]
   }
 }

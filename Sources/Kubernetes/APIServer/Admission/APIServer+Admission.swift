@@ -17,26 +17,44 @@ extension APIServer {
     throws(KubeStatus)
   {
     try checkNamespace(object, request)
-    if request.isFor("pods"), request.operation == .create {
-      try ServiceAccountAdmission.admit(&object, request, self)
-      try PriorityAdmission.admit(&object, request, self)
-      TolerationAdmission.admit(&object)
+    LimitRanger.mutate(&object, request, self)
+    if request.operation == .create {
+      if request.isFor("pods") {
+        try ServiceAccountAdmission.admit(&object, request, self)
+        try PriorityAdmission.admit(&object, request, self)
+        TolerationAdmission.admit(&object)
+        ClassAdmission.tolerateExtended(&object)
+        try ClassAdmission.runtime(&object, request, self)
+      }
+      if request.isFor("nodes") { TaintAdmission.admit(&object) }
+      if request.isFor("persistentvolumeclaims") { claimAdmission(&object) }
+      if request.isFor("ingresses", group: "networking.k8s.io") {
+        try ClassAdmission.ingress(&object, request, self)
+      }
     }
-    if request.isFor("nodes"), request.operation == .create { TaintAdmission.admit(&object) }
-    if request.isFor("persistentvolumeclaims"), request.operation == .create { claimAdmission(&object) }
     try askMutatingWebhooks(&object, request, &reinvocation)
   }
 
   /// The plug-ins that only say yes or no; `object` is null for a deletion.
   func validateAdmission(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
+    try LimitRanger.validate(object, request, self)
     try restrictNode(object, request)
+    try PodSecurityAdmission.validate(object, request, self)
+    if request.isFor("persistentvolumeclaims"), request.operation == .update {
+      try ClassAdmission.resize(object, request, self)
+    }
+    if request.isFor("pods"), request.operation == .create { try ClassAdmission.checkRuntime(object, request, self) }
     if request.row.group == "rbac.authorization.k8s.io", request.operation != .delete {
       try EscalationCheck.check(object, request, self)
     }
     if request.row.group == "certificates.k8s.io", request.operation == .update {
       try checkSigner(object, request)
     }
+    if request.isFor("certificatesigningrequests", group: "certificates.k8s.io"), request.operation == .create {
+      try checkSubject(object, request)
+    }
     try askValidatingWebhooks(object, request)
+    try QuotaAdmission.validate(object, request, self)
   }
 
   // MARK: - NamespaceLifecycle
@@ -106,6 +124,17 @@ extension APIServer {
   }
 
   // MARK: - Certificates
+
+  /// Nobody asks the cluster's signer of clients for a certificate of its masters (`certificates/subjectrestriction`).
+  private func checkSubject(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
+    guard object["spec"]["signerName"].string == "kubernetes.io/kube-apiserver-client",
+      let pem = object["spec"]["request"].string.flatMap({ Base64.decode($0) }),
+      let facts = world.ports.clusters?.describeCertificateRequest(String(decoding: pem, as: UTF8.self)),
+      facts.subject.organizations.contains("system:masters")
+    else { return }
+    throw request.refused(
+      "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed")
+  }
 
   private func checkSigner(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
     let verb: String

@@ -18,6 +18,8 @@ struct AdmissionRequest {
   var name: String
   var old: JSON?
   var exchange: Exchange
+  /// How a refusal names what has no name yet: by what its name begins with.
+  var generateName = ""
   /// `DeleteOptions` of a deletion.
   var deletion: APIServer.DeleteOptions?
 
@@ -70,7 +72,8 @@ struct AdmissionRequest {
   }
 
   func refused(_ why: String, details: [KubeStatus.Cause] = []) -> KubeStatus {
-    var status = KubeStatus.forbidden(row.groupResource, name.isEmpty ? "Unknown" : name, why)
+    let shown = !name.isEmpty ? name : !generateName.isEmpty ? generateName : "Unknown"
+    var status = KubeStatus.forbidden(row.groupResource, shown, why)
     status.details?.causes = details
     return status
   }

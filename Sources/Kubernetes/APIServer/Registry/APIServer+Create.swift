@@ -20,6 +20,7 @@ extension APIServer {
     var admission = AdmissionRequest(
       operation: .create, row: row, subresource: "", namespace: exchange.info.namespace,
       name: object["metadata"]["name"].string ?? "", old: nil, exchange: exchange)
+    admission.generateName = object["metadata"]["generateName"].string ?? ""
     try admit(&object, admission)
     try prepareForCreate(&object, exchange, row, rules)
     settle(&object)
