@@ -191,6 +191,7 @@ final class APIServer {
       keep(store.resource, old: change.previous, new: nil)
       watches.tell(change, store.resource, self)
       tellQuotas(store.resource, key.namespace)
+      definitionMayGo(after: store.resource)
     }
     return last
   }

@@ -13,10 +13,12 @@ struct KindRules: Sendable {
     var validate: Validation = { _, _ in [] }
   }
 
-  /// The write that makes an object.
-  struct Creation {
+  /// What a rule may know of a write beside the objects.
+  struct Write {
     var user: KubeUser?
     var now: Timestamp
+    /// All objects of the kind, where its rules ask for them.
+    var others: [JSON] = []
   }
 
   /// The form of its names.
@@ -27,9 +29,9 @@ struct KindRules: Sendable {
   /// Checks a write of the status.
   var validateStatus: Validation = { _, _ in [] }
   /// What is set when an object is made, beyond dropping its status: `status.phase`.
-  var prepareCreate: @Sendable (inout JSON, Creation) -> Void = { _, _ in }
+  var prepareCreate: @Sendable (inout JSON, Write) -> Void = { _, _ in }
   /// What an update may not change silently.
-  var prepareUpdate: @Sendable (_ new: inout JSON, _ old: JSON) -> Void = { _, _ in }
+  var prepareUpdate: @Sendable (_ new: inout JSON, _ old: JSON, Write) -> Void = { _, _, _ in }
   var subresources: [String: Subresource] = [:]
   /// What a client is told beside the answer to a create or update.
   var warnings: @Sendable (_ new: JSON, _ old: JSON?) -> [String] = { _, _ in [] }
@@ -47,6 +49,8 @@ struct KindRules: Sendable {
   var orphansByDefault = false
   /// A status may be given at creation.
   var keepsStatusOnCreate = false
+  /// Whether an object is good depends on the others of its kind.
+  var readsOthers = false
 
   func field(_ name: String, of object: JSON) -> String {
     switch name {
@@ -66,8 +70,10 @@ struct KindRules: Sendable {
   static let plain = KindRules()
 
   /// A field selector by the text at a path.
-  static func text(_ path: String...) -> @Sendable (JSON) -> String {
-    { [path] object in
+  static func text(_ path: String...) -> @Sendable (JSON) -> String { text(path) }
+
+  static func text(_ path: [String]) -> @Sendable (JSON) -> String {
+    { object in
       switch object.at(path) {
       case .string(let text): text
       case .int(let number): String(number)
@@ -148,5 +154,14 @@ extension JSON {
   mutating func ifPresent(_ key: String, _ change: (inout JSON) -> Void) {
     guard !self[key].isNull else { return }
     change(&self[key])
+  }
+
+  /// Puts a value at a path of field names.
+  mutating func set(_ value: JSON, at path: ArraySlice<String>) {
+    guard let first = path.first else {
+      self = value
+      return
+    }
+    self[first].set(value, at: path.dropFirst())
   }
 }

@@ -32,7 +32,14 @@ extension APIServer {
 
   /// Drops fields that the kind does not have; by `fieldValidation` that is refused, told or neither.
   func validateFields(_ object: inout JSON, as gvk: GroupVersionKind, _ exchange: Exchange) throws(KubeStatus) {
-    var findings = schema.prune(&object, as: gvk)
+    var findings: FieldFindings
+    if let kind = custom.kinds[gvk] {
+      var pruning = SchemaPruning(schema)
+      pruning.prune(&object, kind.schema)
+      findings = pruning.findings
+    } else {
+      findings = schema.prune(&object, as: gvk)
+    }
     findings.duplicates = exchange.duplicates
     let mode = exchange.request.parameter("fieldValidation") ?? "Warn"
     if let refused = findings.status(gvk, strict: mode == "Strict") { throw refused }

@@ -12,6 +12,7 @@ extension APIServer {
   /// Makes an object: defaults, admission, system fields, validation, store.
   func create(_ given: JSON, _ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
     let rules = self.rules(row)
+    try refuseOfEnding(row)
     var object = renderer.storable(given, row)
     try placeInNamespace(&object, exchange, row)
     settle(&object)
@@ -58,6 +59,13 @@ extension APIServer {
     object["metadata"]["namespace"] = .string(namespace)
   }
 
+  /// What the rules of a kind may know of a write.
+  func writeFacts(_ exchange: Exchange, _ row: KubeResource, _ rules: KindRules) -> KindRules.Write {
+    KindRules.Write(
+      user: exchange.user, now: exchange.receivedAt,
+      others: rules.readsOthers ? read(row.qualifiedName, namespace: "") : [])
+  }
+
   private func prepareForCreate(
     _ object: inout JSON, _ exchange: Exchange, _ row: KubeResource, _ rules: KindRules
   ) throws(KubeStatus) {
@@ -75,10 +83,7 @@ extension APIServer {
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] { object["metadata"][field] = .null }
     object["metadata"]["generation"] = rules.countsGenerations ? 1 : .null
     if row.subresource("status") != nil, !rules.keepsStatusOnCreate { object["status"] = .null }
-    if row.qualifiedName == APIServer.definitions {
-      object["status"] = CustomResources.established(object, now: now.rfc3339)
-    }
-    rules.prepareCreate(&object, KindRules.Creation(user: exchange.user, now: now))
+    rules.prepareCreate(&object, writeFacts(exchange, row, rules))
   }
 
   // MARK: - Validation

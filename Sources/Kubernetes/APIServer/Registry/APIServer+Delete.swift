@@ -81,7 +81,6 @@ extension APIServer {
         object["metadata"]["deletionGracePeriodSeconds"] = 0
         if !isEnding { object["metadata"]["deletionTimestamp"] = .string(now.rfc3339) }
       }
-      if row.qualifiedName == APIServer.definitions { removeInstances(of: object) }
       return .removed(remove(row.qualifiedName, old.key, last: object))
     }
     if isEnding {
@@ -100,7 +99,9 @@ extension APIServer {
       }
     }
     guard object != old.json else { return .pending(old) }
-    return .pending(put(row.qualifiedName, old.key, object))
+    let pending = put(row.qualifiedName, old.key, object)
+    if row.qualifiedName == APIServer.definitions { endDefinition(pending) }
+    return .pending(pending)
   }
 
   /// Only pods end gracefully: those that run on a node and have not ended by themselves.
@@ -127,12 +128,6 @@ extension APIServer {
     if policy == "Orphan" { finalizers.append("orphan") }
     if policy == "Foreground" { finalizers.append("foregroundDeletion") }
     object["metadata"]["finalizers"] = finalizers.isEmpty ? .null : JSON(finalizers)
-  }
-
-  /// With its definition a custom resource goes.
-  private func removeInstances(of definition: JSON) {
-    let resource = definition["metadata"]["name"].string ?? ""
-    for object in store(resource).list(namespace: "") { remove(resource, object.key, last: object.json) }
   }
 
   /// A namespace ends when its controller has emptied it.

@@ -8,6 +8,7 @@ extension APIServer {
     let info = exchange.info
     guard row.namespaced || info.namespace.isEmpty || row.plural == "namespaces" else { throw .noSuchResource }
     if !info.subresource.isEmpty { return try serveSubresource(exchange, row) }
+    if let text = custom[row]?.deprecation { exchange.warn([text]) }
     switch info.verb {
     case "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection": break
     default: throw .methodNotAllowed
@@ -62,7 +63,7 @@ extension APIServer {
   }
 
   /// What the resource's kind has of its own.
-  func rules(_ row: KubeResource) -> KindRules { custom.isCustom(row) ? .customResource : .of(row.qualifiedName) }
+  func rules(_ row: KubeResource) -> KindRules { custom[row]?.rules ?? .of(row.qualifiedName) }
 
   var renderer: ObjectRenderer {
     ObjectRenderer(now: now, version: version, custom: custom, storageVersions: storageVersions)

@@ -38,6 +38,11 @@ extension APIServer {
 
   private func scale(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
     let old = try existing(exchange, row)
+    let paths = custom[row]?.scale
+    if let paths, old.json.at(paths.specReplicas).isNull {
+      throw .internalError(
+        "the spec replicas field \(GoText.quote("." + paths.specReplicas.joined(separator: "."))) does not exist")
+    }
     guard exchange.info.verb != "get" else { return .ok(scale(of: old.json, row)) }
     var wanted: JSON
     let gvk = GroupVersionKind(group: "autoscaling", version: "v1", kind: "Scale")
@@ -62,9 +67,8 @@ extension APIServer {
         [.invalid("spec.replicas", .int(Int64(replicas)), "must be greater than or equal to 0")])
     }
     var object = old.json
-    object["spec"]["replicas"] = .int(Int64(replicas))
-    if object["spec"]["replicas"] != old.json["spec"]["replicas"], let generation = object["metadata"]["generation"].int
-    {
+    object.set(.int(Int64(replicas)), at: (paths?.specReplicas ?? ["spec", "replicas"])[...])
+    if object["spec"] != old.json["spec"], let generation = object["metadata"]["generation"].int {
       object["metadata"]["generation"] = .int(Int64(generation + 1))
     }
     _ = try finishWrite(&object, over: old, exchange, row, subresource: "scale")
@@ -74,7 +78,10 @@ extension APIServer {
 
   private func scale(of object: JSON, _ row: KubeResource) -> JSON {
     let selector: String
-    if row.group.isEmpty {
+    let paths = custom[row]?.scale
+    if let paths {
+      selector = paths.selector.flatMap { object.at($0).string } ?? ""
+    } else if row.group.isEmpty {
       selector = LabelSelector(matchLabels: object["spec"]["selector"]).text
     } else {
       selector = (try? LabelSelector(labelSelector: object["spec"]["selector"]))?.text ?? ""
@@ -85,8 +92,11 @@ extension APIServer {
     }
     return [
       "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
-      "spec": ["replicas": .int(Int64(object["spec"]["replicas"].int ?? 0))],
-      "status": ["replicas": .int(Int64(object["status"]["replicas"].int ?? 0)), "selector": .string(selector)],
+      "spec": ["replicas": .int(Int64(object.at(paths?.specReplicas ?? ["spec", "replicas"]).int ?? 0))],
+      "status": [
+        "replicas": .int(Int64(object.at(paths?.statusReplicas ?? ["status", "replicas"]).int ?? 0)),
+        "selector": selector.isEmpty ? .null : .string(selector),
+      ],
     ]
   }
 

@@ -58,7 +58,7 @@ extension APIServer {
     case .main:
       if row.subresource("status") != nil { object["status"] = before["status"] }
       rules.defaults(&object)
-      rules.prepareUpdate(&object, before)
+      rules.prepareUpdate(&object, before, writeFacts(exchange, row, rules))
     case .status:
       let metadata = object["metadata"]
       let status = object["status"]
@@ -83,7 +83,7 @@ extension APIServer {
       old: before, exchange: exchange)
     try admit(&object, admission)
     keepSystemFields(&object, before)
-    if rules.countsGenerations, isChanged(object, before) {
+    if rules.countsGenerations, isChanged(object, before, row) {
       object["metadata"]["generation"] = .int(Int64((before["metadata"]["generation"].int ?? 0) + 1))
     }
     var errors = MetadataRules.validate(object["metadata"], before["metadata"], row, rules)
@@ -127,7 +127,7 @@ extension APIServer {
       guard rules.updatesUnconditionally || wanted == "0" else {
         throw .invalid(
           row.groupKind, old.key.name,
-          [.invalid("metadata.resourceVersion", .string(wanted), "must be specified for an update")])
+          [FieldError(.invalid, "metadata.resourceVersion", value: "0x0", detail: "must be specified for an update")])
       }
     } else if wanted != String(old.revision) {
       throw .conflict(row.groupResource, old.key.name)
@@ -151,11 +151,12 @@ extension APIServer {
   }
 
   /// Whether anything but metadata and status differs.
-  private func isChanged(_ new: JSON, _ old: JSON) -> Bool {
+  private func isChanged(_ new: JSON, _ old: JSON, _ row: KubeResource) -> Bool {
     func rest(_ object: JSON) -> JSON {
       var object = object
       object["metadata"] = .null
-      object["status"] = .null
+      // Without a subresource of its own the status is as good as the rest.
+      if row.subresource("status") != nil || !custom.isCustom(row) { object["status"] = .null }
       return object
     }
     return rest(new) != rest(old)

@@ -63,6 +63,7 @@ struct ObjectRenderer {
 
   /// Whether objects of the resource are shown as they are kept.
   func isKeptForm(_ row: KubeResource) -> Bool {
+    if let kind = custom[row], kind.hasDefaults { return false }
     if let version = storageVersions[row.qualifiedName] { return version == row.version }
     return APIServer.storage(row.qualifiedName) == row.qualifiedName
   }
@@ -70,6 +71,13 @@ struct ObjectRenderer {
   /// A kept object in the request's version.
   func kept(_ object: JSON, _ row: KubeResource) -> JSON {
     if isKeptForm(row) { return object }
+    if let kind = custom[row] {
+      var shown = object
+      shown["apiVersion"] = .string(row.apiVersion)
+      // A default that came after the object holds for it too.
+      SchemaPruning.setDefaults(&shown, kind.schema)
+      return shown
+    }
     guard storageVersions[row.qualifiedName] != nil else { return EventForms.shown(object) }
     // Most versions differ in their name alone, those of custom resources by conversion strategy None.
     var shown = row.kind == "HorizontalPodAutoscaler" ? AutoscalerForms.v1(object) : object
@@ -80,6 +88,11 @@ struct ObjectRenderer {
   /// A request's object in the version in which it is kept.
   func storable(_ object: JSON, _ row: KubeResource) -> JSON {
     if isKeptForm(row) { return object }
+    if custom.isCustom(row) {
+      var kept = object
+      kept["apiVersion"] = .string("\(row.group)/\(custom.storageVersions[row.qualifiedName] ?? row.version)")
+      return kept
+    }
     guard let version = storageVersions[row.qualifiedName] else { return EventForms.kept(object) }
     var kept = row.kind == "HorizontalPodAutoscaler" ? AutoscalerForms.v2(object) : object
     kept["apiVersion"] = .string("\(row.group)/\(version)")

@@ -141,7 +141,7 @@ extension APIServer {
       object["metadata"]["uid"] = .string(world.newID { $0.uuid() })
       object["metadata"]["creationTimestamp"] = .string(now.rfc3339)
       if rules.countsGenerations { object["metadata"]["generation"] = 1 }
-      if row.plural == "namespaces" { rules.prepareCreate(&object, KindRules.Creation(now: now)) }
+      if row.plural == "namespaces" { rules.prepareCreate(&object, KindRules.Write(now: now)) }
     }
     settle(&object)
     rules.defaults(&object)

@@ -46,7 +46,7 @@ extension KindRules {
         object["spec"]["finalizers"].append("kubernetes")
       }
     },
-    prepareUpdate: { new, old in new["spec"]["finalizers"] = old["spec"]["finalizers"] },
+    prepareUpdate: { new, old, _ in new["spec"]["finalizers"] = old["spec"]["finalizers"] },
     fields: ["status.phase": text("status", "phase")], returnsDeleted: true)
 }
 

@@ -345,7 +345,7 @@ enum ServiceRules {
   }
 
   /// What the server gave stays, when the update leaves it out.
-  static func keepAllocated(_ new: inout JSON, _ old: JSON) {
+  static func keepAllocated(_ new: inout JSON, _ old: JSON, _ write: KindRules.Write) {
     let type = new["spec"]["type"].string
     if type == "ExternalName" {
       // What an address had is given back with it.

@@ -10,7 +10,7 @@ extension KindRules {
     prepareCreate: { object, _ in
       object["status"] = ["phase": "Pending", "qosClass": .string(PodRules.qualityOfService(object["spec"]))]
     },
-    prepareUpdate: { new, old in
+    prepareUpdate: { new, old, _ in
       if let qos = old["status"]["qosClass"].string { new["status"]["qosClass"] = .string(qos) }
     },
     subresources: [

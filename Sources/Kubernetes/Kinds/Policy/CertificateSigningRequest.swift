@@ -60,16 +60,16 @@ extension KindRules {
       }
       return errors
     },
-    prepareCreate: { object, creation in
+    prepareCreate: { object, write in
       // Who asks for a certificate is told by the request, not by its body.
-      guard let user = creation.user else { return }
+      guard let user = write.user else { return }
       object["spec"]["username"] = .string(user.name)
       object["spec"]["uid"] = user.uid.isEmpty ? .null : .string(user.uid)
       object["spec"]["groups"] = user.groups.isEmpty ? .null : JSON(user.groups)
       let extra = user.extra.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) }
       object["spec"]["extra"] = extra.isEmpty ? .null : .object(JSONObject(extra))
     },
-    prepareUpdate: { new, old in new["spec"] = old["spec"] },
+    prepareUpdate: { new, old, _ in new["spec"] = old["spec"] },
     fields: ["spec.signerName": text("spec", "signerName")])
 
   private static let usages = [

@@ -43,7 +43,14 @@ package struct AWSPattern: Sendable {
   package func matches(_ text: String) -> Bool {
     let characters = Array(text.unicodeScalars)
     guard program.count * (characters.count + 1) <= AWSPattern.workLimit else { return true }
-    return run(from: 0, at: 0, characters, whole: true)
+    return run(from: 0, at: 0...0, characters, whole: true)
+  }
+
+  /// Whether some part of the text matches.
+  package func isFound(in text: String) -> Bool {
+    let characters = Array(text.unicodeScalars)
+    guard program.count * (characters.count + 1) <= AWSPattern.workLimit else { return true }
+    return run(from: 0, at: 0...characters.count, characters, whole: false)
   }
 
   private mutating func emit(_ node: Node) -> Bool {
@@ -96,10 +103,10 @@ package struct AWSPattern: Sendable {
     return program.count < AWSPattern.programLimit
   }
 
-  private func run(from start: Int, at position: Int, _ text: [Unicode.Scalar], whole: Bool) -> Bool {
+  private func run(from start: Int, at positions: ClosedRange<Int>, _ text: [Unicode.Scalar], whole: Bool) -> Bool {
     let width = text.count + 1
     var tried = [Bool](repeating: false, count: program.count * width)
-    var pending = [(start, position)]
+    var pending = positions.map { (start, $0) }
     func push(_ instruction: Int, _ position: Int) {
       let index = instruction * width + position
       guard !tried[index] else { return }
@@ -120,7 +127,7 @@ package struct AWSPattern: Sendable {
         push(first, position)
       case .jump(let target): push(target, position)
       case .look(let next, let negative):
-        if run(from: instruction + 1, at: position, text, whole: false) != negative { push(next, position) }
+        if run(from: instruction + 1, at: position...position, text, whole: false) != negative { push(next, position) }
       case .start: if position == 0 { push(instruction + 1, position) }
       case .end: if position == text.count { push(instruction + 1, position) }
       case .wordBoundary(let negated):

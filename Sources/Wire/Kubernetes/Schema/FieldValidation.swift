@@ -43,6 +43,13 @@ extension KubernetesSchema {
     if let index = index(of: gvk) { walk.object(&object, index, "", nil, depth: 0) }
     return walk.findings
   }
+
+  /// The same for a part of an object that is of a type, and stands at that path.
+  package func prune(_ value: inout JSON, asTypeNamed name: String, _ path: String) -> FieldFindings {
+    var walk = FieldWalk(schema: self)
+    if let index = index(of: name) { walk.object(&value, index, path, nil, depth: 0) }
+    return walk.findings
+  }
 }
 
 /// A walk over an object beside its type.
