@@ -31,6 +31,7 @@ final class APIServer {
   let watches: WatchHub
   let addresses = ServiceAddresses()
   let webhooks = WebhookIndex()
+  let flows = FlowIndex()
   /// Requests that wait for calls out of the world.
   var waiting: [String: Exchange] = [:]
 
@@ -211,6 +212,7 @@ final class APIServer {
       access.invalidate()
     case "pods": nodeIndex.pod(old: old, new: new)
     case WebhookIndex.mutating, WebhookIndex.validating: webhooks.invalidate()
+    case FlowIndex.schemas, FlowIndex.levels: flows.invalidate()
     case "services": addresses.service(old: old, new: new)
     case APIServer.definitions: if !isRestoring { refreshTable() }
     default: break
@@ -277,7 +279,7 @@ final class APIServer {
       }
       return world.kube.answer(exchange.target, status: answer.status, headers: answer.headers, body: body)
     }
-    var headers = APIServer.headers(exchange)
+    var headers = headers(exchange)
     headers.fields += answer.headers.fields
     let bytes: [UInt8]
     switch answer.body {
@@ -302,8 +304,12 @@ final class APIServer {
   }
 
   /// What every answer to the outside has.
-  static func headers(_ exchange: Exchange) -> HTTPHeaders {
+  func headers(_ exchange: Exchange) -> HTTPHeaders {
     var headers: HTTPHeaders = ["Audit-Id": exchange.auditID, "Cache-Control": "no-cache, private"]
+    if let flow = flows.flow(of: exchange, self) {
+      headers.add("X-Kubernetes-Pf-Flowschema-Uid", flow.schemaUID)
+      headers.add("X-Kubernetes-Pf-Prioritylevel-Uid", flow.levelUID)
+    }
     for warning in exchange.warnings { headers.add("Warning", "299 - \(GoText.quote(warning))") }
     return headers
   }

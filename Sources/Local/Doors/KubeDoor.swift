@@ -8,6 +8,18 @@ struct KubeDoor: HTTPHandler {
   let wall: @Sendable () -> Timestamp
   let outsideAddress: String
   let requestIDs: RequestIDs
+  private let flows = FlowQueues()
+
+  init(
+    cluster: String, thread: WorldThread, wall: @escaping @Sendable () -> Timestamp, outsideAddress: String,
+    requestIDs: RequestIDs
+  ) {
+    self.cluster = cluster
+    self.thread = thread
+    self.wall = wall
+    self.outsideAddress = outsideAddress
+    self.requestIDs = requestIDs
+  }
 
   func handle(_ request: HTTPRequest, _ responder: any HTTPResponder) {
     guard let path = PercentEncoding.decode(request.path), let query = PercentEncoding.pairs(request.query ?? "") else {
@@ -28,7 +40,18 @@ struct KubeDoor: HTTPHandler {
       body: request.body.isEmpty ? .none : .bytes(request.body), credential: credential, sourceIP: outsideAddress)
     asked.callerClock = wall()
     asked.auditID = requestIDs.next()
-    let posted = thread.post { [asked] world in world.kube.handle(asked, .outside(responder)) }
+    guard flows.add(.init(request: asked, responder: responder)) else {
+      return responder.send(
+        HTTPResponse(
+          status: 429,
+          headers: [
+            "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Retry-After": "1",
+          ], body: Array("Too many requests, please try again later.\n".utf8)))
+    }
+    // Each arrival lets one request be carried out: that of the client whose turn it is.
+    let posted = thread.post { [flows] world in
+      if let next = flows.next() { world.kube.handle(next.request, .outside(next.responder)) }
+    }
     if !posted {
       var response = Self.response(.unavailable("the local EKS is shutting down"))
       response.headers["Retry-After"] = "1"

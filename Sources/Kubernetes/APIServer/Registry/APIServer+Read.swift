@@ -42,11 +42,58 @@ extension APIServer {
   func list(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
     let selection = try selection(exchange, row)
     let representation = try Representation(exchange)
+    try checkListOptions(exchange)
     let page = try page(exchange, row, selection)
     var metadata: JSON = ["resourceVersion": .string(String(page.revision))]
     if let next = page.next { metadata["continue"] = .string(next) }
     if let remaining = page.remaining, page.next != nil { metadata["remainingItemCount"] = .int(Int64(remaining)) }
     return .ok(renderer.list(page.objects.map(\.json), row, representation, metadata: metadata))
+  }
+
+  /// What of a list's or watch's parameters doesn't go together
+  /// (`apimachinery/pkg/apis/meta/internalversion/validation`).
+  func checkListOptions(_ exchange: Exchange) throws(KubeStatus) {
+    let request = exchange.request
+    let match = request.parameter("resourceVersionMatch") ?? ""
+    let sendsInitial = request.parameter("sendInitialEvents") != nil
+    guard !match.isEmpty || sendsInitial else { return }
+    let path: FieldPath = "resourceVersionMatch"
+    let revision = request.parameter("resourceVersion") ?? ""
+    var errors: [FieldError] = []
+    if exchange.info.verb == "watch" {
+      if sendsInitial, match != "NotOlderThan" {
+        errors.append(
+          .forbidden(path, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+      }
+      if !match.isEmpty {
+        if !sendsInitial {
+          errors.append(
+            .forbidden(path, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"))
+        }
+        if match != "NotOlderThan" {
+          errors.append(.notSupported(path, .string(match), supported: ["NotOlderThan"]))
+        }
+      }
+    } else {
+      if !match.isEmpty {
+        if revision.isEmpty {
+          errors.append(
+            .forbidden(path, "resourceVersionMatch is forbidden unless resourceVersion is provided"))
+        }
+        if !(request.parameter("continue") ?? "").isEmpty {
+          errors.append(.forbidden(path, "resourceVersionMatch is forbidden when continue is provided"))
+        }
+        if match != "Exact", match != "NotOlderThan" {
+          errors.append(.notSupported(path, .string(match), supported: ["Exact", "NotOlderThan", ""]))
+        }
+        if match == "Exact", revision == "0" {
+          errors.append(
+            .forbidden(path, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""))
+        }
+      }
+      if sendsInitial { errors.append(.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")) }
+    }
+    guard errors.isEmpty else { throw .invalid(GroupName(group: "meta.k8s.io", name: "ListOptions"), "", errors) }
   }
 
   struct Page {
@@ -68,12 +115,17 @@ extension APIServer {
       if let asked = exchange.request.parameter("resourceVersion"), !asked.isEmpty, asked != "0" {
         throw .badRequest("specifying resource version is not allowed when using continue")
       }
-      // A later page shows the present; that the first page's revision is told lets a watch from there catch
-      // up with what changed in between.
-      (shown, after) = (token.revision, token.start)
+      after = token.start
+      // A later page shows what the first one showed; a token of its own lets a client go on with the present.
+      if token.revision > 0 {
+        guard token.revision >= store.oldest else { throw .inconsistentContinue(at: token.start) }
+        shown = token.revision
+        if shown < revision { all = store.list(namespace: namespace, at: shown) }
+      }
     } else if let wanted = try revisionParameter(exchange), wanted > 0 {
       guard wanted <= revision else { throw .tooLargeResourceVersion(wanted, current: revision) }
-      if exchange.request.parameter("resourceVersionMatch") == "Exact", wanted < revision {
+      let match = exchange.request.parameter("resourceVersionMatch") ?? ""
+      if match == "Exact" || match.isEmpty && limit > 0, wanted < revision {
         guard wanted >= store.oldest else {
           throw .expired("The resourceVersion for the provided list is too old.")
         }
@@ -104,7 +156,20 @@ extension APIServer {
   }
 }
 
-/// Where the next page of a list begins.
+extension KubeStatus {
+  /// 410 of a list that can't go on as it began, with a token by which it can go on with the present.
+  static func inconsistentContinue(at start: ObjectKey) -> KubeStatus {
+    var status = KubeStatus.expired(
+      "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        + "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        + "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        + "modified, or deleted between the time the first chunk was returned and now may show up in the list.")
+    status.continueToken = ContinueToken(revision: -1, start: start).text
+    return status
+  }
+}
+
+/// Where the next page of a list begins; revision -1 is the present, whatever it is.
 struct ContinueToken {
   var revision: Int
   var start: ObjectKey
@@ -129,7 +194,7 @@ struct ContinueToken {
         "continue key is not valid: server does not recognize this encoded version \(GoText.quote(json["v"].string ?? ""))"
       )
     }
-    guard let revision = json["rv"].int, revision > 0 else {
+    guard let revision = json["rv"].int, revision > 0 || revision == -1 else {
       throw .invalidContinue(
         "continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
     }

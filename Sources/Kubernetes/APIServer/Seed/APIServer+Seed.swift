@@ -13,6 +13,7 @@ extension APIServer {
       ])
     }
     for role in BootstrapPolicy.objects() { plant(role) }
+    for object in FlowControlSeed.objects() { plant(object) }
     seedPriorities()
     for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
       plant([

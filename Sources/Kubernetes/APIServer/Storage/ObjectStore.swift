@@ -100,9 +100,20 @@ final class ObjectStore {
   func list(namespace: String, at revision: Int) -> [StoredObject] {
     let later = changes(after: revision)
     guard !later.isEmpty else { return list(namespace: namespace) }
-    var state = objects
-    for change in later.reversed() { state[change.object.key] = change.previous }
-    return state.values.filter { namespace.isEmpty || $0.key.namespace == namespace }.sorted { $0.key < $1.key }
+    var before: [ObjectKey: StoredObject?] = [:]
+    for change in later.reversed() { before[change.object.key] = .some(change.previous) }
+    var state: [StoredObject] = []
+    for object in list(namespace: namespace) {
+      if let changed = before.removeValue(forKey: object.key) {
+        if let changed { state.append(changed) }
+      } else {
+        state.append(object)
+      }
+    }
+    // What is left has gone since.
+    let gone = before.values.compactMap { $0 }.filter { namespace.isEmpty || $0.key.namespace == namespace }
+    guard !gone.isEmpty else { return state }
+    return (state + gone).sorted { $0.key < $1.key }
   }
 
   /// Lets go of parsed values beyond what is likely to be asked for again.

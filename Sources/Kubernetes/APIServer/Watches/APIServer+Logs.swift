@@ -35,7 +35,7 @@ extension APIServer {
     guard RequestInfo.flag(request.parameter("follow")), output.isRunning,
       case .outside(let responder) = exchange.target
     else { return Answer(200, .bytes(Array(text.utf8), contentType: "text/plain")) }
-    var headers = APIServer.headers(exchange)
+    var headers = headers(exchange)
     headers.add("Content-Type", "text/plain")
     let stream = DeferredStream(responder: responder, headers: headers)
     let follower = watches.follow { id in

@@ -76,20 +76,11 @@ extension APIServer {
     }
     let sendsBookmarks = RequestInfo.flag(request.parameter("allowWatchBookmarks"))
     let sendsInitial = RequestInfo.flag(request.parameter("sendInitialEvents"))
-    if request.parameter("sendInitialEvents") != nil,
-      request.parameter("resourceVersionMatch") != "NotOlderThan"
-    {
-      throw .invalid(
-        GroupName(group: "meta.k8s.io", name: "ListOptions"), "",
-        [
-          .forbidden(
-            "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-        ])
-    }
+    try checkListOptions(exchange)
     guard from <= revision else { throw .tooLargeResourceVersion(from, current: revision) }
     let store = store(row.qualifiedName)
     let namespace = row.namespaced ? exchange.info.namespace : ""
-    var headers = APIServer.headers(exchange)
+    var headers = headers(exchange)
     headers.add("Content-Type", "application/json")
     let seconds = request.parameter("timeoutSeconds").flatMap(Int.init) ?? 0
     let timeout = seconds > 0 ? seconds : 1800 + world.newID { Int($0.next() % 1800) }

@@ -39,6 +39,8 @@ package struct KubeStatus: Error, Hashable, Sendable {
   package var message: String
   package var reason: String
   package var details: Details?
+  /// By which a list that could not go on can do so.
+  package var continueToken = ""
   /// The HTTP status; a success has none in its body and is answered with 200.
   package var code: Int
 
@@ -52,7 +54,8 @@ package struct KubeStatus: Error, Hashable, Sendable {
 
   package var json: JSON {
     var object = JSONObject([
-      ("kind", "Status"), ("apiVersion", "v1"), ("metadata", .emptyObject),
+      ("kind", "Status"), ("apiVersion", "v1"),
+      ("metadata", continueToken.isEmpty ? .emptyObject : ["continue": .string(continueToken)]),
       ("status", isFailure ? "Failure" : "Success"),
     ])
     if !message.isEmpty { object.append("message", .string(message)) }
