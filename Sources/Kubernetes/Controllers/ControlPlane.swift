@@ -43,7 +43,8 @@ package enum ControlPlane {
       Part(NamespaceController.self), Part(GarbageCollector.self), Part(PodGarbageCollector.self),
       Part(NodeLifecycleController.self), Part(TaintEvictionController.self), Part(CertificateController.self),
       Part(CloudNodeController.self), Part(DaemonSetController.self), Part(StatefulSetController.self),
-      Part(JobController.self), Part(DisruptionController.self), Part(PersistentVolumeController.self),
+      Part(JobController.self), Part(CronJobController.self), Part(ReplicationController.self),
+      Part(DisruptionController.self), Part(PersistentVolumeController.self),
       Part(ClaimProtectionController.self), Part(VolumeProtectionController.self),
       Part(EphemeralVolumeController.self), Part(AttachDetachController.self), Part(ResourceQuotaController.self),
     ]

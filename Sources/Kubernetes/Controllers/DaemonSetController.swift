@@ -24,7 +24,8 @@ package struct DaemonSetController: Reconciler {
 
   package func reconcile(_ key: String, _ desk: inout Desk) {
     guard let set = desk.get("daemonsets.apps", key: key), !set.isTerminating else { return }
-    let hash = PodTemplate.hash(set.spec["template"])
+    let history = RevisionHistory(of: set, &desk)
+    guard let hash = history.update?.labels["controller-revision-hash"].string else { return }
     let nodes = desk.list("nodes").filter { !$0.isTerminating }
     let pods = Ownership.claim("pods", of: set, Ownership.selector(set), &desk)
     var byNode: [String: [ObjectView]] = [:]
@@ -37,8 +38,10 @@ package struct DaemonSetController: Reconciler {
       manage(set, there, node, shouldRun: shouldRun, mayStay: mayStay, hash: hash, &desk)
       counts.add(there, shouldRun: shouldRun, hash: hash, set: set, now: desk.now)
     }
-    // Pods of nodes that are gone are left to the pod collector; those that were never placed go.
-    if Self.hasPassed(set, hash, pods, nodes, desk) { roll(set, pods, hash: hash, wanted: counts.desired, &desk) }
+    // Pods of nodes that are gone are left to the pod collector.
+    if Self.isRolling(set) { roll(set, template, nodes, pods, hash: hash, wanted: counts.desired, &desk) }
+    let live = pods.compactMap { $0.labels["controller-revision-hash"].string }.map { "\(set.name)-\($0)" }
+    history.truncate(keeping: Set(live), &desk)
     writeStatus(set, counts, &desk)
   }
 
@@ -60,13 +63,28 @@ package struct DaemonSetController: Reconciler {
           running.append(pod)
         }
       }
-      if there.isEmpty {
-        desk.send(desk.client.create("pods", set.namespace, Self.pod(of: set, on: node.name, hash: hash)), "create")
-      }
-      for extra in running.sorted(by: { $0.createdAt < $1.createdAt }).dropFirst() { remove(extra, &desk) }
+      if there.isEmpty { create(set, on: node.name, hash: hash, &desk) }
+      for extra in surplus(running, set, hash: hash, now: desk.now) { remove(extra, &desk) }
     } else if !mayStay {
       for pod in living { remove(pod, &desk) }
     }
+  }
+
+  private func create(_ set: ObjectView, on node: String, hash: String, _ desk: inout Desk) {
+    desk.send(desk.client.create("pods", set.namespace, Self.pod(of: set, on: node, hash: hash)), "create")
+  }
+
+  /// What is too much on a node. While a new pod is started beside the old one both stay until it is available.
+  private func surplus(
+    _ running: [ObjectView], _ set: ObjectView, hash: String, now: Timestamp
+  ) -> [ObjectView] {
+    func oldest(_ pods: [ObjectView]) -> [ObjectView] { pods.sorted { ($0.createdAt, $0.name) < ($1.createdAt, $1.name) } }
+    guard Self.isRolling(set), Self.surge(set, of: 1) > 0 else { return Array(oldest(running).dropFirst()) }
+    let new = oldest(running.filter { $0.labels["controller-revision-hash"].string == hash })
+    let old = oldest(running.filter { $0.labels["controller-revision-hash"].string != hash })
+    let minReady = Duration.seconds(set.spec["minReadySeconds"].int ?? 0)
+    let isDone = new.first.map { Availability.isAvailable($0, minReady: minReady, now: now) } ?? false
+    return Array(new.dropFirst()) + (isDone ? old : Array(old.dropFirst()))
   }
 
   private func remove(_ pod: ObjectView, _ desk: inout Desk) {
@@ -129,21 +147,51 @@ package struct DaemonSetController: Reconciler {
 
   // MARK: - Updates
 
-  private static func hasPassed(
-    _ set: ObjectView, _ hash: String, _ pods: [ObjectView], _ nodes: [ObjectView], _ desk: Desk
-  ) -> Bool {
+  private static func isRolling(_ set: ObjectView) -> Bool {
     set.spec["updateStrategy"]["type"].string ?? "RollingUpdate" == "RollingUpdate"
-      && pods.contains { $0.labels["controller-revision-hash"].string != hash }
   }
 
-  private func roll(_ set: ObjectView, _ pods: [ObjectView], hash: String, wanted: Int, _ desk: inout Desk) {
-    let strategy = set.spec["updateStrategy"]["rollingUpdate"]
-    var room = max(
-      1, IntOrPercent.value(strategy["maxUnavailable"], of: wanted, roundUp: true, fallback: .int(1)))
-    room -= pods.count { $0.isTerminating || !$0.isPodReady && $0.labels["controller-revision-hash"].string == hash }
+  private static func surge(_ set: ObjectView, of wanted: Int) -> Int {
+    IntOrPercent.value(
+      set.spec["updateStrategy"]["rollingUpdate"]["maxSurge"], of: wanted, roundUp: true, fallback: .int(0))
+  }
+
+  private func roll(
+    _ set: ObjectView, _ template: ObjectView, _ nodes: [ObjectView], _ pods: [ObjectView], hash: String, wanted: Int,
+    _ desk: inout Desk
+  ) {
     let old = pods.filter { !$0.isTerminating && $0.labels["controller-revision-hash"].string != hash }
-    for pod in old where !pod.isPodReady { remove(pod, &desk) }
-    for pod in old.filter(\.isPodReady).prefix(max(0, room)) { remove(pod, &desk) }
+    guard !old.isEmpty else { return }
+    let minReady = Duration.seconds(set.spec["minReadySeconds"].int ?? 0)
+    func isAvailable(_ pod: ObjectView) -> Bool {
+      !pod.isTerminating && Availability.isAvailable(pod, minReady: minReady, now: desk.now)
+    }
+    let new = pods.filter { !$0.isTerminating && $0.labels["controller-revision-hash"].string == hash }
+    let surge = Self.surge(set, of: wanted)
+    if surge > 0 {
+      let begun = new.map(Self.target(of:))
+      var room = surge - old.count { begun.contains(Self.target(of: $0)) }
+      for pod in old where !begun.contains(Self.target(of: pod)) {
+        // One that doesn't serve is replaced whatever the room.
+        if isAvailable(pod) {
+          guard room > 0 else { continue }
+          room -= 1
+        }
+        create(set, on: Self.target(of: pod), hash: hash, &desk)
+      }
+      return
+    }
+    let strategy = set.spec["updateStrategy"]["rollingUpdate"]
+    let most = max(
+      1, IntOrPercent.value(strategy["maxUnavailable"], of: wanted, roundUp: true, fallback: .int(1)))
+    let serving = Set((old + new).map(Self.target(of:)))
+    let missing = nodes.count { Self.belongs(template, $0).shouldRun && !serving.contains($0.name) }
+    var room = most - missing - new.count { !isAvailable($0) }
+    for pod in old where !isAvailable(pod) {
+      room -= 1
+      remove(pod, &desk)
+    }
+    for pod in old.filter(isAvailable).prefix(max(0, room)) { remove(pod, &desk) }
   }
 
   // MARK: - Status

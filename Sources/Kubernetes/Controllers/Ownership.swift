@@ -6,7 +6,10 @@ import World
 /// Source: kubernetes `pkg/controller/controller_ref_manager.go`.
 enum Ownership {
   static func selector(_ owner: ObjectView) -> LabelSelector {
-    (try? LabelSelector(labelSelector: owner.spec["selector"])) ?? .nothing
+    if owner.kind == "ReplicationController" {
+      return owner.spec["selector"].fields.isEmpty ? .nothing : LabelSelector(matchLabels: owner.spec["selector"])
+    }
+    return (try? LabelSelector(labelSelector: owner.spec["selector"])) ?? .nothing
   }
 
   /// Keys of the owners that a changed child concerns. A child that is gone is recognised by its name,

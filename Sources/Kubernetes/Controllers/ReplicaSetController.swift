@@ -1,26 +1,48 @@
 import Wire
 package import World
 
-/// Keeps the wanted number of a ReplicaSet's pods.
+/// A kind that keeps a number of equal pods.
+package protocol ReplicaKind {
+  static var resource: String { get }
+  static var kind: String { get }
+  static var controller: String { get }
+}
+
+package enum ReplicaSets: ReplicaKind {
+  package static let resource = "replicasets.apps"
+  package static let kind = "ReplicaSet"
+  package static let controller = "replicaset-controller"
+}
+
+package enum ReplicationControllers: ReplicaKind {
+  package static let resource = "replicationcontrollers"
+  package static let kind = "ReplicationController"
+  package static let controller = "replication-controller"
+}
+
+package typealias ReplicaSetController = ReplicaController<ReplicaSets>
+package typealias ReplicationController = ReplicaController<ReplicationControllers>
+
+/// Keeps the wanted number of a ReplicaSet's or ReplicationController's pods.
 ///
-/// Source: kubernetes `pkg/controller/replicaset`.
-package struct ReplicaSetController: Reconciler {
-  package static let name = "replicaset-controller"
-  package static let resources = ["replicasets.apps", "pods"]
+/// Source: kubernetes `pkg/controller/{replicaset,replication}`.
+package struct ReplicaController<K: ReplicaKind>: Reconciler {
+  package static var name: String { K.controller }
+  package static var resources: [String] { [K.resource, "pods"] }
 
   /// Most pods that one look creates or deletes.
-  private static let burst = 500
+  private static var burst: Int { 500 }
 
   package init() {}
 
   package func keys(for reference: ObjectReference, _ desk: Desk) -> [String] {
     guard reference.resource == "pods" else { return ["\(reference.namespace)/\(reference.name)"] }
     return Ownership.keys(
-      ofChild: reference, resource: "pods", kind: "ReplicaSet", owners: "replicasets.apps", desk)
+      ofChild: reference, resource: "pods", kind: K.kind, owners: K.resource, desk)
   }
 
   package func reconcile(_ key: String, _ desk: inout Desk) {
-    guard let set = desk.get("replicasets.apps", key: key) else { return }
+    guard let set = desk.get(K.resource, key: key) else { return }
     let selector = Ownership.selector(set)
     let pods = Ownership.claim("pods", of: set, selector, &desk) { $0.isPodActive || $0.isTerminating }
     let active = pods.filter(\.isPodActive)
@@ -57,14 +79,14 @@ package struct ReplicaSetController: Reconciler {
       let left = status["conditions"].items.filter { $0["type"].string != "ReplicaFailure" }
       status["conditions"] = left.isEmpty ? .null : .array(left)
     }
-    desk.updateStatus("replicasets.apps", set, status)
+    desk.updateStatus(K.resource, set, status)
     if let wait { desk.again(after: wait) }
   }
 
   private static func positive(_ count: Int) -> JSON { count > 0 ? .int(Int64(count)) : .null }
 
   package func replied(_ key: String, purpose: String, _ reply: KubeReply, _ desk: inout Desk) -> Bool {
-    guard let set = desk.get("replicasets.apps", key: key) else { return false }
+    guard let set = desk.get(K.resource, key: key) else { return false }
     if purpose == "create" {
       if reply.isSuccess {
         desk.event(set, "SuccessfulCreate", "Created pod: \(reply.body["metadata"]["name"].string ?? "")")
@@ -85,7 +107,7 @@ package struct ReplicaSetController: Reconciler {
             "message": .string(reply.message),
           ]
         ])
-      desk.updateStatus("replicasets.apps", set, status)
+      desk.updateStatus(K.resource, set, status)
       return true
     }
     if purpose.hasPrefix("delete/") {
