@@ -78,7 +78,9 @@ package struct DaemonSetController: Reconciler {
   private func surplus(
     _ running: [ObjectView], _ set: ObjectView, hash: String, now: Timestamp
   ) -> [ObjectView] {
-    func oldest(_ pods: [ObjectView]) -> [ObjectView] { pods.sorted { ($0.createdAt, $0.name) < ($1.createdAt, $1.name) } }
+    func oldest(_ pods: [ObjectView]) -> [ObjectView] {
+      pods.sorted { ($0.createdAt, $0.name) < ($1.createdAt, $1.name) }
+    }
     guard Self.isRolling(set), Self.surge(set, of: 1) > 0 else { return Array(oldest(running).dropFirst()) }
     let new = oldest(running.filter { $0.labels["controller-revision-hash"].string == hash })
     let old = oldest(running.filter { $0.labels["controller-revision-hash"].string != hash })

@@ -1,165 +1,224 @@
 import Wire
 package import World
 
-/// Removes what is owned by something that is gone, and carries out foreground and orphaning deletion.
+/// Removes what is owned by something that is gone, and carries out foreground and orphaning deletion, for every
+/// kind of the cluster.
 ///
-/// Source: kubernetes `pkg/controller/garbagecollector`. Dependents are looked up among the resources that
-/// an owner of that kind can have, so that no graph has to be kept.
+/// Source: kubernetes `pkg/controller/garbagecollector`.
 package struct GarbageCollector: Reconciler {
   package static let name = "generic-garbage-collector"
-  package static let resources = [
-    "deployments.apps", "replicasets.apps", "daemonsets.apps", "statefulsets.apps", "controllerrevisions.apps",
-    "jobs.batch", "cronjobs.batch", "pods", "services", "nodes", "endpointslices.discovery.k8s.io", "configmaps",
-    "secrets", "persistentvolumeclaims",
-  ]
+  package static let resources = ["customresourcedefinitions.apiextensions.k8s.io"]
+
+  private let graph = OwnerGraph()
 
   package init() {}
+  package init(from decoder: any Decoder) throws {}
+  package func encode(to encoder: any Encoder) throws { _ = encoder.container(keyedBy: NoKeys.self) }
+  private enum NoKeys: CodingKey {}
 
-  /// Keys are `resource namespace/name`.
-  package func keys(for reference: ObjectReference, _ desk: Desk) -> [String] {
-    guard let object = desk.get(reference.resource, reference.namespace, reference.name) else {
-      return [key(reference)]
-    }
-    let isForGC = object.isTerminating && object.finalizers.contains { $0 == "foregroundDeletion" || $0 == "orphan" }
-    if object.owners.isEmpty, !isForGC { return [] }
-    return [key(reference)]
+  package func started(_ desk: inout Desk) { watchKinds(&desk) }
+
+  /// Watches every kind that can own or be owned. Leases change all the time; they are looked at when a node goes.
+  private func watchKinds(_ desk: inout Desk) {
+    let kinds = ClusterKinds.stored(desk).map(\.qualifiedName).filter { !Self.unwatched.contains($0) }
+    _ = desk.context.world.kube.host?.watch(
+      cluster: desk.cluster, resources: kinds, credential: Self.informer, component: desk.context.id)
   }
 
-  private func key(_ reference: ObjectReference) -> String {
-    "\(reference.resource) \(reference.namespace)/\(reference.name)"
+  private static let unwatched = ["events", "events.events.k8s.io", "leases.coordination.k8s.io"]
+  private static let resource = "customresourcedefinitions.apiextensions.k8s.io"
+
+  package func keys(for reference: ObjectReference, _ desk: Desk) -> [String] {
+    graph.fill(
+      ClusterKinds.stored(desk).map(\.qualifiedName).filter { !Self.unwatched.contains($0) }.unique, desk)
+    let key = OwnerGraph.key(reference.resource, reference.namespace, reference.name)
+    let object = desk.get(reference.resource, reference.namespace, reference.name)
+    let waiting = graph.owners(of: key)
+    let gone = graph.note(key, object)
+    var keys = reference.resource == Self.resource ? ["kinds"] : []
+    if let gone {
+      keys += graph.dependents(of: gone)
+      // Owners that waited for it may go on.
+      keys += graph.keys(of: waiting)
+      if reference.resource == "nodes" {
+        keys.append(OwnerGraph.key("leases.coordination.k8s.io", "kube-node-lease", reference.name))
+      }
+    }
+    guard let object else { return keys }
+    let isForGC = object.isTerminating && object.finalizers.contains { $0 == "foregroundDeletion" || $0 == "orphan" }
+    if isForGC { keys += [key] + graph.dependents(of: object.uid) }
+    if !object.owners.isEmpty { keys.append(key) }
+    return keys
   }
 
   package func reconcile(_ key: String, _ desk: inout Desk) {
-    let parts = key.split(separator: " ", maxSplits: 1)
-    guard parts.count == 2, let slash = parts[1].firstIndex(of: "/") else { return }
-    let resource = String(parts[0])
-    let namespace = String(parts[1][..<slash])
-    let name = String(parts[1][parts[1].index(after: slash)...])
-    guard let object = desk.get(resource, namespace, name) else {
-      for (childResource, child) in children(of: Self.kinds[resource] ?? "", namespace, name, desk) {
-        judge(child, childResource, &desk)
-      }
-      return
-    }
+    if key == "kinds" { return watchKinds(&desk) }
+    guard let (resource, namespace, name) = OwnerGraph.parts(key),
+      let object = desk.get(resource, namespace, name),
+      let row = ClusterKinds.row(resource, desk)
+    else { return }
     if object.isTerminating {
-      if object.finalizers.contains("orphan") { orphan(object, resource, &desk) }
-      if object.finalizers.contains("foregroundDeletion") { deleteForeground(object, resource, &desk) }
+      if object.finalizers.contains("orphan") { orphan(object, row, &desk) }
+      if object.finalizers.contains("foregroundDeletion") { deleteForeground(object, row, &desk) }
     } else {
-      judge(object, resource, &desk)
+      judge(object, row, &desk)
     }
   }
 
-  /// Deletes an object all of whose owners are gone, and takes dangling owners off others.
-  private func judge(_ object: ObjectView, _ resource: String, _ desk: inout Desk) {
-    guard !object.isTerminating, !object.owners.isEmpty else { return }
+  // MARK: - Dependents
+
+  private struct Owners {
     var solid: [JSON] = []
     var dangling: [JSON] = []
+    /// Those that wait for their dependents to go first.
     var waiting: [JSON] = []
-    for owner in object.owners {
-      guard let found = self.owner(owner, object.namespace, desk) else {
-        dangling.append(owner)
-        continue
-      }
-      if found.isTerminating, found.finalizers.contains("foregroundDeletion") {
-        waiting.append(owner)
-      } else {
-        solid.append(owner)
-      }
-    }
-    if solid.isEmpty {
-      let foreground = !waiting.isEmpty || object.finalizers.contains("foregroundDeletion")
-      desk.send(
-        desk.client.delete(
-          resource, object.namespace, object.name, uid: object.uid,
-          propagation: foreground ? "Foreground" : object.finalizers.contains("orphan") ? "Orphan" : "Background"),
-        "delete")
-    } else if !dangling.isEmpty {
-      desk.send(
-        desk.client.patch(
-          resource, object.namespace, object.name,
-          ["metadata": ["uid": .string(object.uid), "ownerReferences": .array(solid + waiting)]], .merge), "delete")
-    }
   }
 
-  private func owner(_ reference: JSON, _ namespace: String, _ desk: Desk) -> ObjectView? {
+  /// Deletes an object all of whose owners are gone, and takes those that are off others.
+  private func judge(_ object: ObjectView, _ row: KubeResource, _ desk: inout Desk) {
+    guard !object.owners.isEmpty else { return }
+    var owners = Owners()
+    for owner in object.owners {
+      switch find(owner, object.namespace, desk) {
+      case .unknownKind: owners.solid.append(owner)
+      case .absent: owners.dangling.append(owner)
+      case .there(let found):
+        if found.isTerminating, found.finalizers.contains("foregroundDeletion") {
+          owners.waiting.append(owner)
+        } else {
+          owners.solid.append(owner)
+        }
+      }
+    }
+    if !owners.solid.isEmpty {
+      guard owners.solid.count < object.owners.count else { return }
+      patch(
+        object, row,
+        ["metadata": ["uid": .string(object.uid), "ownerReferences": .array(owners.solid)]], &desk)
+      return
+    }
+    let below = graph.dependents(of: object.uid)
+    if !owners.waiting.isEmpty, !below.isEmpty {
+      // A circle: whoever is at its end must not wait for its beginning.
+      let closes = below.compactMap { self.object(of: $0, desk) }
+        .contains { $0.isTerminating && $0.finalizers.contains("foregroundDeletion") }
+      if closes {
+        let freed = object.owners.map { owner in
+          var free = owner
+          free["blockOwnerDeletion"] = false
+          return free
+        }
+        patch(object, row, ["metadata": ["uid": .string(object.uid), "ownerReferences": .array(freed)]], &desk)
+      }
+      delete(object, row, "Foreground", &desk)
+      return
+    }
+    let policy =
+      object.finalizers.contains("orphan")
+      ? "Orphan" : object.finalizers.contains("foregroundDeletion") ? "Foreground" : "Background"
+    delete(object, row, policy, &desk)
+  }
+
+  private enum Found {
+    case there(ObjectView)
+    case absent
+    /// Of a kind that isn't known nothing can be told: it counts as there.
+    case unknownKind
+  }
+
+  private func find(_ reference: JSON, _ namespace: String, _ desk: Desk) -> Found {
     let kind = reference["kind"].string ?? ""
     let group = (reference["apiVersion"].string ?? "").split(separator: "/").dropLast().joined()
-    let table = ResourceTable.for(KubernetesVersion.known.upperBound)
-    let row = table.resources.first { $0.kind == kind && $0.group == group && $0.isStored }
-    // Of a kind that isn't known nothing can be told: it counts as there.
-    guard let row else { return ObjectView(.emptyObject) }
+    guard let row = ClusterKinds.row(kind: kind, group: group, desk) else {
+      return .unknownKind
+    }
     let found = desk.get(row.qualifiedName, row.namespaced ? namespace : "", reference["name"].string ?? "")
-    return found?.uid == reference["uid"].string ? found : nil
+    guard let found, found.uid == reference["uid"].string else { return .absent }
+    return .there(found)
   }
 
-  private func deleteForeground(_ object: ObjectView, _ resource: String, _ desk: inout Desk) {
-    let blocking = children(of: object.kind, object.namespace, object.name, desk).filter { _, child in
-      child.owners.contains { $0["uid"].string == object.uid }
-    }
-    for (childResource, child) in blocking where !child.isTerminating { judge(child, childResource, &desk) }
-    let left = children(of: object.kind, object.namespace, object.name, desk).contains { _, child in
+  private func object(of key: String, _ desk: Desk) -> ObjectView? {
+    OwnerGraph.parts(key).flatMap { desk.get($0.resource, $0.namespace, $0.name) }
+  }
+
+  // MARK: - Owners
+
+  private func deleteForeground(_ object: ObjectView, _ row: KubeResource, _ desk: inout Desk) {
+    let blocking = graph.dependents(of: object.uid).compactMap { self.object(of: $0, desk) }.filter { child in
       child.owners.contains { $0["uid"].string == object.uid && $0["blockOwnerDeletion"].bool == true }
     }
-    if left {
-      desk.again(after: .seconds(1), .background)
-    } else {
-      removeFinalizer("foregroundDeletion", object, resource, &desk)
-    }
+    // The dependents were queued beside it, and the last of them brings it back.
+    if blocking.isEmpty { removeFinalizer("foregroundDeletion", object, row, &desk) }
   }
 
-  private func orphan(_ object: ObjectView, _ resource: String, _ desk: inout Desk) {
-    for (childResource, child) in children(of: object.kind, object.namespace, object.name, desk) {
+  private func orphan(_ object: ObjectView, _ row: KubeResource, _ desk: inout Desk) {
+    for key in graph.dependents(of: object.uid) {
+      guard let child = self.object(of: key, desk), let (resource, _, _) = OwnerGraph.parts(key),
+        let childRow = ClusterKinds.row(resource, desk)
+      else { continue }
       let left = child.owners.filter { $0["uid"].string != object.uid }
       guard left.count != child.owners.count else { continue }
-      desk.send(
-        desk.client.patch(
-          childResource, child.namespace, child.name,
-          [
-            "metadata": [
-              "uid": .string(child.uid), "ownerReferences": [["$patch": "delete", "uid": .string(object.uid)]],
-            ]
-          ]), "delete")
+      patch(
+        child, childRow,
+        ["metadata": ["uid": .string(child.uid), "ownerReferences": .array(left)]], &desk)
     }
-    removeFinalizer("orphan", object, resource, &desk)
+    removeFinalizer("orphan", object, row, &desk)
   }
 
-  private func removeFinalizer(_ name: String, _ object: ObjectView, _ resource: String, _ desk: inout Desk) {
-    guard let present = desk.get(resource, object.namespace, object.name) else { return }
+  private func removeFinalizer(_ name: String, _ object: ObjectView, _ row: KubeResource, _ desk: inout Desk) {
+    guard let present = desk.get(row.qualifiedName, object.namespace, object.name), present.uid == object.uid else {
+      return
+    }
     let left = present.finalizers.filter { $0 != name }
+    patch(
+      present, row,
+      ["metadata": ["resourceVersion": .string(present.resourceVersion), "finalizers": JSON(left)]], &desk)
+  }
+
+  // MARK: - Requests
+
+  private func patch(_ object: ObjectView, _ row: KubeResource, _ body: JSON, _ desk: inout Desk) {
     desk.send(
-      desk.client.patch(
-        resource, object.namespace, object.name,
-        [
-          "metadata": [
-            "resourceVersion": .string(present.resourceVersion), "finalizers": JSON(left),
-          ]
-        ], .merge), "delete")
+      desk.client.request(
+        "PATCH", "\(row.path(namespace: object.namespace))/\(object.name)", body: body,
+        contentType: KubeClient.Patch.merge.rawValue), "delete")
   }
 
-  private func children(
-    of kind: String, _ namespace: String, _ name: String, _ desk: Desk
-  ) -> [(resource: String, object: ObjectView)] {
-    (Self.dependents[kind] ?? Self.resources).flatMap { resource in
-      desk.list(resource, kind == "Node" ? "" : namespace).filter { child in
-        child.owners.contains { $0["kind"].string == kind && $0["name"].string == name }
-      }.map { (resource, $0) }
-    }
+  private func delete(_ object: ObjectView, _ row: KubeResource, _ policy: String, _ desk: inout Desk) {
+    desk.send(
+      desk.client.request(
+        "DELETE", "\(row.path(namespace: object.namespace))/\(object.name)",
+        body: [
+          "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": ["uid": .string(object.uid)],
+          "propagationPolicy": .string(policy),
+        ]), "delete")
+  }
+}
+
+/// The kinds that a cluster keeps objects of, custom ones with the version they are kept in.
+enum ClusterKinds {
+  static func stored(_ desk: Desk) -> [KubeResource] { builtIn(desk).filter(\.isStored) + custom(desk) }
+
+  static func row(_ resource: String, _ desk: Desk) -> KubeResource? {
+    find(desk) { $0.qualifiedName == resource }
   }
 
-  private static let kinds = [
-    "deployments.apps": "Deployment", "replicasets.apps": "ReplicaSet", "daemonsets.apps": "DaemonSet",
-    "statefulsets.apps": "StatefulSet", "controllerrevisions.apps": "ControllerRevision", "jobs.batch": "Job",
-    "cronjobs.batch": "CronJob", "pods": "Pod", "services": "Service", "nodes": "Node",
-    "endpointslices.discovery.k8s.io": "EndpointSlice", "configmaps": "ConfigMap", "secrets": "Secret",
-    "persistentvolumeclaims": "PersistentVolumeClaim",
-  ]
+  static func row(kind: String, group: String, _ desk: Desk) -> KubeResource? {
+    find(desk) { $0.kind == kind && $0.group == group }
+  }
 
-  /// What owners of a kind have by upstream's controllers; others can own anything.
-  private static let dependents = [
-    "Deployment": ["replicasets.apps"], "ReplicaSet": ["pods"], "DaemonSet": ["pods", "controllerrevisions.apps"],
-    "StatefulSet": ["pods", "controllerrevisions.apps", "persistentvolumeclaims"], "Job": ["pods"],
-    "CronJob": ["jobs.batch"], "Pod": ["persistentvolumeclaims"], "Service": ["endpointslices.discovery.k8s.io"],
-    "Node": ["leases.coordination.k8s.io", "csinodes.storage.k8s.io"], "EndpointSlice": [],
-    "ControllerRevision": [], "PersistentVolumeClaim": [],
-  ]
+  private static func find(_ desk: Desk, _ matches: (KubeResource) -> Bool) -> KubeResource? {
+    builtIn(desk).first { matches($0) && $0.isStored } ?? custom(desk).first(where: matches)
+  }
+
+  private static func builtIn(_ desk: Desk) -> [KubeResource] {
+    ResourceTable.for(KubernetesVersion(desk.facts.version) ?? KubernetesVersion.known.upperBound).resources
+  }
+
+  private static func custom(_ desk: Desk) -> [KubeResource] {
+    let definitions = desk.list("customresourcedefinitions.apiextensions.k8s.io")
+    guard !definitions.isEmpty else { return [] }
+    let custom = CustomResources(definitions.map(\.json))
+    return custom.rows.filter { custom.storageVersions[$0.qualifiedName] == $0.version }
+  }
 }

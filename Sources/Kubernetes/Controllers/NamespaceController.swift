@@ -20,19 +20,13 @@ package struct NamespaceController: Reconciler {
       looks[key] = nil
       return
     }
-    var left: [(resource: KubeResource, objects: [ObjectView])] = []
-    for resource in ResourceTable.for(KubernetesVersion.known.upperBound).resources
-    where resource.namespaced && resource.isStored && resource.group != "events.k8s.io" {
-      let objects = desk.list(resource.qualifiedName, key)
-      if !objects.isEmpty { left.append((resource, objects)) }
-    }
-    for (resource, objects) in left {
-      for object in objects where !object.isTerminating {
-        desk.send(
-          desk.client.delete(resource.qualifiedName, key, object.name, propagation: "Background"), "delete")
-      }
-    }
-    left = left.compactMap { resource, _ in
+    let kinds = ClusterKinds.stored(desk).filter { $0.namespaced && $0.group != "events.k8s.io" }
+    var seen: Set<String> = []
+    let resources = kinds.filter { seen.insert($0.qualifiedName).inserted }
+    // Pods go before what they may need on their way out.
+    for resource in resources where resource.qualifiedName == "pods" { empty(resource, key, &desk) }
+    if desk.list("pods", key).isEmpty { for resource in resources { empty(resource, key, &desk) } }
+    let left = resources.compactMap { resource -> (resource: KubeResource, objects: [ObjectView])? in
       let objects = desk.list(resource.qualifiedName, key)
       return objects.isEmpty ? nil : (resource, objects)
     }
@@ -50,10 +44,20 @@ package struct NamespaceController: Reconciler {
     }
   }
 
+  private func empty(_ resource: KubeResource, _ namespace: String, _ desk: inout Desk) {
+    for object in desk.list(resource.qualifiedName, namespace) where !object.isTerminating {
+      desk.send(
+        desk.client.request(
+          "DELETE", "\(resource.path(namespace: namespace))/\(object.name)",
+          body: ["kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"]), "delete")
+    }
+  }
+
   private func writeConditions(
     _ namespace: ObjectView, _ left: [(resource: KubeResource, objects: [ObjectView])], _ desk: inout Desk
   ) {
-    let counted = left.map { (name: $0.resource.qualifiedName, count: $0.objects.count) }.sorted { $0.name < $1.name }
+    let counted = left.map { (name: "\($0.resource.plural).\($0.resource.group)", count: $0.objects.count) }
+      .sorted { $0.name < $1.name }
     var finalizers: [String: Int] = [:]
     for finalizer in left.flatMap(\.objects).flatMap(\.finalizers) { finalizers[finalizer, default: 0] += 1 }
     let remaining = counted.map { "\($0.name) has \($0.count) resource instances" }.joined(separator: ", ")

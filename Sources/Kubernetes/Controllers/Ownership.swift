@@ -58,6 +58,7 @@ enum Ownership {
           desk.client.patch(
             resource, child.namespace, child.name,
             ["metadata": ["uid": .string(child.uid), "ownerReferences": [owner.controllerReference]]]), "adopt")
+        if let now = desk.get(resource, child.namespace, child.name), now.isControlled(by: owner) { mine.append(now) }
       }
     }
     return mine

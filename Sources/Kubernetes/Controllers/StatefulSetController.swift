@@ -53,7 +53,8 @@ package struct StatefulSetController: Reconciler {
           set, "SuccessfulCreate", "\(verb) Claim \(claim) Pod \(pod) in StatefulSet \(set.name) success")
       } else if reply.reason != "AlreadyExists" {
         desk.warn(
-          set, "FailedCreate", "\(verb) Claim \(claim) for Pod \(pod) in StatefulSet \(set.name) failed error: \(reply.message)"
+          set, "FailedCreate",
+          "\(verb) Claim \(claim) for Pod \(pod) in StatefulSet \(set.name) failed error: \(reply.message)"
         )
       }
     } else if parts.count == 2, reply.reason != "AlreadyExists" {

@@ -3,7 +3,7 @@ package import World
 
 /// Runs a Job's pods until enough of them succeeded or too many failed.
 ///
-/// Source: kubernetes `pkg/controller/{job,ttlafterfinished}`.
+/// Source: kubernetes `pkg/controller/job`.
 package struct JobController: Reconciler {
   package static let name = "job-controller"
   package static let resources = ["jobs.batch", "pods"]
@@ -23,7 +23,6 @@ package struct JobController: Reconciler {
     let pods = Ownership.claim("pods", of: job, Ownership.selector(job), &desk)
     if job.isConditionTrue("Complete") || job.isConditionTrue("Failed") {
       for pod in pods { release(pod, &desk) }
-      expire(job, &desk)
       return
     }
     var turn = JobTurn(job, pods: pods)
@@ -49,19 +48,6 @@ package struct JobController: Reconciler {
         ["metadata": ["$deleteFromPrimitiveList/finalizers": [.string(JobTurn.finalizer)]]]), "delete")
   }
 
-  /// Deletes a finished Job once its time to live is over.
-  private func expire(_ job: ObjectView, _ desk: inout Desk) {
-    guard let seconds = job.spec["ttlSecondsAfterFinished"].int else { return }
-    let done = job.status["conditions"].items.compactMap { $0["lastTransitionTime"].time }.max() ?? desk.now
-    let left = done + .seconds(seconds) - desk.now
-    if left > .zero {
-      desk.again(after: left, .background)
-    } else {
-      desk.send(
-        desk.client.delete("jobs.batch", job.namespace, job.name, uid: job.uid, propagation: "Foreground"), "delete")
-    }
-  }
-
   package func replied(_ key: String, purpose: String, _ reply: KubeReply, _ desk: inout Desk) -> Bool {
     guard let job = desk.get("jobs.batch", key: key) else { return false }
     if purpose == "create" {
@@ -75,5 +61,30 @@ package struct JobController: Reconciler {
       desk.event(job, "SuccessfulDelete", "Deleted pod: \(purpose.dropFirst(7))")
     }
     return Desk.isFailure(purpose, reply)
+  }
+}
+
+/// Deletes finished Jobs once their time to live is over.
+///
+/// Source: kubernetes `pkg/controller/ttlafterfinished`.
+package struct TTLAfterFinishedController: Reconciler {
+  package static let name = "ttl-after-finished-controller"
+  package static let resources = ["jobs.batch"]
+
+  package init() {}
+
+  package func reconcile(_ key: String, _ desk: inout Desk) {
+    guard let job = desk.get("jobs.batch", key: key), !job.isTerminating,
+      let seconds = job.spec["ttlSecondsAfterFinished"].int,
+      let end = ["Complete", "Failed"].map({ job.condition($0) }).first(where: { $0["status"].string == "True" }),
+      let done = end["lastTransitionTime"].time
+    else { return }
+    let left = done + .seconds(seconds) - desk.now
+    if left > .zero {
+      desk.again(after: left, .background)
+    } else {
+      desk.send(
+        desk.client.delete("jobs.batch", job.namespace, job.name, uid: job.uid, propagation: "Foreground"), "delete")
+    }
   }
 }

@@ -240,7 +240,8 @@ struct JobTurn {
   private mutating func manage(_ desk: inout Desk) {
     let terminating = replacesOnlyFailed ? pods.count { $0.isTerminating && !$0.isPodFinished } : 0
     let left = completions.map { $0 - succeeded - failedIndexes.count }
-    let wanted = left.map { max(0, min(parallelism, $0)) } ?? (succeeded > 0 ? min(active.count, parallelism) : parallelism)
+    let wanted =
+      left.map { max(0, min(parallelism, $0)) } ?? (succeeded > 0 ? min(active.count, parallelism) : parallelism)
     if active.count > wanted {
       let related: [String: Int] = [:]
       for pod in PodRank.inOrderOfDeletion(active, related: related, now: desk.now).prefix(active.count - wanted) {
@@ -274,7 +275,8 @@ struct JobTurn {
       if limitPerIndex != nil {
         let earlier = pods.filter { Self.index($0) == index && hasFailed($0) }
         let ignored = earlier.filter { JobPolicies.action(job.spec["podFailurePolicy"], on: $0) == .ignore }
-        failures = earlier.map { pod in Self.failures(pod) + (ignored.contains { $0.uid == pod.uid } ? 0 : 1) }.max() ?? 0
+        failures =
+          earlier.map { pod in Self.failures(pod) + (ignored.contains { $0.uid == pod.uid } ? 0 : 1) }.max() ?? 0
         if let last = earlier.map(Self.endedAt).max(), let failures, failures > 0,
           pauses(until: last, failures: failures, &desk)
         {
