@@ -1,7 +1,7 @@
 import Wire
 
 /// When a CronJob is due: five fields, or one of the short forms (robfig/cron's standard parser).
-struct CronSchedule: Equatable {
+struct CronTimes: Equatable {
   private var minutes: Set<Int>
   private var hours: Set<Int>
   private var days: Set<Int>
