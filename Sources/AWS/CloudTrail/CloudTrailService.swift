@@ -4,7 +4,7 @@ package import World
 /// AWS CloudTrail: who did what, when, and how it ended.
 package final class CloudTrailService: AWSService {
   package let name = "cloudtrail"
-  package let modelled: Set<String> = ["LookupEvents", "DescribeTrails"]
+  package let modelled: Set<String> = ["LookupEvents"]
   private unowned let world: World
 
   /// Stream of the world's log store.
@@ -13,10 +13,7 @@ package final class CloudTrailService: AWSService {
   init(world: World) { self.world = world }
 
   package func handle(_ request: AWSRequest) throws(AWSError) -> JSON {
-    switch request.operation {
-    case "DescribeTrails": ["trailList": []]
-    default: try lookupEvents(request)
-    }
+    try lookupEvents(request)
   }
 
   // MARK: - Writing

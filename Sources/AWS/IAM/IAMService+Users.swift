@@ -6,7 +6,8 @@ extension IAMService {
     [
       "CreateUser": createUser, "GetUser": getUser, "ListUsers": listUsers, "DeleteUser": deleteUser,
       "TagUser": tagUser, "UntagUser": untagUser, "ListUserTags": listUserTags,
-      "ListGroupsForUser": listGroupsForUser, "ListAccountAliases": listAccountAliases,
+      "CreateAccountAlias": createAccountAlias, "DeleteAccountAlias": deleteAccountAlias,
+      "ListAccountAliases": listAccountAliases,
     ]
   }
 
@@ -94,13 +95,25 @@ extension IAMService {
     ["Tags": try existingUser(request).tags.jsonOrEmpty, "IsTruncated": false]
   }
 
-  private func listGroupsForUser(_ request: AWSRequest) throws(AWSError) -> JSON {
-    _ = try existingUser(request)
-    return ["Groups": [], "IsTruncated": false]
+  /// An account has one at most: another takes its place.
+  private func createAccountAlias(_ request: AWSRequest) throws(AWSError) -> JSON {
+    for alias in aliases.all { aliases[alias] = nil }
+    let alias = request.input["AccountAlias"].string ?? ""
+    aliases[alias] = alias
+    return .emptyObject
+  }
+
+  private func deleteAccountAlias(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let alias = request.input["AccountAlias"].string ?? ""
+    guard aliases[alias] != nil else {
+      throw .noSuchEntity("The Account Alias \(alias) is not associated with this account.")
+    }
+    aliases[alias] = nil
+    return .emptyObject
   }
 
   private func listAccountAliases(_ request: AWSRequest) throws(AWSError) -> JSON {
-    ["AccountAliases": [], "IsTruncated": false]
+    ["AccountAliases": JSON(aliases.all), "IsTruncated": false]
   }
 
   // MARK: - Access keys

@@ -14,6 +14,7 @@ package final class IAMService: AWSService {
   let policies: Table<IAMPolicyRow>
   let profiles: Table<InstanceProfile>
   let providers: Table<OpenIDProvider>
+  let aliases: Table<String>
 
   /// Documents by their text, parsed once; only an index.
   var parsed: [String: PolicyDocument] = [:]
@@ -30,6 +31,7 @@ package final class IAMService: AWSService {
     policies = Table("iam-policy", in: world)
     profiles = Table("iam-profile", in: world)
     providers = Table("iam-oidc", in: world)
+    aliases = Table("iam-alias", in: world)
     operations = .joined([
       Self.userOperations, Self.keyOperations, Self.roleOperations, Self.rolePolicyOperations,
       Self.userPolicyOperations,

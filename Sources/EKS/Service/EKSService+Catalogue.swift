@@ -4,7 +4,7 @@ import World
 extension EKSService {
   static let catalogueOperations: [String: Operation] = [
     "DescribeClusterVersions": describeClusterVersions, "TagResource": tagResource, "UntagResource": untagResource,
-    "ListTagsForResource": listTags, "ListInsights": listNothing("insights"),
+    "ListTagsForResource": listTags,
   ]
 
   private func describeClusterVersions(_ request: AWSRequest) throws(AWSError) -> JSON {
@@ -16,16 +16,6 @@ extension EKSService {
         && (input["versionStatus"].isNull || input["versionStatus"] == document["versionStatus"])
     }
     return ["clusterVersions": .array(documents)]
-  }
-
-  /// Kinds of which a cluster has none, since none can be made here.
-  private static func listNothing(_ member: String) -> Operation {
-    { service in
-      { (request: AWSRequest) throws(AWSError) -> JSON in
-        _ = try service.cluster(of: request)
-        return [member: []]
-      }
-    }
   }
 
   // MARK: - Tags

@@ -280,6 +280,8 @@ final class APIServer {
       return world.kube.answer(exchange.target, status: answer.status, headers: answer.headers, body: body)
     }
     var headers = headers(exchange)
+    // What the answer says of its keeping stands alone.
+    if answer.headers["Cache-Control"] != nil { headers["Cache-Control"] = nil }
     headers.fields += answer.headers.fields
     let bytes: [UInt8]
     switch answer.body {

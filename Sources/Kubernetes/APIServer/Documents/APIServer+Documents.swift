@@ -138,10 +138,8 @@ extension APIServer {
   }
 
   private func openAPI(_ parts: [String], _ exchange: Exchange) throws(KubeStatus) -> Answer {
-    let headers: HTTPHeaders = ["Accept-Ranges": "bytes", "Last-Modified": options.createdAt.httpDate]
-    if exchange.request.headers["If-Modified-Since"] == options.createdAt.httpDate, parts.count == 2 {
-      return Answer(304, .bytes([], contentType: "text/plain; charset=utf-8"), headers: headers)
-    }
+    // A definition may come at any moment, and a client keeps what it is told has not changed.
+    let headers: HTTPHeaders = ["Accept-Ranges": "bytes", "Last-Modified": exchange.receivedAt.httpDate]
     switch parts.dropFirst().first {
     case "v2" where parts.count == 2:
       guard exchange.accept.isEmpty || exchange.accept.contains("json") || exchange.accept.contains("*/*") else {
@@ -152,10 +150,20 @@ extension APIServer {
       let index = documents.index(served)
       return Answer(200, .bytes(index, contentType: "text/plain; charset=utf-8"), headers: headers)
     case "v3":
-      guard let body = documents.document(parts.dropFirst(2).joined(separator: "/"), served) else { break }
+      let path = parts.dropFirst(2).joined(separator: "/")
+      guard let body = documents.document(path, served) else { break }
+      let hash = documents.hash(path, served)
       var headers = headers
-      headers.add("ETag", "\"\(documents.hash(parts.dropFirst(2).joined(separator: "/"), served))\"")
-      headers.add("Vary", "Accept")
+      headers["ETag"] = "\"\(hash)\""
+      headers["Vary"] = "Accept"
+      // What is asked for by its hash stays what it is.
+      if exchange.request.query.first(where: { $0.name == "hash" })?.value == hash {
+        headers["Cache-Control"] = "public, immutable"
+        headers["Expires"] = (exchange.receivedAt + .seconds(365 * 86_400)).httpDate
+      }
+      if exchange.request.headers["If-None-Match"] == headers["ETag"] {
+        return Answer(304, .bytes([], contentType: "application/json"), headers: headers)
+      }
       return Answer(200, .bytes(body, contentType: "application/json"), headers: headers)
     default: break
     }
