@@ -91,8 +91,9 @@ final class LocalEKSProcess {
     return outcome.output
   }
 
-  func kubectlOutcome(_ line: String, input: String? = nil) throws -> Outcome {
-    try Shell.run("kubectl", Self.words(line), environment: environment, input: input)
+  func kubectlOutcome(_ line: String, input: String? = nil, environment more: [String: String] = [:]) throws -> Outcome
+  {
+    try Shell.run("kubectl", Self.words(line), environment: environment.merging(more) { $1 }, input: input)
   }
 
   /// Splits at blanks outside single quotes.

@@ -48,13 +48,17 @@ extension Kubelet {
     func condition(_ type: String, _ isTrue: Bool, _ reason: String = "", _ message: String = "") -> JSON {
       let old = pod.condition(type)
       let status = isTrue ? "True" : "False"
-      return [
+      let fresh: JSON = [
         "type": .string(type), "status": .string(status), "observedGeneration": old["observedGeneration"],
         "lastProbeTime": .null,
         "lastTransitionTime": old["status"].string == status ? old["lastTransitionTime"] : context.now.json,
         "reason": isTrue && reason != "PodCompleted" || reason.isEmpty ? .null : .string(reason),
         "message": isTrue || message.isEmpty ? .null : .string(message),
       ]
+      // The patch must say that what was told of before is no more.
+      guard case .object(var object) = fresh else { return fresh }
+      for field in ["reason", "message"] where fresh[field].isNull && !old[field].isNull { object.append(field, .null) }
+      return .object(object)
     }
     let inits = record.containers.filter { $0.isInit && !($0.isSidecar ? $0.hasStarted : $0.exit?.code == 0) }
     let unready = record.containers.filter { (!$0.isInit || $0.isSidecar) && !$0.isReady }
