@@ -22,6 +22,8 @@ extension APIServer {
   private func reviewObject(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> JSON {
     var object = try object(exchange, as: row.gvk)
     if object["metadata"].object == nil { object["metadata"] = .emptyObject }
+    // Never kept, it is still told whose its fields are.
+    if exchange.isOutside { track(&object, old: nil, exchange, row) }
     return object
   }
 

@@ -12,6 +12,13 @@ extension APIServer {
     var review = try object(
       exchange, as: GroupVersionKind(group: "authentication.k8s.io", version: "v1", kind: "TokenRequest"))
     exchange.requestObject = review
+    var managed = JSON.null
+    if exchange.isOutside {
+      let kind = GroupVersionKind(group: "authentication.k8s.io", version: "v1", kind: "TokenRequest")
+      let apply = ServerSideApply(
+        kind, in: schema, manager: exchange.fieldManager, subresource: "token", now: exchange.receivedAt)
+      managed = apply.update(review, live: nil)["metadata"]["managedFields"]
+    }
     let account = try existing(exchange, row)
     let name = account.key.name
     let admission = AdmissionRequest(
@@ -63,9 +70,14 @@ extension APIServer {
       token = UnsignedToken.token(claims)
     }
     review["spec"]["expirationSeconds"] = .int(Int64(lifetime == APIServer.extendedToken ? 3607 : lifetime))
+    if review["spec"]["boundObjectRef"].isNull, case .object(var spec) = review["spec"] {
+      spec.fields.removeAll { $0.key == "boundObjectRef" }
+      spec.append("boundObjectRef", .null)
+      review["spec"] = .object(spec)
+    }
     review["metadata"] = [
       "name": .string(name), "namespace": .string(account.key.namespace), "uid": .string(account.uid),
-      "creationTimestamp": .string(now.rfc3339),
+      "creationTimestamp": .string(now.rfc3339), "managedFields": managed,
     ]
     review["status"] = [
       "token": .string(token),
