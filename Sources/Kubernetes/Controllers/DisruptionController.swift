@@ -55,14 +55,30 @@ package struct DisruptionController: Reconciler {
   /// What the controllers of the pods want; the pods themselves where a number of them is to stay.
   private func expectedPods(_ pods: [ObjectView], _ budget: ObjectView, _ desk: Desk) -> Int {
     if budget.spec["maxUnavailable"].isNull, budget.spec["minAvailable"].int != nil { return pods.count }
-    var seen: [String] = []
+    var seen: Set<String> = []
     var expected = 0
     for pod in pods {
-      guard let controller = pod.controller, let uid = controller["uid"].string, !seen.contains(uid) else { continue }
-      seen.append(uid)
-      let resource = controller["kind"].string == "StatefulSet" ? "statefulsets.apps" : "replicasets.apps"
-      expected += desk.get(resource, budget.namespace, controller["name"].string ?? "")?.spec["replicas"].int ?? 0
+      guard let (uid, replicas) = scale(of: pod, desk), seen.insert(uid).inserted else { continue }
+      expected += replicas
     }
     return expected
+  }
+
+  /// Who keeps the pod's number, and what that is; of a Deployment's pods it is the Deployment, however many
+  /// ReplicaSets a rollout has.
+  private func scale(of pod: ObjectView, _ desk: Desk) -> (uid: String, replicas: Int)? {
+    guard let controller = pod.controller, let kind = controller["kind"].string else { return nil }
+    let group = (controller["apiVersion"].string ?? "").split(separator: "/").dropLast().joined()
+    guard let row = ClusterKinds.row(kind: kind, group: group, desk),
+      let owner = desk.get(row.qualifiedName, pod.namespace, controller["name"].string ?? ""),
+      owner.uid == controller["uid"].string
+    else { return nil }
+    if kind == "ReplicaSet", let above = owner.controller, above["kind"].string == "Deployment",
+      let deployment = desk.get("deployments.apps", pod.namespace, above["name"].string ?? ""),
+      deployment.uid == above["uid"].string
+    {
+      return (deployment.uid, deployment.spec["replicas"].int ?? 1)
+    }
+    return (owner.uid, owner.spec["replicas"].int ?? 0)
   }
 }

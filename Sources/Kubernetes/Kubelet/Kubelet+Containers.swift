@@ -206,7 +206,7 @@ extension Kubelet {
     turn.at(context.now + pause, quietly: failures > 1)
   }
 
-  private static func size(_ image: String) -> Int {
+  static func size(_ image: String) -> Int {
     var stream = RandomStream(seed: 0, entity: "image/\(image)")
     return 20_000_000 + Int(stream.next() % 180_000_000)
   }

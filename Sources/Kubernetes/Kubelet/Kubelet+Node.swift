@@ -183,6 +183,7 @@ extension Kubelet {
         limits, maxPods: identity.maxPods, reservedFor: MaxPods.nodeadm(identity.instanceType), diskGiB: 20),
       "conditions": .array(conditions(node, context)),
       "daemonEndpoints": ["kubeletEndpoint": ["Port": 10250]],
+      "images": imageList,
       "nodeInfo": [
         "machineID": .string(Self.identifier("machine", identity)), "systemUUID": .string(systemUUID),
         "bootID": .string(Self.uuid("boot", identity)), "kernelVersion": .string(NodeImage.kernel),
@@ -191,6 +192,20 @@ extension Kubelet {
         "architecture": .string(architecture),
       ],
     ]
+  }
+
+  /// The largest images of the node, at most 50; null as long as it has none.
+  private var imageList: JSON {
+    guard !images.isEmpty else { return .null }
+    let sized = images.map { (image: $0, size: Self.size($0)) }
+      .sorted { ($1.size, $0.image) < ($0.size, $1.image) }
+    return .array(
+      sized.prefix(50).map { image, size in
+        [
+          "names": [.string(Self.digest(image)), .string(ImageBehaviour.fullName(image))],
+          "sizeBytes": .int(Int64(size)),
+        ]
+      })
   }
 
   /// What a type outside the table is taken for.

@@ -7,6 +7,10 @@ extension Kubelet {
   /// Takes a pod on; false when there is nothing to do for it.
   mutating func admit(_ pod: ObjectView, _ context: Context) -> Bool {
     guard !pod.isPodFinished || pod.isTerminating else { return false }
+    if let refusal = refusal(of: pod, context) {
+      reject(pod, refusal, context)
+      return false
+    }
     var record = PodRecord(
       uid: pod.uid, namespace: pod.namespace, name: pod.name, startedAt: pod.status["startTime"].time ?? context.now)
     for container in pod.spec["initContainers"].items {
@@ -64,8 +68,11 @@ extension Kubelet {
     _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
   ) {
     endContainers(&record, pod, context)
+    if exceedsDeadline(&record, pod, &turn, context) { return }
     if isOver(record, pod) {
-      releaseNetwork(&record, context)
+      let grace = pod.spec["terminationGracePeriodSeconds"].int ?? 30
+      stopSidecars(&record, pod, deadline: context.now + .seconds(grace), &turn, context)
+      if !record.containers.contains(where: \.isRunning) { releaseNetwork(&record, context) }
       return
     }
     guard record.sandbox == .ready else {
@@ -201,7 +208,8 @@ extension Kubelet {
     let grace = pod.metadata["deletionGracePeriodSeconds"].int ?? 30
     if record.killAt == nil {
       record.killAt = context.now + .seconds(grace)
-      for index in record.containers.indices where record.containers[index].isRunning {
+      for index in record.containers.indices
+      where record.containers[index].isRunning && !record.containers[index].isSidecar {
         stop(&record.containers[index], pod, grace: grace, context)
       }
     } else if let deadline = record.killAt, context.now + .seconds(grace) < deadline {
@@ -211,9 +219,25 @@ extension Kubelet {
       }
     }
     endContainers(&record, pod, context)
+    stopSidecars(&record, pod, deadline: record.killAt ?? context.now, &turn, context)
     for container in record.containers where container.isRunning {
       turn.at(container.ends ?? record.killAt ?? context.now)
     }
+  }
+
+  /// Ends sidecars once all others have ended, the last one first.
+  private mutating func stopSidecars(
+    _ record: inout PodRecord, _ pod: ObjectView, deadline: Timestamp, _ turn: inout Turn, _ context: Context
+  ) {
+    guard !record.containers.contains(where: { $0.isRunning && !$0.isSidecar }) else { return }
+    guard let last = record.containers.lastIndex(where: \.isRunning) else { return }
+    let left = max(0, Int((deadline - context.now).inSeconds.rounded(.up)))
+    stop(&record.containers[last], pod, grace: left, context)
+    endContainers(&record, pod, context)
+    guard record.containers[last].isRunning else {
+      return stopSidecars(&record, pod, deadline: deadline, &turn, context)
+    }
+    turn.at(record.containers[last].ends ?? deadline)
   }
 
   /// Sends SIGTERM: sets when and how the container ends.
@@ -263,7 +287,7 @@ extension Kubelet {
     }
   }
 
-  private func releaseNetwork(_ record: inout PodRecord, _ context: Context) {
+  func releaseNetwork(_ record: inout PodRecord, _ context: Context) {
     guard record.sandbox == .ready || record.sandbox == .asked, record.address != identity.address else { return }
     record.sandbox = .gone
     if context.world.exists(network) {

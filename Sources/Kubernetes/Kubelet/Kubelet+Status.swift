@@ -18,6 +18,10 @@ extension Kubelet {
     let phase = phase(record, pod)
     status["phase"] = .string(phase)
     status["conditions"] = .array(conditions(record, pod, phase, context))
+    if let failure = record.failure {
+      status["reason"] = .string(failure.reason)
+      status["message"] = .string(failure.message)
+    }
     status["hostIP"] = .string(identity.address)
     status["hostIPs"] = [["ip": .string(identity.address)]]
     status["startTime"] = record.startedAt.json
@@ -34,7 +38,10 @@ extension Kubelet {
 
   private func phase(_ record: PodRecord, _ pod: ObjectView) -> String {
     let mains = record.containers.filter { !$0.isInit }
-    if isOver(record, pod) || (pod.isTerminating && mains.allSatisfy { $0.exit != nil }) {
+    let isRunning = record.containers.contains(where: \.isRunning)
+    if record.failure != nil, !isRunning { return "Failed" }
+    // Told as over once nothing of it runs any more, sidecars included.
+    if !isRunning, isOver(record, pod) || (pod.isTerminating && mains.allSatisfy { $0.exit != nil }) {
       let failed = record.containers.contains { !$0.isSidecar && ($0.exit?.code ?? 0) != 0 }
       return failed ? "Failed" : "Succeeded"
     }
@@ -81,7 +88,10 @@ extension Kubelet {
         unready.isEmpty && !closed.isEmpty
           ? condition(
             "Ready", false, "ReadinessGatesNotReady",
-            "corresponding condition of pod readiness gate \"\(closed[0])\" does not exist.")
+            pod.condition(closed[0]).isNull
+              ? "corresponding condition of pod readiness gate \"\(closed[0])\" does not exist."
+              : "the status of pod readiness gate \"\(closed[0])\" is not \"True\", but \(pod.condition(closed[0])["status"].string ?? "")"
+          )
           : condition("Ready", isReady, "ContainersNotReady", notReady))
       list.append(condition("ContainersReady", unready.isEmpty, "ContainersNotReady", notReady))
     }
@@ -106,7 +116,7 @@ extension Kubelet {
     return .object(object)
   }
 
-  private static func digest(_ image: String) -> String {
+  static func digest(_ image: String) -> String {
     var stream = RandomStream(seed: 0, entity: "digest/\(image)")
     let name = ImageBehaviour.fullName(image).split(separator: "@")[0]
     let slash = name.lastIndex(of: "/") ?? name.startIndex

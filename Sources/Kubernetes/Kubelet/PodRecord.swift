@@ -70,9 +70,17 @@ struct PodRecord: Codable, Sendable {
   var notBefore: Timestamp?
   var address = ""
   var containers: [ContainerRecord] = []
+  /// Why it failed as a whole, whatever its containers did.
+  var failure: Failure?
   /// When its grace is over; nil while it is wanted.
   var killAt: Timestamp?
   var toldTerminated = false
+
+  /// A reason of the pod's own.
+  struct Failure: Codable, Sendable {
+    var reason: String
+    var message: String
+  }
 
   var key: String { "\(namespace)/\(name)" }
 }

@@ -173,4 +173,80 @@ struct KubeletTests {
     #expect(ImageBehaviour.fullName("nginx") == "docker.io/library/nginx:latest")
     #expect(ImageBehaviour.fullName("public.ecr.aws/x/y:1") == "public.ecr.aws/x/y:1")
   }
+
+  @Test("A pod that was bound here but finds no room is refused in the kubelet's words")
+  func refusals() throws {
+    let bench = try bench()
+    ready(bench)
+    var big = Bench.pod("big", node: Self.node)
+    big["spec"]["containers"][0]["resources"] = ["requests": ["cpu": "64"]]
+    bench.send("POST", "/api/v1/namespaces/default/pods", big)
+    var far = Bench.pod("far", node: Self.node)
+    far["spec"]["nodeSelector"] = ["zone": "elsewhere"]
+    bench.send("POST", "/api/v1/namespaces/default/pods", far)
+    for name in ["one", "two"] {
+      var port = Bench.pod(name, node: Self.node)
+      port["spec"]["containers"][0]["ports"] = [["containerPort": 80, "hostPort": 8080]]
+      bench.send("POST", "/api/v1/namespaces/default/pods", port)
+      bench.settle()
+    }
+    func status(_ name: String) -> JSON { bench.send("GET", "/api/v1/namespaces/default/pods/\(name)").body["status"] }
+    #expect(status("big")["reason"].string == "OutOfcpu")
+    #expect(
+      status("big")["message"].string?.hasPrefix(
+        "Pod was rejected: Node didn't have enough resource: cpu, requested: 64000, used: ") == true)
+    #expect(
+      status("far")["message"].string
+        == "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector")
+    #expect(status("one")["phase"].string == "Running")
+    #expect(status("two")["reason"].string == "NodePorts")
+  }
+
+  @Test("Sidecars start before the others and end after them; a pod whose time is over fails as a whole")
+  func sidecarsAndDeadline() throws {
+    let bench = try bench()
+    ready(bench)
+    var pod = Bench.pod("work")
+    pod["spec"]["restartPolicy"] = "Never"
+    pod["spec"]["initContainers"] = [["name": "side", "image": "nginx", "restartPolicy": "Always"]]
+    pod["spec"]["containers"] = [["name": "main", "image": "busybox", "command": ["sh", "-c", "sleep 5"]]]
+    bench.send("POST", "/api/v1/namespaces/default/pods", pod)
+    bench.settle(.seconds(3))
+    var view = ObjectView(bench.send("GET", "/api/v1/namespaces/default/pods/work").body)
+    #expect(view.phase == "Running")
+    #expect(view.status["initContainerStatuses"][0]["started"].bool == true)
+    bench.run(.seconds(10))
+    view = ObjectView(bench.send("GET", "/api/v1/namespaces/default/pods/work").body)
+    #expect(view.phase == "Succeeded")
+    #expect(!view.status["initContainerStatuses"][0]["state"]["terminated"].isNull)
+
+    var slow = Bench.pod("slow")
+    slow["spec"]["activeDeadlineSeconds"] = 5
+    bench.send("POST", "/api/v1/namespaces/default/pods", slow)
+    bench.run(.seconds(10))
+    view = ObjectView(bench.send("GET", "/api/v1/namespaces/default/pods/slow").body)
+    #expect(view.phase == "Failed")
+    #expect(view.status["reason"].string == "DeadlineExceeded")
+    #expect(view.status["message"].string == "Pod was active on the node longer than the specified deadline")
+    #expect(bench.world.isIdle)
+  }
+
+  @Test("A pod waits for its claim, and the volume is told in the kubelet's words")
+  func volumes() throws {
+    let bench = try bench()
+    ready(bench)
+    var pod = StorageTests.pod("db", claim: "data")
+    pod["spec"]["nodeName"] = .string(Self.node)
+    bench.send("POST", "/api/v1/namespaces/default/pods", pod)
+    bench.settle(.seconds(2))
+    #expect(
+      bench.events("FailedMount").contains(
+        "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[], failed to process volumes=[data]: error processing PVC default/data: failed to fetch PVC from API server: persistentvolumeclaims \"data\" not found"
+      ))
+    bench.send("POST", "/api/v1/persistentvolumes", StorageTests.volume("v", "1Gi", storageClass: "manual"))
+    bench.send(
+      "POST", "/api/v1/namespaces/default/persistentvolumeclaims", StorageTests.claim("data", storageClass: "manual"))
+    bench.run(.seconds(130))
+    #expect(bench.send("GET", "/api/v1/namespaces/default/pods/db").body["status"]["phase"].string == "Running")
+  }
 }
