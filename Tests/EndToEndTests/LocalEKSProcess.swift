@@ -129,6 +129,10 @@ final class LocalEKSProcess {
 enum Clients {
   static let aws = Shell.find("aws") != nil
   static let kubectl = Shell.find("kubectl") != nil
+  static var curl: Bool {
+    if Shell.find("curl") == nil { print("SKIPPED: curl is not installed") }
+    return Shell.find("curl") != nil
+  }
   static var both: Bool {
     if !aws { print("SKIPPED: the aws CLI is not installed") }
     if !kubectl { print("SKIPPED: kubectl is not installed") }

@@ -95,7 +95,8 @@ struct RefusalTests {
   }
 
   /// What the connection itself turns away is told in the form of the door it came to.
-  @Test func sizes() throws {
+  @Test(.enabled(if: Clients.curl))
+  func sizes() throws {
     let eks = try LocalEKSProcess()
     let base = try #require(eks.environment["AWS_ENDPOINT_URL"])
     func send(_ headers: [String], _ path: String = "/", _ url: String? = nil) throws -> (status: Int, body: String) {
