@@ -25,6 +25,10 @@ extension Scheduler {
     let node = cache.picture.nodes[best].node.name
     let plan = search.fitting.first { $0.index == best }?.plan ?? VolumeFit.Plan()
     cache.assume(pod, wanted, on: node)
+    for (siblings, _) in round.siblings
+    where siblings.namespace == pod.namespace && siblings.selector.matches(wanted.placed.labels) {
+      round.siblings[siblings]?[best] += 1
+    }
     unschedulable[pod.key] = nil
     assumed[pod.key] = node
     if pod.status["nominatedNodeName"].string != nil { round.nominated = nil }
@@ -101,11 +105,25 @@ extension Scheduler {
     _ pod: ObjectView, _ wanted: PodTopology.Pod, _ fitting: [Int], _ round: inout Round, _ context: Context
   ) -> Int? {
     guard fitting.count > 1 else { return fitting.first }
-    let wish = NodeScore.Wish(pod: wanted, siblings: siblings(of: pod, wanted, &round, context))
+    let siblings = siblings(of: pod, wanted, &round, context)
+    let counts = siblings.map { count(.init(namespace: pod.namespace, selector: $0), &round) }
+    let wish = NodeScore.Wish(pod: wanted, siblings: siblings, siblingCounts: counts)
     let scores = NodeScore.scores(wish, cache.picture, among: fitting).map(\.total)
     let most = scores.max() ?? 0
     let ties = zip(fitting, scores).filter { $0.1 == most }.map(\.0)
     return ties.count == 1 ? ties[0] : ties[context.random { Int($0.next() % UInt64(ties.count)) }]
+  }
+
+  /// Counts the siblings on each node, once for a round.
+  private func count(_ siblings: Round.Siblings, _ round: inout Round) -> [Int] {
+    if let known = round.siblings[siblings] { return known }
+    let counted = cache.picture.nodes.map { node in
+      node.pods.count {
+        $0.namespace == siblings.namespace && !$0.isTerminating && siblings.selector.matches($0.labels)
+      }
+    }
+    round.siblings[siblings] = counted
+    return counted
   }
 
   /// Selects what the pod's Services and its owner select: by that pods without constraints are spread.

@@ -213,8 +213,15 @@ package struct Scheduler: Component {
   struct Round {
     /// Selectors of Services by namespace.
     var services: [String: [JSON]] = [:]
+    /// Pods of the same owners and services by node, by what selects them.
+    var siblings: [Siblings: [Int]] = [:]
     /// Pods that have a node set aside by preemption, by that node.
     var nominated: [String: [Nominee]]?
+
+    struct Siblings: Hashable {
+      var namespace: String
+      var selector: LabelSelector
+    }
 
     struct Nominee {
       var uid: String

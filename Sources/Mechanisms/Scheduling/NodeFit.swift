@@ -105,13 +105,19 @@ package enum NodeFit: Rule {
       && pod.nodeTerms.map { $0.contains { $0.matches(node) } } ?? true
   }
 
+  private static let first = ["cpu", "memory", "ephemeral-storage"]
+
+  private static func order(_ requests: [String: Int64]) -> [String] {
+    let known = first.count { requests[$0] != nil }
+    return known == requests.count ? first : first + requests.keys.filter { !first.contains($0) }.sorted()
+  }
+
   /// The resources that are short, in the scheduler's order, and whether the whole node would not do.
   private static func lacking(_ pod: PodNeeds, _ node: NodeOffer, _ use: NodeUse) -> [(String, Bool)] {
     var short: [(String, Bool)] = []
     let slots = (node.allocatable["pods"] ?? 0) / 1000
     if Int64(use.pods) + 1 > slots { short.append(("Too many pods", false)) }
-    let first = ["cpu", "memory", "ephemeral-storage"]
-    for name in first + pod.requests.keys.filter({ !first.contains($0) }).sorted() {
+    for name in order(pod.requests) {
       guard let wanted = pod.requests[name], wanted > 0 else { continue }
       let offered = node.allocatable[name] ?? 0
       if wanted > offered - (use.requested[name] ?? 0) { short.append(("Insufficient \(name)", wanted > offered)) }

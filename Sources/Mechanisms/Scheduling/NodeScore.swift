@@ -27,10 +27,13 @@ package struct NodeScore: Sendable, Equatable {
     package var pod: PodTopology.Pod
     /// Selects the pods of the same owners and services, for a pod that has no spread constraints of its own.
     package var siblings: LabelSelector?
+    /// How many of them each node has, in the picture's order, when that was counted already.
+    package var siblingCounts: [Int]?
 
-    package init(pod: PodTopology.Pod, siblings: LabelSelector? = nil) {
+    package init(pod: PodTopology.Pod, siblings: LabelSelector? = nil, siblingCounts: [Int]? = nil) {
       self.pod = pod
       self.siblings = siblings
+      self.siblingCounts = siblingCounts
     }
   }
 
@@ -102,6 +105,10 @@ package struct NodeScore: Sendable, Equatable {
     guard !constraints.isEmpty else { return }
     func lacks(_ node: NodeOffer) -> Bool { isOwn && constraints.contains { node.labels[$0.topologyKey] == nil } }
     let namespace = wish.pod.placed.namespace
+    func count(_ constraint: SpreadConstraint, at place: Int) -> Int {
+      if !isOwn, let counts = wish.siblingCounts { return counts[place] }
+      return constraint.count(picture.nodes[place].pods, namespace: namespace)
+    }
     let isIgnored = places.map { lacks(picture.nodes[$0].node) }
     var domains: [[String: Int]] = constraints.map { _ in [:] }
     for (index, place) in places.enumerated() where !isIgnored[index] {
@@ -109,10 +116,12 @@ package struct NodeScore: Sendable, Equatable {
         if let domain = picture.nodes[place].node.labels[constraint.topologyKey] { domains[at][domain] = 0 }
       }
     }
-    for other in picture.nodes where !lacks(other.node) {
-      for (at, constraint) in constraints.enumerated() where constraint.includes(other.node, for: wish.pod.needs) {
-        guard let domain = other.node.labels[constraint.topologyKey], let count = domains[at][domain] else { continue }
-        domains[at][domain] = count + constraint.count(other.pods, namespace: namespace)
+    for (place, other) in picture.nodes.enumerated() where !lacks(other.node) {
+      for (at, constraint) in constraints.enumerated() {
+        guard let domain = other.node.labels[constraint.topologyKey], let known = domains[at][domain],
+          constraint.includes(other.node, for: wish.pod.needs)
+        else { continue }
+        domains[at][domain] = known + count(constraint, at: place)
       }
     }
     let weights = constraints.enumerated().map { at, constraint in
@@ -129,8 +138,8 @@ package struct NodeScore: Sendable, Equatable {
       let here = picture.nodes[place]
       for (at, constraint) in constraints.enumerated() {
         guard let domain = here.node.labels[constraint.topologyKey] else { continue }
-        let count = domains[at][domain] ?? constraint.count(here.pods, namespace: namespace)
-        sum += Double(count) * weights[at] + Double(constraint.maxSkew - 1)
+        let pods = domains[at][domain] ?? count(constraint, at: place)
+        sum += Double(pods) * weights[at] + Double(constraint.maxSkew - 1)
       }
       raw.append(Int64(sum.rounded()))
     }
