@@ -94,7 +94,7 @@ struct KindRules: Sendable {
     "configmaps": configMaps,
     "secrets": secrets,
     "events": events,
-    "events.events.k8s.io": events,
+    "events.events.k8s.io": newEvents,
     "serviceaccounts": KindRules(returnsDeleted: true),
     "limitranges": limitRanges,
     "resourcequotas": resourceQuotas,

@@ -17,24 +17,35 @@ package enum YAML {
   package static func parse(_ text: String) throws(Fault) -> JSON { try parse(Array(text.utf8)) }
 
   package static func parse(_ bytes: [UInt8]) throws(Fault) -> JSON {
-    var duplicates: [String] = []
+    var duplicates: [Duplicate] = []
     return try read(bytes, limit: 1, duplicates: &duplicates).first ?? .null
   }
 
   /// As ``parse(_:)-([UInt8])``; also gives the paths of keys that came twice, of which the last one holds.
-  package static func parse(_ bytes: [UInt8], duplicates: inout [String]) throws(Fault) -> JSON {
+  package static func parse(_ bytes: [UInt8], duplicates: inout [Duplicate]) throws(Fault) -> JSON {
     try read(bytes, limit: 1, duplicates: &duplicates).first ?? .null
+  }
+
+  /// A key that came a second time in its map.
+  package struct Duplicate: Hashable, Sendable {
+    package var path: String
+    package var key: String
+    /// Where the second one stands, counted from one.
+    package var line: Int
+
+    /// As Go's reader of YAML tells it.
+    package var text: String { "line \(line): key \(GoText.quote(key)) already set in map" }
   }
 
   /// All documents of a stream, without the empty ones.
   package static func parseAll(_ bytes: [UInt8]) throws(Fault) -> [JSON] {
-    var duplicates: [String] = []
+    var duplicates: [Duplicate] = []
     return try read(bytes, limit: .max, duplicates: &duplicates).filter { !$0.isNull }
   }
 
-  private static func read(_ bytes: [UInt8], limit: Int, duplicates: inout [String]) throws(Fault) -> [JSON] {
+  private static func read(_ bytes: [UInt8], limit: Int, duplicates: inout [Duplicate]) throws(Fault) -> [JSON] {
     if bytes.isEmpty { return [] }
-    let result: Result<([JSON], [String]), Fault> = bytes.withUnsafeBufferPointer { buffer in
+    let result: Result<([JSON], [Duplicate]), Fault> = bytes.withUnsafeBufferPointer { buffer in
       let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
       defer { parser.deallocate() }
       guard yaml_parser_initialize(parser) == 1 else { return .failure(Fault("out of memory")) }
@@ -58,7 +69,9 @@ package enum YAML {
 /// Builds values from the parser's events.
 private struct YAMLLoader {
   let parser: UnsafeMutablePointer<yaml_parser_t>
-  var duplicates: [String] = []
+  var duplicates: [YAML.Duplicate] = []
+  /// Where the event that was taken last begins, counted from one.
+  private var line = 0
   private var path: [String] = []
   private var anchors: [String: (value: JSON, count: Int)] = [:]
   private var open: Set<String> = []
@@ -76,10 +89,11 @@ private struct YAMLLoader {
     case mapping(anchor: String?)
   }
 
-  private func next() throws(YAML.Fault) -> Event {
+  private mutating func next() throws(YAML.Fault) -> Event {
     var event = yaml_event_t()
     guard yaml_parser_parse(parser, &event) == 1 else { throw failure() }
     defer { yaml_event_delete(&event) }
+    line = Int(event.start_mark.line) + 1
     func text(_ pointer: UnsafeMutablePointer<yaml_char_t>?) -> String? { pointer.map { String(cString: $0) } }
     switch event.type {
     case YAML_STREAM_END_EVENT: return .streamEnd
@@ -176,6 +190,7 @@ private struct YAMLLoader {
     while true {
       let event = try next()
       if case .mappingEnd = event { break }
+      let line = line
       var isMerge = false
       if case .scalar("<<", let tag, true, _) = event, tag.isEmpty { isMerge = true }
       let key = try key(value(of: event, depth: depth + 1))
@@ -184,7 +199,7 @@ private struct YAMLLoader {
       if isMerge {
         merged += value.array ?? [value]
       } else if let place = places[key] {
-        duplicates.append(path.joined())
+        duplicates.append(YAML.Duplicate(path: path.joined(), key: key, line: line))
         object.fields[place].value = value
       } else {
         places[key] = object.fields.count

@@ -95,6 +95,20 @@ final class Bench {
     world.commit()
   }
 
+  /// Sends a body as it stands.
+  @discardableResult
+  func sendText(_ method: String, _ uri: String, _ text: String, type: String = "application/json") -> Reply {
+    let parts = uri.split(separator: "?", maxSplits: 1).map(String.init)
+    let responder = TestResponder()
+    world.kube.handle(
+      KubeRequest(
+        cluster: "demo", method: method, path: parts[0],
+        query: parts.count > 1 ? PercentEncoding.pairs(parts[1])! : [], headers: ["Content-Type": type],
+        body: .bytes(Array(text.utf8)), credential: credential, sourceIP: "198.51.100.10"), .outside(responder))
+    world.commit()
+    return Reply(status: responder.status, headers: responder.headers, bytes: responder.bytes)
+  }
+
   /// Starts a streamed answer.
   func stream(_ uri: String, accept: String = "") -> TestResponder {
     let parts = uri.split(separator: "?", maxSplits: 1).map(String.init)

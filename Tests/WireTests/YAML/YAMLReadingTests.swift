@@ -37,9 +37,10 @@ import Wire
   @Test func documentsAndDuplicates() throws {
     #expect(
       try YAML.parseAll(Array("---\na: 1\n---\n---\nb: 2\n".utf8)).map { $0.text() } == [#"{"a":1}"#, #"{"b":2}"#])
-    var duplicates: [String] = []
+    var duplicates: [YAML.Duplicate] = []
     let value = try YAML.parse(Array("a:\n- b: 1\n  b: 2\n".utf8), duplicates: &duplicates)
-    #expect(duplicates == ["a[0].b"] && value["a"][0]["b"].int == 2)
+    #expect(duplicates.map(\.path) == ["a[0].b"] && value["a"][0]["b"].int == 2)
+    #expect(duplicates.map(\.text) == [#"line 3: key "b" already set in map"#])
   }
 
   @Test func aliasBombsAreRefused() {

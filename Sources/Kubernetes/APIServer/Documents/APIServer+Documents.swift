@@ -138,12 +138,24 @@ extension APIServer {
   }
 
   private func openAPI(_ parts: [String], _ exchange: Exchange) throws(KubeStatus) -> Answer {
-    // A definition may come at any moment, and a client keeps what it is told has not changed.
-    let headers: HTTPHeaders = ["Accept-Ranges": "bytes", "Last-Modified": exchange.receivedAt.httpDate]
+    // A definition may come at any moment, and a client keeps what it is told has not changed: a date can't tell.
+    var headers: HTTPHeaders = ["Accept-Ranges": "bytes", "Last-Modified": exchange.receivedAt.httpDate]
+    if parts.count == 2 {
+      let etag = "\"\(documents.hash(parts[1], served))\""
+      headers["ETag"] = etag
+      headers["Vary"] = "Accept"
+      if exchange.request.headers["If-None-Match"] == etag {
+        return Answer(304, .bytes([], contentType: "text/plain; charset=utf-8"), headers: headers)
+      }
+    }
     switch parts.dropFirst().first {
     case "v2" where parts.count == 2:
+      if exchange.accept.contains(OpenAPIProtobuf.mediaType) {
+        let body = documents.v2Protobuf(served)
+        return Answer(200, .bytes(body, contentType: OpenAPIProtobuf.contentType), headers: headers)
+      }
       guard exchange.accept.isEmpty || exchange.accept.contains("json") || exchange.accept.contains("*/*") else {
-        throw .notAcceptable(["application/json"])
+        throw .notAcceptable(["application/json", OpenAPIProtobuf.mediaType])
       }
       return Answer(200, .bytes(documents.v2(served), contentType: "application/json"), headers: headers)
     case "v3" where parts.count == 2:
@@ -245,6 +257,10 @@ final class DocumentCache {
     let openAPI = served.openAPI
     guard let found = openAPI.documents.first(where: { $0.path == path }) else { return nil }
     return held("\(served.name)/\(path)") { openAPI.document(found.groupVersion).bytes(.go) }
+  }
+
+  func v2Protobuf(_ served: Served) -> [UInt8] {
+    held("\(served.name)/v2.proto") { OpenAPIProtobuf.document(served.openAPI.v2()) }
   }
 
   func v2(_ served: Served) -> [UInt8] { held("\(served.name)/v2") { served.openAPI.v2().bytes(.go) } }

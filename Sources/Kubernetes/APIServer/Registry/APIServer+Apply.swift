@@ -11,7 +11,12 @@ extension APIServer {
     }
     var applied = patch
     guard applied.object != nil else { throw .badRequest("error decoding YAML: the patch is no object") }
+    let apply = ServerSideApply(
+      row.gvk, in: schema, manager: manager, subresource: part.name, now: exchange.receivedAt,
+      resetFields: resetFields(row, part.name))
+    try apply.checkDeclared(applied)
     try check(&applied, as: row.gvk, exchange)
+    try tellDuplicates(exchange)
     guard applied["metadata"]["managedFields"].isNull else {
       throw .badRequest("metadata.managedFields must be nil")
     }
@@ -27,9 +32,6 @@ extension APIServer {
     }
     let old = store(row.qualifiedName)[key]
     if old == nil, !part.name.isEmpty { throw .notFound(row.groupResource, key.name) }
-    let apply = ServerSideApply(
-      row.gvk, in: schema, manager: manager, subresource: part.name, now: exchange.receivedAt,
-      resetFields: resetFields(row, part.name))
     let force = RequestInfo.flag(exchange.request.parameter("force"))
     let merged = try apply.apply(applied, live: old.map { renderer.kept($0.json, row) }, force: force)
     exchange.isTracked = true
@@ -37,18 +39,36 @@ extension APIServer {
     return try write(renderer.storable(merged, row), over: old, exchange, row, part: part)
   }
 
+  /// Keys that came twice in what was applied are refused, told or neither.
+  private func tellDuplicates(_ exchange: Exchange) throws(KubeStatus) {
+    guard !exchange.yamlFaults.isEmpty else { return }
+    let listed = exchange.yamlFaults.map { "  \($0)" }.joined(separator: "\n")
+    let text = "error converting YAML to JSON: yaml: unmarshal errors:\n\(listed)"
+    switch exchange.request.parameter("fieldValidation") ?? "Warn" {
+    case "Strict": throw .badRequest("error strict decoding YAML: \(text)")
+    case "Warn": exchange.warn([text])
+    default: break
+    }
+  }
+
   /// Writes down which manager owns which fields.
   func track(
     _ object: inout JSON, old: JSON?, _ exchange: Exchange, _ row: KubeResource, subresource: String = ""
   ) {
-    guard !exchange.isTracked, renderer.isKeptForm(row) else { return }
+    guard !exchange.isTracked else { return }
     exchange.isTracked = true
     // Heartbeats and events come by the thousand, and nobody applies them.
     if row.plural == "leases" || row.plural == "events" { return }
     let apply = ServerSideApply(
       row.gvk, in: schema, manager: exchange.fieldManager, subresource: subresource, now: exchange.receivedAt,
       resetFields: resetFields(row, subresource))
-    object = apply.update(object, live: old)
+    if renderer.isKeptVersion(row) {
+      object = apply.update(object, live: old)
+    } else {
+      // Owners are told by the version that they write in.
+      object = renderer.storable(
+        apply.update(renderer.kept(object, row), live: old.map { renderer.kept($0, row) }), row)
+    }
   }
 
   /// What nobody owns through an endpoint, because it doesn't write it.

@@ -19,28 +19,31 @@ extension APIServer {
       do throws(ProtobufDecoder.Failure) { return try ProtobufDecoder.decode(bytes, fallback: fallback) } catch {
         throw .badRequest(error.description)
       }
-    case "application/yaml": return try yaml(bytes)
+    case "application/yaml":
+      var duplicates: [YAML.Duplicate] = []
+      let json = try yaml(bytes, &duplicates)
+      exchange.duplicates = duplicates.map(\.path)
+      return json
     default: throw .unsupportedMediaType()
     }
   }
 
-  func yaml(_ bytes: [UInt8]) throws(KubeStatus) -> JSON {
-    do throws(YAML.Fault) { return try YAML.parse(bytes) } catch {
+  func yaml(_ bytes: [UInt8], _ duplicates: inout [YAML.Duplicate]) throws(KubeStatus) -> JSON {
+    do throws(YAML.Fault) { return try YAML.parse(bytes, duplicates: &duplicates) } catch {
       throw .badRequest("yaml: \(error)")
     }
   }
 
   /// Drops fields that the kind does not have; by `fieldValidation` that is refused, told or neither.
   func validateFields(_ object: inout JSON, as gvk: GroupVersionKind, _ exchange: Exchange) throws(KubeStatus) {
-    var findings: FieldFindings
+    let findings: FieldFindings
     if let kind = custom.kinds[gvk] {
-      var pruning = SchemaPruning(schema)
+      var pruning = SchemaPruning(schema, duplicates: exchange.duplicates)
       pruning.prune(&object, kind.schema)
       findings = pruning.findings
     } else {
-      findings = schema.prune(&object, as: gvk)
+      findings = schema.prune(&object, as: gvk, duplicates: exchange.duplicates)
     }
-    findings.duplicates = exchange.duplicates
     let mode = exchange.request.parameter("fieldValidation") ?? "Warn"
     if let refused = findings.status(gvk, strict: mode == "Strict") { throw refused }
     if mode == "Warn" { exchange.warnings += findings.strictErrors }

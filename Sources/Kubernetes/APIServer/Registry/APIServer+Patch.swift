@@ -24,7 +24,12 @@ extension APIServer {
     case .json(let json): return json
     case .bytes(let bytes):
       guard bytes.count <= APIServer.bodyLimit else { throw .tooLargeBody("limit is \(APIServer.bodyLimit)") }
-      if exchange.mediaType == "application/apply-patch+yaml" { return try yaml(bytes) }
+      if exchange.mediaType == "application/apply-patch+yaml" {
+        var duplicates: [YAML.Duplicate] = []
+        let json = try yaml(bytes, &duplicates)
+        exchange.yamlFaults = duplicates.map(\.text)
+        return json
+      }
       do throws(JSONError) { return try JSON.parse(bytes) } catch {
         throw .badRequest("error decoding patch: \(error)")
       }

@@ -67,6 +67,7 @@ extension APIServer {
         object["metadata"][field] = metadata[field]
       }
       object["status"] = status
+      rules.defaults(&object)
     case .other(let name):
       if let subresource = rules.subresources[name] {
         let given = object

@@ -64,6 +64,11 @@ struct ObjectRenderer {
   /// Whether objects of the resource are shown as they are kept.
   func isKeptForm(_ row: KubeResource) -> Bool {
     if let kind = custom[row], kind.hasDefaults { return false }
+    return isKeptVersion(row)
+  }
+
+  /// Whether the resource's version is the one in which its objects are kept.
+  func isKeptVersion(_ row: KubeResource) -> Bool {
     if let version = storageVersions[row.qualifiedName] { return version == row.version }
     return APIServer.storage(row.qualifiedName) == row.qualifiedName
   }
@@ -87,7 +92,7 @@ struct ObjectRenderer {
 
   /// A request's object in the version in which it is kept.
   func storable(_ object: JSON, _ row: KubeResource) -> JSON {
-    if isKeptForm(row) { return object }
+    if isKeptVersion(row) { return object }
     if custom.isCustom(row) {
       var kept = object
       kept["apiVersion"] = .string("\(row.group)/\(custom.storageVersions[row.qualifiedName] ?? row.version)")

@@ -25,6 +25,8 @@ final class Exchange {
   var isTracked = false
   /// Fields that came twice in the body.
   var duplicates: [String] = []
+  /// Keys that came twice in what was applied, as they are told.
+  var yamlFaults: [String] = []
   /// Calls out of the world that were needed so far, with their answers.
   var calls: [PendingCall] = []
   /// How often it was suspended.

@@ -37,6 +37,19 @@ extension KindRules {
       }, "type": text("type"),
     ], createsOnUpdate: true)
 
+  /// The same objects by the names that events.k8s.io has for their fields.
+  static let newEvents: KindRules = {
+    var rules = events
+    rules.fields = [:]
+    for (name, kept) in [("reason", "reason"), ("type", "type"), ("reportingController", "reportingComponent")] {
+      rules.fields[name] = events.fields[kept]
+    }
+    for part in ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"] {
+      rules.fields["regarding.\(part)"] = events.fields["involvedObject.\(part)"]
+    }
+    return rules
+  }()
+
   private static let instanceLimit = 128
   private static let reasonLimit = 128
   private static let noteLimit = 1024

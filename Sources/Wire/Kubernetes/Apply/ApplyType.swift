@@ -36,6 +36,12 @@ struct ApplyType {
     if case .object(let index) = shape { schema.types[index][field] != nil } else { false }
   }
 
+  /// Whether there may be a field of that name.
+  func declares(_ field: String) -> Bool {
+    guard case .object(let index) = shape else { return true }
+    return schema.types[index].preservesUnknownFields || schema.types[index][field] != nil
+  }
+
   /// What Go has in a field that was not given, so that the field is never added or removed by itself: a struct
   /// held by value, or a list that is always written. The schemas do not tell which structs are so held.
   func standing(_ field: String) -> JSON? {

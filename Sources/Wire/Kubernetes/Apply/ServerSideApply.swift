@@ -157,6 +157,11 @@ package struct ServerSideApply: Sendable {
     return with(managed, result)
   }
 
+  /// Throws where what is applied has fields that its type does not have.
+  package func checkDeclared(_ applied: JSON) throws(KubeStatus) {
+    do { _ = try StructuredMerge.fields(bare(applied), type) } catch { throw untyped(applied, error.description) }
+  }
+
   // MARK: kubectl's change from client-side apply
 
   private static let kubectl = "kubectl"

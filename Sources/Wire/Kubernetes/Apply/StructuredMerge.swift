@@ -25,6 +25,9 @@ enum StructuredMerge {
     case .map:
       for field in value.fields {
         let element = FieldSet.Element.field(field.key)
+        guard type.declares(field.key) else {
+          throw SelectorError("\(FieldSet.text(path + [element])): field not declared in schema")
+        }
         try collect(field.value, type.child(element), path + [element], &set)
         let isEmpty = field.value.isNull || field.value.object?.isEmpty == true
         if isEmpty || !type.names(field.key) { set.insert(path + [element]) }

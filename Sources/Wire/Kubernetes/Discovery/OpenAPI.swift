@@ -252,7 +252,7 @@ private struct SchemaWriter {
   }
 
   private mutating func customSchema(_ gvk: GroupVersionKind, _ own: JSON) -> JSON {
-    var json = own
+    var json = isV3 ? own : own.inOpenAPIV2
     json["type"] = "object"
     json["properties"]["apiVersion"] = ["type": "string"]
     json["properties"]["kind"] = ["type": "string"]
@@ -335,5 +335,32 @@ extension OpenAPI {
   /// The name of a custom resource's type: its group reversed, its version and kind.
   static func customName(_ gvk: GroupVersionKind) -> String {
     "\(gvk.group.split(separator: ".").reversed().joined(separator: ".")).\(gvk.version).\(gvk.kind)"
+  }
+}
+
+extension JSON {
+  /// A schema without what OpenAPI v2 does not know, so that its readers take no more from it than is said.
+  fileprivate var inOpenAPIV2: JSON { inOpenAPIV2(depth: 0) }
+
+  private func inOpenAPIV2(depth: Int) -> JSON {
+    guard depth < JSON.depthLimit, object != nil else { return self }
+    var schema = self
+    for name in ["anyOf", "oneOf", "not", "allOf"] { schema.remove(name) }
+    let isNullable = schema.remove("nullable")?.bool == true
+    if isNullable || schema["x-kubernetes-preserve-unknown-fields"].bool == true {
+      // Null and unknown fields are good here, which a type and properties would deny.
+      for name in ["type", "items", "properties", "additionalProperties"] { schema.remove(name) }
+    }
+    if schema["x-kubernetes-int-or-string"].bool == true { schema.remove("type") }
+    if case .object(var properties) = schema["properties"] {
+      for at in properties.fields.indices {
+        properties.fields[at].value = properties.fields[at].value.inOpenAPIV2(depth: depth + 1)
+      }
+      schema["properties"] = .object(properties)
+    }
+    for name in ["items", "additionalProperties"] where schema[name].object != nil {
+      schema[name] = schema[name].inOpenAPIV2(depth: depth + 1)
+    }
+    return schema
   }
 }

@@ -6,6 +6,8 @@ package struct FieldFindings: Equatable, Sendable {
   package var duplicates: [String] = []
   /// The first value of a wrong type, in the words of upstream's decoder; the object cannot be decoded.
   package var mismatch: String?
+  /// All of them as they are told, in order of their places; empty where only the lists are known.
+  var told: [String] = []
 
   package init(unknown: [String] = [], duplicates: [String] = [], mismatch: String? = nil) {
     self.unknown = unknown
@@ -15,7 +17,26 @@ package struct FieldFindings: Equatable, Sendable {
 
   /// `unknown field "spec.foo"` and `duplicate field "spec.foo"`, as in warnings and strict errors.
   package var strictErrors: [String] {
-    duplicates.map { "duplicate field \(GoText.quote($0))" } + unknown.map { "unknown field \(GoText.quote($0))" }
+    let all = duplicates.map(FieldFindings.twice) + unknown.map(FieldFindings.unknown)
+    return told + all.filter { !told.contains($0) }
+  }
+
+  static func twice(_ path: String) -> String { "duplicate field \(GoText.quote(path))" }
+  static func unknown(_ path: String) -> String { "unknown field \(GoText.quote(path))" }
+
+  package static func == (a: Self, b: Self) -> Bool {
+    a.unknown == b.unknown && a.duplicates == b.duplicates && a.mismatch == b.mismatch
+  }
+
+  /// Writes down a field that the type does not have.
+  mutating func addUnknown(_ path: String) {
+    unknown.append(path)
+    told.append(FieldFindings.unknown(path))
+  }
+
+  /// Writes down a field at its place if it came twice.
+  mutating func pass(_ path: String) {
+    if !duplicates.isEmpty, duplicates.contains(path) { told.append(FieldFindings.twice(path)) }
   }
 
   /// The 400 of an object that cannot be decoded, or under `fieldValidation=Strict` has too much in it.
@@ -38,8 +59,12 @@ extension KubernetesSchema {
   ///
   /// What is left has the form in which upstream writes it back: without nulls, quantities canonical, times in UTC.
   /// An object of a kind that the schema does not know is left as it is.
-  package func prune(_ object: inout JSON, as gvk: GroupVersionKind) -> FieldFindings {
+  /// `duplicates` are the paths of fields that came twice, to be told at their places.
+  package func prune(
+    _ object: inout JSON, as gvk: GroupVersionKind, duplicates: [String] = []
+  ) -> FieldFindings {
     var walk = FieldWalk(schema: self)
+    walk.findings.duplicates = duplicates
     if let index = index(of: gvk) { walk.object(&object, index, "", nil, depth: 0) }
     return walk.findings
   }
@@ -76,13 +101,14 @@ private struct FieldWalk {
       let full = path.isEmpty ? field.key : "\(path).\(field.key)"
       guard let known = type[field.key] else {
         if type.preservesUnknownFields { return field }
-        findings.unknown.append(full)
+        findings.addUnknown(full)
         return Optional.none
       }
       var field = field
       if field.value.isNull, known.shape != .any { return Optional.none }
       let inner = Place(owner: owner, path: place.map { "\($0.path).\(field.key)" } ?? field.key)
       visit(&field.value, known.shape, full, inner, depth: depth + 1)
+      findings.pass(full)
       return field
     }
     value = .object(object)

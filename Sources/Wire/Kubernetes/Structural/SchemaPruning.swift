@@ -4,7 +4,11 @@ package struct SchemaPruning {
   private let schema: KubernetesSchema
   package private(set) var findings = FieldFindings()
 
-  package init(_ schema: KubernetesSchema) { self.schema = schema }
+  /// `duplicates` are the paths of fields that came twice, to be told at their places.
+  package init(_ schema: KubernetesSchema, duplicates: [String] = []) {
+    self.schema = schema
+    findings.duplicates = duplicates
+  }
 
   /// Takes out the fields that the schema of a custom resource does not have.
   package mutating func prune(_ object: inout JSON, _ root: JSON) {
@@ -33,6 +37,7 @@ package struct SchemaPruning {
         }
         if properties.has(field.key) {
           prune(&field.value, properties[field.key], place, isResource: false, preserves: false, depth: depth + 1)
+          findings.pass(place)
           return field
         }
         if others.object != nil {
@@ -40,7 +45,7 @@ package struct SchemaPruning {
           return field
         }
         if others.bool == true || preserves { return field }
-        findings.unknown.append(place)
+        findings.addUnknown(place)
         return Optional.none
       }
       value = .object(object)
@@ -59,7 +64,7 @@ package struct SchemaPruning {
   /// The metadata of an object has the fields of every object's.
   private mutating func pruneMetadata(_ value: inout JSON, _ path: String) {
     let found = schema.prune(&value, asTypeNamed: KubernetesSchema.objectMeta, path)
-    findings.unknown += found.unknown
+    for path in found.unknown { findings.addUnknown(path) }
     if findings.mismatch == nil { findings.mismatch = found.mismatch }
   }
 
