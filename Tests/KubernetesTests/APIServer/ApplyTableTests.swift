@@ -78,7 +78,7 @@ struct ApplyTableTests {
     Story(
       name: "the same value is shared without conflict", path: "\(core)/configmaps/x", base: config,
       steps: [
-        Step(.update, "u", ["data": ["k": "1"]]), Step(.apply, "a", ["data": ["k": "1"]]),
+        Step(.apply, "z", [:]), Step(.update, "u", ["data": ["k": "1"]]), Step(.apply, "a", ["data": ["k": "1"]]),
         Step(.apply, "b", ["data": ["k": "2"]], conflicts: [".data.k", ".data.k"]),
       ]),
     Story(

@@ -22,6 +22,8 @@ extension APIServer {
     case "list": return try list(exchange, row)
     case "watch": return try watch(exchange, row)
     case "create":
+      // What is no object with metadata has no other form.
+      if !row.isStored { _ = try Representation(exchange, hasMetadata: false) }
       if let answer = try review(exchange, row) { return answer }
       return try create(exchange, row)
     case "update": return try update(exchange, row)

@@ -82,8 +82,11 @@ extension APIServer {
     let admission = AdmissionRequest(
       operation: .update, row: row, subresource: part.name, namespace: exchange.info.namespace, name: old.key.name,
       old: before, exchange: exchange)
+    // An owner list that was taken away stays away.
+    let owners = object["metadata"]["managedFields"]
     try admit(&object, admission)
     keepSystemFields(&object, before)
+    object["metadata"]["managedFields"] = owners
     if rules.countsGenerations, isChanged(object, before, row) {
       object["metadata"]["generation"] = .int(Int64((before["metadata"]["generation"].int ?? 0) + 1))
     }

@@ -15,7 +15,7 @@ enum Representation: Hashable {
   }
 
   /// The first acceptable of the `Accept` header's forms; 406 when there is none.
-  init(_ exchange: Exchange) throws(KubeStatus) {
+  init(_ exchange: Exchange, hasMetadata: Bool = true) throws(KubeStatus) {
     guard exchange.isOutside else {
       self = .object
       return
@@ -38,6 +38,7 @@ enum Representation: Hashable {
       case nil:
         self = .object
         return
+      case _ where !hasMetadata: continue
       case "Table" where parameters["g"] == "meta.k8s.io":
         let included = exchange.request.parameter("includeObject").flatMap(TableObject.init) ?? .metadata
         self = .table(included: included)
