@@ -95,6 +95,19 @@ import Wire
         "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.") == true)
   }
 
+  /// Where volumes can be is not read: nodes that would take the pod otherwise prove nothing.
+  @Test func aClaimLeavesItOpen() async throws {
+    let claim: JSON = [["name": "data", "persistentVolumeClaim": ["claimName": "data"]]]
+    let open = try await Self.world { $0["spec"]["volumes"] = claim }.ask("pod", "web-1", namespace: "shop")
+    #expect(open.status == .unproven)
+    #expect(open.gaps.contains { $0.isDeciding && $0.gap.read.contains("persistentvolumes") })
+    let big = try await Self.world {
+      $0["spec"]["volumes"] = claim
+      Self.asking("3")(&$0)
+    }.ask("pod", "web-1", namespace: "shop")
+    #expect(big.roots.map(\.cause.code) == ["scheduling/bigger-than-any-node"])
+  }
+
   /// Without the pods of the nodes, what a node has left can't be told; what it is can.
   @Test func withoutTheOtherPodsOnlyTheNodesThemselvesProve() async throws {
     var f = Self.world(Self.asking("1500m"))

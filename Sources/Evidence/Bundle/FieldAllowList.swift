@@ -69,7 +69,8 @@ extension KubernetesResource {
       "nodeName", "hostNetwork", "serviceAccountName", "nodeSelector", "affinity", "tolerations",
       "topologySpreadConstraints", "priorityClassName", "schedulerName", "restartPolicy", "volumes.*.name",
       "volumes.*.configMap", "volumes.*.secret", "volumes.*.projected", "volumes.*.persistentVolumeClaim",
-      "volumes.*.emptyDir", "imagePullSecrets", "overhead", "priority", "preemptionPolicy", "schedulingGates",
+      "volumes.*.emptyDir", "volumes.*.ephemeral", "imagePullSecrets", "overhead", "priority", "preemptionPolicy",
+      "schedulingGates",
     ]
     return plain.map { "\(prefix).\($0)" }
       + ["containers", "initContainers"].flatMap { list in container.map { "\(prefix).\(list).*.\($0)" } }

@@ -141,14 +141,22 @@ package enum PodPlacement: Rule {
     package var nodes: Fact<[NodeOffer]>
     /// Pods that take room: bound, and not ended.
     package var bound: Fact<[Bound]>
+    /// The storage of the pod; empty for one that claims none.
+    package var volumes: Fact<PodStorage>
 
-    package init(pod: Fact<PodTopology.Pod>, nodes: Fact<[NodeOffer]>, bound: Fact<[Bound]>) {
+    package init(
+      pod: Fact<PodTopology.Pod>, nodes: Fact<[NodeOffer]>, bound: Fact<[Bound]>,
+      volumes: Fact<PodStorage> = .known(PodStorage())
+    ) {
+      self.volumes = volumes
       self.pod = pod
       self.nodes = nodes
       self.bound = bound
     }
 
-    package static let hiders: [@Sendable (inout Self) -> Void] = [hider(\.pod), hider(\.nodes), hider(\.bound)]
+    package static let hiders: [@Sendable (inout Self) -> Void] = [
+      hider(\.pod), hider(\.nodes), hider(\.bound), hider(\.volumes),
+    ]
   }
 
   /// What a node has against the pod.
@@ -176,17 +184,18 @@ package enum PodPlacement: Rule {
       let node = picture.nodes[index].node
       let verdict: Verdict<VolumeFit.Plan, NodeFit.Reason> =
         switch facts.bound {
-        case .known: picture.fit(pod, at: index, company: company)
+        case .known: picture.fit(pod, at: index, company: company, volumes: facts.volumes.value)
         case .unknown(let gap):
           NodeFit.decide(.init(pod: .known(pod.needs), node: .known(node), use: .unknown(gap))).map { VolumeFit.Plan() }
         }
       switch verdict.outcome {
-      case .yes: fitting.append(node.name)
+      case .yes:
+        if let gap = facts.volumes.gap { gaps.append(gap) } else { fitting.append(node.name) }
       case .no: misfits.append(Misfit(node: node.name, reasons: verdict.reasons))
       case .open(let more): gaps += more
       }
     }
-    if !gaps.isEmpty { return .open(gaps, misfits) }
+    if let first = gaps.first { return .open([first], misfits) }
     return fitting.isEmpty ? .no(misfits) : .yes(fitting, misfits)
   }
 }

@@ -52,8 +52,21 @@ struct SchedulingPicture: Sendable {
       facts: .init(
         pod: .known(
           PodTopology.Pod(pod: pod), .read(Cite.object(pod, "Pod", resource: .pods, field: "spec", at: found(pod)))),
-        nodes: offers, bound: bound),
+        nodes: offers, bound: bound, volumes: volumes(of: pod)),
       notReady: nodes.items.map(NodeState.init).filter { !$0.isReady }.map(\.name))
+  }
+
+  /// Of a pod that claims storage, where its volumes can be is not read.
+  private static func volumes(of pod: JSON) -> Fact<PodStorage> {
+    let claims = pod["spec"]["volumes"].items.contains {
+      !$0["persistentVolumeClaim"].isNull || !$0["ephemeral"].isNull
+    }
+    guard claims else { return .known(PodStorage()) }
+    return .unknown(
+      Gap(
+        read: "kubernetes:list persistentvolumes, storageclasses, csinodes",
+        why: "ekswhy does not ask about volumes yet",
+        how: "kubectl describe the pod's PersistentVolumeClaims"))
   }
 
   private static func found(_ pod: JSON) -> Timestamp? { pod["metadata"]["creationTimestamp"].time }
