@@ -78,6 +78,9 @@ struct PreemptionTests {
     bench.settle()
     #expect(bench.send("GET", "\(Self.path)/gated").body["spec"]["nodeName"].isNull)
     #expect(bench.events("FailedScheduling").isEmpty)
+    let gate = ObjectView(bench.send("GET", "\(Self.path)/gated").body).condition("PodScheduled")
+    #expect(gate["reason"].string == "SchedulingGated")
+    #expect(gate["message"].string == "Scheduling is blocked due to non-empty scheduling gates")
     let spread: JSON = [
       "nodeSelector": ["topology.kubernetes.io/zone": "x"],
       "topologySpreadConstraints": [

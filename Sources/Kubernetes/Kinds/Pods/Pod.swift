@@ -7,8 +7,15 @@ extension KindRules {
     },
     validate: PodRules.validate,
     validateStatus: PodRules.validateStatus,
-    prepareCreate: { object, _ in
+    prepareCreate: { object, write in
       object["status"] = ["phase": "Pending", "qosClass": .string(PodRules.qualityOfService(object["spec"]))]
+      guard !object["spec"]["schedulingGates"].items.isEmpty else { return }
+      object["status"]["conditions"] = [
+        [
+          "type": "PodScheduled", "status": "False", "lastProbeTime": .null, "lastTransitionTime": write.now.json,
+          "reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates",
+        ]
+      ]
     },
     prepareUpdate: { new, old, _ in
       if let qos = old["status"]["qosClass"].string { new["status"]["qosClass"] = .string(qos) }
