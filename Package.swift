@@ -24,9 +24,12 @@ let nio: [Target.Dependency] = [
 ]
 
 /// A module of the house and the tests that stand beside it.
-func room(_ name: String, _ dependencies: [Target.Dependency], tests: [Target.Dependency] = []) -> [Target] {
+func room(
+  _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, exclude: [String] = [],
+  tests: [Target.Dependency] = []
+) -> [Target] {
   [
-    .target(name: name, dependencies: dependencies, swiftSettings: settings),
+    .target(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: settings),
     .testTarget(
       name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies + tests, swiftSettings: settings),
   ]
@@ -62,7 +65,8 @@ let package = Package(
     + room("Wire", ["CGenerated", "Yams", crypto])
     + room("Mechanisms", ["Wire", "CGenerated"])
     + room("World", ["Wire", "Mechanisms", "CSQLite"])
-    + room("Kubernetes", ["CGenerated", "World", "Mechanisms", "Wire"])
+    + room("Containers", ["CGenerated", "Wire"], path: "Sources/Kubernetes/Containers")
+    + room("Kubernetes", ["CGenerated", "Containers", "World", "Mechanisms", "Wire"], exclude: ["Containers"])
     + room("AWS", ["World", "Mechanisms", "Wire"])
     + room("EKS", ["World", "Mechanisms", "Wire"], tests: ["AWS"])
     + room("InCluster", ["World", "Mechanisms", "Wire", "CGenerated"])

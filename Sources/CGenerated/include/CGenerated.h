@@ -2,6 +2,7 @@
 #define CGENERATED_H
 
 #include "aws.h"
+#include "containers.h"
 #include "incluster.h"
 #include "kubernetes.h"
 #include "mechanisms.h"
