@@ -56,6 +56,16 @@ final class Storeys {
     kubernetes.onStreamClosed = { id in
       post { world in world.inputs.tell("stream-closed", .string(String(id))) }
     }
+    kubernetes.onStreamMessage = { id, bytes in
+      post { world in
+        world.inputs.tell("stream-message", ["id": .string(String(id)), "data": .string(Base64.encode(bytes))])
+      }
+    }
+    world.inputs.listen("stream-message") { [unowned kubernetes] value in
+      guard let id = value["id"].string.flatMap(UInt64.init), let data = value["data"].string.flatMap(Base64.decode)
+      else { return }
+      kubernetes.streamMessage(id, data)
+    }
     world.inputs.listen("stream-closed") { [unowned kubernetes] id in
       id.string.flatMap(UInt64.init).map(kubernetes.endStream)
     }

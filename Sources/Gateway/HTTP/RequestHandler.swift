@@ -145,7 +145,8 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   private func webSocketKey(of head: HTTPRequestHead) -> String? {
-    guard isUpgradeRequest, head.method == .GET, head.headers.first(name: "sec-websocket-version") == "13",
+    guard isUpgradeRequest, head.method == .GET || head.method == .POST,
+      head.headers.first(name: "sec-websocket-version") == "13",
       head.headers[canonicalForm: "upgrade"].contains(where: { $0.lowercased() == "websocket" })
     else { return nil }
     return head.headers.first(name: "sec-websocket-key")
@@ -425,6 +426,8 @@ extension RequestHandler {
     do {
       try WebSocketHandshake.exchangeHandlers(
         of: context.channel, removing: self, for: socket, messageLimit: messageLimit)
+      // A read that was held back while the answer was due is the WebSocket's now.
+      if holdsRead { context.channel.read() }
     } catch {
       socket.queue.close()
       return context.close(promise: nil)

@@ -13,12 +13,14 @@ package final class KubernetesStorey: KubernetesHost {
 
   let documents = DocumentCache()
   let streamIDs: StreamIDs
+  let sessions: SessionHub
   private var servers: [String: APIServer] = [:]
 
   /// Opens the storey with what the store holds, and registers it with the world.
   package init(world: World) {
     self.world = world
     streamIDs = StreamIDs(world)
+    sessions = SessionHub(world)
     world.know(WatchTimer.self, SuspendedRequest.self)
     // Both are the world's ports, unless whoever composes it registers others.
     hooks.authorizeAccessPolicy = { [unowned world] cluster, user, request in
@@ -83,7 +85,15 @@ package final class KubernetesStorey: KubernetesHost {
   /// Ends a watch or a followed log whose client is gone. Called on the world's thread.
   package func endStream(_ id: UInt64) {
     for cluster in clusters { servers[cluster]?.endStream(id) }
+    sessions.closed(id)
   }
+
+  /// A message of the client of a session came in. Called on the world's thread.
+  package func streamMessage(_ id: UInt64, _ bytes: [UInt8]) { sessions.received(id, bytes) }
+
+  /// How a session tells, from a connection's thread, what its client sent: the world's owner is to call
+  /// ``streamMessage(_:_:)`` on its own thread. Registered by whoever composes the world.
+  package var onStreamMessage: @Sendable (_ id: UInt64, _ bytes: [UInt8]) -> Void = { _, _ in }
 
   /// How a stream tells, from a connection's thread, that its client is gone: the world's owner is to call
   /// ``endStream(_:)`` on its own thread. Registered by whoever composes the world.

@@ -37,6 +37,19 @@ package struct AccessDecision: Sendable, Equatable {
 package protocol ContainerRuntime: AnyObject {
   /// The output of a container so far, oldest first; or why there is none, in the kubelet's words.
   func logs(cluster: String, pod: JSON, container: String, previous: Bool) -> Result<ContainerOutput, KubeStatus>
+  /// Begins a session in a container; why that can't be, in the words of the one who is asked. What it carries goes
+  /// to the storey's sessions.
+  func connect(cluster: String, pod: JSON, _ request: ContainerSessionRequest) -> String?
+}
+
+/// A session that a client asks for.
+package struct ContainerSessionRequest: Codable, Sendable {
+  package var session: UInt64
+  package var container: String
+  package var command: [String]
+  package var isAttach: Bool
+  package var hasInput: Bool
+  package var isTerminal: Bool
 }
 
 /// What a container wrote. Those who follow it are told by

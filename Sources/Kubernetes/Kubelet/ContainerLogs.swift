@@ -22,35 +22,92 @@ package final class ContainerLogs: ContainerRuntime {
     cluster: String, pod: JSON, container: String, previous: Bool
   ) -> Result<ContainerOutput, KubeStatus> {
     let pod = ObjectView(pod)
-    let address = pod.status["hostIP"].string ?? ""
-    let instance = world.kube.host?.get(
-      ObjectReference(cluster: cluster, resource: "nodes", namespace: "", name: pod.nodeName)
-    )?["spec"]["providerID"].string?.split(separator: "/").last.map(String.init)
-    let url = "https://\(address):10250/containerLogs/\(pod.namespace)/\(pod.name)/\(container)"
-    guard let instance, let kubelet = world.state(of: Kubelet.id(instance), as: Kubelet.self) else {
+    let kubelet: Kubelet
+    switch self.kubelet(cluster, pod) {
+    case .success(let found): kubelet = found.state
+    case .failure(let fault):
+      let address = pod.status["hostIP"].string ?? ""
       return .failure(
         KubeStatus(
-          code: 500, reason: "InternalError", message: "Get \"\(url)\": dial tcp \(address):10250: i/o timeout"))
-    }
-    guard kubelet.hasCertificate || world.ports.clusters == nil else {
-      return .failure(
-        KubeStatus(code: 500, reason: "InternalError", message: "Get \"\(url)\": remote error: tls: internal error"))
+          code: 500, reason: "InternalError",
+          message:
+            "Get \"https://\(address):10250/containerLogs/\(pod.namespace)/\(pod.name)/\(container)\": \(fault.why)"))
     }
     guard let record = kubelet.pods[pod.uid]?.containers.first(where: { $0.name == container }) else {
+      guard pod.isPodFinished else {
+        return .failure(.badRequest("container \"\(container)\" in pod \"\(pod.name)\" is not available"))
+      }
       return .success(ContainerOutput(lines: [], isRunning: false))
     }
-    if previous, record.restarts == 0, record.last == nil {
-      return .failure(
-        KubeStatus(
-          code: 400, reason: "BadRequest",
-          message: "previous terminated container \"\(container)\" in pod \"\(pod.name)\" not found"))
+    let attempt: Int
+    switch Self.attempt(of: record, previous: previous, pod: pod.name) {
+    case .success(let found): attempt = found
+    case .failure(let fault): return .failure(.badRequest(fault.message))
     }
-    let attempt = previous && !(record.exit == nil && !record.isRunning) ? record.restarts - 1 : record.restarts
-    let stream = Self.stream(cluster: cluster, pod: pod, container: container, attempt: max(0, attempt))
+    let stream = Self.stream(cluster: cluster, pod: pod, container: container, attempt: attempt)
     let lines = world.logs.read(stream).map { record in
       // Records begin with the stream they came by.
       ContainerOutput.Line(at: record.at, text: String(record.text.drop { $0 != " " }.dropFirst()))
     }
     return .success(ContainerOutput(lines: lines, isRunning: record.isRunning && !previous))
+  }
+
+  private struct Fault: Error { var message: String }
+
+  /// Which of a container's lives is meant, or why there is nothing to read.
+  ///
+  /// Source: kubelet_pods.go, `validateContainerLogStatus`.
+  private static func attempt(
+    of record: ContainerRecord, previous: Bool, pod: String
+  ) -> Result<Int, Fault> {
+    let name = "container \"\(record.name)\" in pod \"\(pod)\""
+    if previous {
+      guard record.last != nil, record.restarts > 0 || record.exit == nil && !record.isRunning else {
+        return .failure(Fault(message: "previous terminated \(name) not found"))
+      }
+      return .success(record.isRunning || record.exit != nil ? record.restarts - 1 : record.restarts)
+    }
+    guard case .waiting(let reason, _) = record.state, record.last == nil else { return .success(record.restarts) }
+    switch reason {
+    case "ErrImagePull": return .failure(Fault(message: "\(name) is waiting to start: image can't be pulled"))
+    case "ImagePullBackOff":
+      return .failure(Fault(message: "\(name) is waiting to start: trying and failing to pull image"))
+    default: return .failure(Fault(message: "\(name) is waiting to start: \(reason)"))
+    }
+  }
+
+  private struct Unreached: Error { var why: String }
+
+  /// The kubelet of a pod's node, or why the API server cannot talk to it.
+  private func kubelet(_ cluster: String, _ pod: ObjectView) -> Result<(id: ComponentID, state: Kubelet), Unreached> {
+    let address = pod.status["hostIP"].string ?? ""
+    let instance = world.kube.host?.get(
+      ObjectReference(cluster: cluster, resource: "nodes", namespace: "", name: pod.nodeName)
+    )?["spec"]["providerID"].string?.split(separator: "/").last.map(String.init)
+    guard let instance, let kubelet = world.state(of: Kubelet.id(instance), as: Kubelet.self) else {
+      return .failure(Unreached(why: "dial tcp \(address):10250: i/o timeout"))
+    }
+    guard kubelet.hasCertificate || world.ports.clusters == nil else {
+      return .failure(Unreached(why: "remote error: tls: internal error"))
+    }
+    return .success((Kubelet.id(instance), kubelet))
+  }
+
+  package func connect(cluster: String, pod: JSON, _ request: ContainerSessionRequest) -> String? {
+    let pod = ObjectView(pod)
+    switch kubelet(cluster, pod) {
+    case .failure(let fault): return "error dialing backend: \(fault.why)"
+    case .success(let (id, kubelet)):
+      guard let container = kubelet.pods[pod.uid]?.containers.first(where: { $0.name == request.container }),
+        container.isRunning
+      else {
+        return request.isAttach
+          ? "unable to upgrade connection: container \(request.container) not found in pod \(pod.name)_\(pod.namespace)"
+          : "unable to upgrade connection: container not found (\"\(request.container)\")"
+      }
+      guard let json = try? JSON(encoding: request) else { return "the request cannot be handed on" }
+      world.schedule(id, .message("open", ["uid": .string(pod.uid), "request": json]), at: world.now)
+      return nil
+    }
   }
 }

@@ -1,3 +1,4 @@
+import Containers
 import Wire
 import World
 
@@ -5,12 +6,6 @@ import World
 extension Kubelet {
   func spec(of name: String, _ pod: ObjectView) -> JSON {
     (pod.spec["containers"].items + pod.spec["initContainers"].items).first { $0["name"].string == name } ?? .null
-  }
-
-  func behaviour(of name: String, _ pod: ObjectView) -> ImageBehaviour {
-    let spec = spec(of: name, pod)
-    return ImageBehaviour.of(
-      image: spec["image"].string ?? "", command: spec["command"].strings, args: spec["args"].strings)
   }
 
   private func about(_ container: ContainerRecord, _ pod: ObjectView) -> JSON {
@@ -132,7 +127,7 @@ extension Kubelet {
     let image = spec["image"].string ?? ""
     let subject = about(record.containers[index], pod)
     if record.containers[index].hasImage { return true }
-    guard ImageBehaviour.isReference(image) else {
+    guard ImageReference.isValid(image) else {
       record.containers[index].state = .waiting(
         reason: "InvalidImageName",
         message:
@@ -173,7 +168,8 @@ extension Kubelet {
       return false
     }
     record.containers[index].pullEnds = nil
-    if let failure = ImageBehaviour.pullFailure(image) {
+    let told = self.told(of: record.containers[index].name, pod)["pull"].string
+    if let failure = ImagePull.failure(image, told: told) {
       failedPull(&record, index, image, failure, pod, &turn, context)
       return false
     }
@@ -251,17 +247,26 @@ extension Kubelet {
     let name = record.containers[index].name
     let subject = about(record.containers[index], pod)
     event(subject, context, "Created", "Created container: \(name)")
-    event(subject, context, "Started", "Started container \(name)")
+    let plan = plan(of: name, pod)
+    let fault: String? = if case .fault(let text) = plan.kind { text } else { nil }
+    if let fault {
+      event(subject, context, type: "Warning", "Failed", "Error: \(Self.startFault(fault))")
+    } else {
+      event(subject, context, "Started", "Started container \(name)")
+    }
     if case .terminated(let exit) = record.containers[index].state { record.containers[index].last = exit }
     if record.containers[index].last != nil { record.containers[index].restarts += 1 }
-    let behaviour = behaviour(of: name, pod)
     let id = context.random { $0.hex(64) }
     record.containers[index].id = id
     record.containers[index].state = .running(since: context.now)
     record.containers[index].notBefore = nil
     record.containers[index].wasToldToStop = false
-    record.containers[index].ends = behaviour.ends.map { context.now + $0 }
-    record.containers[index].endCode = behaviour.exitCode
+    let behaviour: ServerBehaviour? = if case .serves(let behaviour) = plan.kind { behaviour } else { nil }
+    record.containers[index].ends = fault != nil ? context.now : behaviour?.exit.map { context.now + $0.after }
+    record.containers[index].endCode = fault != nil ? 128 : behaviour?.exit?.code ?? 0
+    record.containers[index].fault = fault.map(Self.startFault)
+    record.containers[index].ports = nil
+    if case .runs = plan.kind { record.containers[index].runs = true } else { record.containers[index].runs = nil }
     record.containers[index].failedProbes = 0
     record.containers[index].nextProbe = nil
     record.containers[index].saysReady = nil
@@ -270,14 +275,49 @@ extension Kubelet {
     record.containers[index].isReady = probes["readinessProbe"].isNull && probes["startupProbe"].isNull
     let stream = ContainerLogs.stream(
       cluster: identity.cluster, pod: pod, container: name, attempt: record.containers[index].restarts)
-    for line in behaviour.output { context.world.logs.append(stream, at: context.now, "stdout \(line)") }
-    if !behaviour.output.isEmpty { ContainerLogs.told(context.world, identity.cluster, pod, name) }
+    writeLog(behaviour?.log ?? [], stream, record, pod, name, context)
     record.containers[index].program = context.world.nodes.startProgram(
       NodeHooks.Launch(
         cluster: identity.cluster, instanceID: identity.instanceID, nodeName: identity.nodeName,
         region: identity.region, container: name, containerID: id, pod: pod.json, kubelet: context.id), context)
+    if fault == nil, record.containers[index].program == nil {
+      if record.containers[index].runs == true {
+        runtime(record, pod, context)
+        begin(record.containers[index], record, pod, context)
+      } else if context.world.exists(PodRuntime.id(record.uid)) {
+        begin(record.containers[index], record, pod, context)
+      }
+    }
     probe(&record, index, pod, &turn, context)
     if let ends = record.containers[index].ends { turn.at(ends, quietly: ends - context.now > .seconds(60)) }
+  }
+
+  /// How a container that could not be started is told.
+  private static func startFault(_ why: String) -> String {
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: \(why)"
+  }
+
+  /// Lines of a program that is data, with what they name filled in.
+  private func writeLog(
+    _ lines: [String], _ stream: String, _ record: PodRecord, _ pod: ObjectView, _ name: String, _ context: Context
+  ) {
+    guard !lines.isEmpty else { return }
+    let civil = context.now.civil
+    let clock = "\(civil.hour.padded(2)):\(civil.minute.padded(2)):\(civil.second.padded(2))"
+    let klog =
+      "\(civil.month.padded(2))\(civil.day.padded(2)) \(clock).\(Int(context.now.microseconds % 1_000_000).padded(6))"
+    let port = plan(of: name, pod).serves?.first.map { String($0.port) } ?? ""
+    for line in lines {
+      var text = line
+      if text.contains("{") {
+        text = text.replacing("{time}", with: "\(civil.year)/\(civil.month.padded(2))/\(civil.day.padded(2)) \(clock)")
+          .replacing("{rfc3339}", with: context.now.rfc3339).replacing("{klog}", with: klog)
+          .replacing("{ip}", with: record.address).replacing("{hostname}", with: pod.name).replacing(
+            "{port}", with: port)
+      }
+      context.world.logs.append(stream, at: context.now, "stdout \(text)")
+    }
+    ContainerLogs.told(context.world, identity.cluster, pod, name)
   }
 
   // MARK: - End
@@ -289,6 +329,10 @@ extension Kubelet {
         ends <= context.now
       else { continue }
       end(&record.containers[index], since: since, at: max(ends, since), context)
+      let inside = PodRuntime.id(record.uid)
+      if context.world.exists(inside) {
+        context.send(inside, "ended", ["container": .string(record.containers[index].name)])
+      }
     }
   }
 
@@ -300,8 +344,9 @@ extension Kubelet {
     }
     container.state = .terminated(
       ContainerExit(
-        code: code, reason: code == 0 ? "Completed" : "Error", startedAt: since, finishedAt: at,
-        containerID: container.id))
+        code: code, reason: container.fault != nil ? "StartError" : code == 0 ? "Completed" : "Error", startedAt: since,
+        finishedAt: at, containerID: container.id, message: container.fault))
+    container.fault = nil
     container.ends = nil
     container.isReady = false
     container.hasStarted = false
@@ -324,6 +369,8 @@ extension Kubelet {
       context.world.logs.append(stream, at: context.now, "stdout \(line)")
       ContainerLogs.told(context.world, identity.cluster, pod, name)
     }
+    if let fault = value["fault"].string { record.containers[index].fault = Self.startFault(fault) }
+    if !value["ports"].isNull { record.containers[index].ports = value["ports"].items.compactMap(\.int) }
     if let ready = value["ready"].bool { record.containers[index].saysReady = ready }
     if let code = value["exit"].int {
       record.containers[index].ends = context.now
@@ -352,7 +399,7 @@ extension Kubelet {
       return
     }
     if !probe.isNull {
-      let failure = self.failure(of: probe, record.containers[index], record, pod)
+      let failure = self.failure(of: probe, record.containers[index], record, pod, at: context.now)
       if let failure {
         failProbe(&record, index, probe, isStarting ? "Startup" : "Readiness", failure, pod, &turn, context)
         if isStarting { return }
@@ -400,7 +447,7 @@ extension Kubelet {
     _ record: inout PodRecord, _ index: Int, _ probe: JSON, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
   ) {
     guard !probe.isNull, record.containers[index].program == nil, let since = record.containers[index].runningSince,
-      let failure = failure(of: probe, record.containers[index], record, pod)
+      let failure = failure(of: probe, record.containers[index], record, pod, at: context.now)
     else { return }
     let period = probe["periodSeconds"].int ?? 10
     let threshold = probe["failureThreshold"].int ?? 3
@@ -428,30 +475,18 @@ extension Kubelet {
   }
 
   /// Why a probe fails; nil when it passes.
-  private func failure(of probe: JSON, _ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView) -> String?
-  {
+  private func failure(
+    of probe: JSON, _ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView, at now: Timestamp
+  ) -> String? {
     if container.program != nil {
       return container.saysReady == true
         ? nil
         : "{\"level\":\"info\",\"caller\":\"/root/sdk/go/src/runtime/proc.go:283\",\"msg\":\"timeout: failed to connect service \\\":50051\\\" within 5s\"}"
     }
-    guard let ports = behaviour(of: container.name, pod).ports else { return nil }
-    let declared = spec(of: container.name, pod)["ports"].items
-    func number(_ port: JSON) -> Int? {
-      port.int ?? declared.first { $0["name"] == port }?["containerPort"].int ?? port.string.flatMap { Int($0) }
-    }
-    if !probe["httpGet"].isNull {
-      guard let port = number(probe["httpGet"]["port"]) else { return nil }
-      let path = probe["httpGet"]["path"].string ?? "/"
-      let address = probe["httpGet"]["host"].string ?? record.address
-      if !ports.contains(port) {
-        return "Get \"http://\(address):\(port)\(path)\": dial tcp \(address):\(port): connect: connection refused"
-      }
-      return ["/", "/index.html"].contains(path) ? nil : "HTTP probe failed with statuscode: 404"
-    }
-    if !probe["tcpSocket"].isNull, let port = number(probe["tcpSocket"]["port"]), !ports.contains(port) {
-      return "dial tcp \(record.address):\(port): connect: connection refused"
-    }
-    return nil
+    let plan = plan(of: container.name, pod)
+    let answers = ContainerAnswers(
+      plan: plan, ports: container.ports, declared: spec(of: container.name, pod)["ports"].items,
+      address: record.address, age: container.runningSince.map { now - $0 } ?? .zero)
+    return answers.failure(of: probe)
   }
 }

@@ -250,15 +250,23 @@ extension Kubelet {
     about["fieldPath"] = .string(
       "spec.\(container.isInit ? "initContainers" : "containers"){\(container.name)}")
     event(about, context, "Killing", why ?? "Stopping container \(container.name)")
-    let behaviour = self.behaviour(of: container.name, pod)
+    let plan = plan(of: container.name, pod)
     let spec = self.spec(of: container.name, pod)
     var pause = Self.preStop(spec)
     if let seconds = spec["lifecycle"]["preStop"]["sleep"]["seconds"].int { pause = .seconds(seconds) }
     let deadline = context.now + .seconds(grace)
-    let obeys = behaviour.obeysTerm
-    let end = obeys ? context.now + pause + .milliseconds(40) : deadline
-    container.ends = min(end, deadline)
-    container.endCode = obeys && end <= deadline ? (behaviour.ports == nil ? 143 : 0) : 137
+    switch plan.kind {
+    case .serves(let behaviour):
+      let end = behaviour.stop.isIgnored ? deadline : context.now + pause + behaviour.stop.after
+      container.ends = min(end, deadline)
+      container.endCode = !behaviour.stop.isIgnored && end <= deadline ? behaviour.stop.code : 137
+    default:
+      // Its own processes say when they are done; what they leave undone is killed.
+      container.ends = deadline
+      container.endCode = 137
+      context.send(
+        PodRuntime.id(pod.uid), "signal", ["container": .string(container.name), "signal": 15], after: pause)
+    }
     if let program = container.program {
       container.endCode = 0
       context.world.stop(program)
@@ -300,6 +308,7 @@ extension Kubelet {
     for container in record.containers {
       if let program = container.program { context.world.stop(program) }
     }
+    context.world.stop(PodRuntime.id(record.uid))
     releaseNetwork(&record, context)
     context.cancel("pod \(record.uid)")
     context.cancel("late \(record.uid)")
@@ -310,6 +319,7 @@ extension Kubelet {
     guard parts.count >= 2 else { return }
     let uid = parts[1]
     switch parts[0] {
+    case "pod-token": podTokenAnswered(tag, reply, context)
     case "pod-status":
       guard !reply.isSuccess, reply.status != 404, pods[uid] != nil else { return }
       log(

@@ -1,3 +1,4 @@
+import Containers
 import Wire
 import World
 
@@ -104,7 +105,7 @@ extension Kubelet {
     let image = spec(of: container.name, pod)["image"].string ?? ""
     var object = JSONObject()
     if !container.id.isEmpty { object.append("containerID", .string("containerd://\(container.id)")) }
-    object.append("image", .string(container.id.isEmpty ? image : ImageBehaviour.fullName(image)))
+    object.append("image", .string(container.id.isEmpty ? image : ImageReference.full(image)))
     object.append("imageID", .string(container.id.isEmpty ? "" : Self.digest(image)))
     object.append("lastState", container.last.map { ["terminated": Self.terminated($0)] } ?? .emptyObject)
     object.append("name", .string(container.name))
@@ -118,7 +119,7 @@ extension Kubelet {
 
   static func digest(_ image: String) -> String {
     var stream = RandomStream(seed: 0, entity: "digest/\(image)")
-    let name = ImageBehaviour.fullName(image).split(separator: "@")[0]
+    let name = ImageReference.full(image).split(separator: "@")[0]
     let slash = name.lastIndex(of: "/") ?? name.startIndex
     let tag = name[slash...].firstIndex(of: ":") ?? name.endIndex
     return "\(name[..<tag])@sha256:\(stream.hex(64))"
@@ -136,7 +137,8 @@ extension Kubelet {
   private static func terminated(_ exit: ContainerExit) -> JSON {
     [
       "containerID": .string("containerd://\(exit.containerID)"), "exitCode": .int(Int64(exit.code)),
-      "finishedAt": exit.finishedAt.json, "reason": .string(exit.reason), "startedAt": exit.startedAt.json,
+      "finishedAt": exit.finishedAt.json, "message": JSON(exit.message), "reason": .string(exit.reason),
+      "startedAt": exit.startedAt.json,
     ]
   }
 }

@@ -162,6 +162,8 @@ package struct Kubelet: Component {
     case "cni": networkAnswered(value, context)
     case "program": programTold(value, context)
     case "token": askForToken(value, context)
+    case "pod-token": askForPodToken(value, context)
+    case "open": openSession(value, context)
     default: break
     }
   }

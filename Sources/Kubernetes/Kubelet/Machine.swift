@@ -3,7 +3,9 @@ package import World
 /// EC2 instances as machines: what boots on them.
 package enum Machine {
   /// Makes the kinds of component known; once for each world, before it is restored.
-  package static func know(in world: World) { world.know(NodeBoot.self, Kubelet.self, LeaseKeeper.self) }
+  package static func know(in world: World) {
+    world.know(NodeBoot.self, Kubelet.self, LeaseKeeper.self, PodRuntime.self)
+  }
 
   /// An instance has booted: cloud-init and nodeadm begin.
   package static func boot(instanceID: String, in world: World) {
@@ -15,6 +17,7 @@ package enum Machine {
   package static func terminate(instanceID: String, in world: World) {
     if let kubelet = world.state(of: Kubelet.id(instanceID), as: Kubelet.self) {
       for program in kubelet.programs { world.stop(program) }
+      for uid in kubelet.pods.keys.sorted() { world.stop(PodRuntime.id(uid)) }
       world.kube.host?.unwatch(cluster: kubelet.identity.cluster, component: Kubelet.id(instanceID))
     }
     for id in [NodeBoot.id(instanceID), LeaseKeeper.id(instanceID), Kubelet.id(instanceID)] { world.stop(id) }

@@ -8,6 +8,8 @@ struct ContainerExit: Codable, Sendable {
   var startedAt: Timestamp
   var finishedAt: Timestamp
   var containerID: String
+  /// What the runtime said of it.
+  var message: String?
 }
 
 /// A container as its kubelet keeps it.
@@ -44,6 +46,12 @@ struct ContainerRecord: Codable, Sendable {
   var failedProbes = 0
   var nextProbe: Timestamp?
   var wasToldToStop = false
+  /// Whether its command really runs in its pod's inside.
+  var runs: Bool?
+  /// What its processes listen on, where they really run.
+  var ports: [Int]?
+  /// Why it could not be started.
+  var fault: String?
 
   var isRunning: Bool { if case .running = state { true } else { false } }
   var runningSince: Timestamp? { if case .running(let since) = state { since } else { nil } }

@@ -158,22 +158,6 @@ struct KubeletTests {
     #expect(bench.world.isIdle)
   }
 
-  @Test("What images do is told from their command")
-  func behaviours() {
-    let forever = ImageBehaviour.of(
-      image: "busybox", command: ["sh", "-c", "while true; do echo hi; sleep 5; done"], args: [])
-    #expect(forever.ends == nil)
-    #expect(forever.output == ["hi"])
-    let failing = ImageBehaviour.of(image: "busybox", command: ["sh", "-c", "echo bye; sleep 2; exit 4"], args: [])
-    #expect(failing.exitCode == 4)
-    #expect(failing.output == ["bye"])
-    #expect(failing.ends.map { $0 >= .seconds(2) } == true)
-    #expect(ImageBehaviour.of(image: "busybox", command: ["sleep", "3600"], args: []).ends == .seconds(3600))
-    #expect(!ImageBehaviour.of(image: "busybox", command: ["sleep", "3600"], args: []).obeysTerm)
-    #expect(ImageBehaviour.fullName("nginx") == "docker.io/library/nginx:latest")
-    #expect(ImageBehaviour.fullName("public.ecr.aws/x/y:1") == "public.ecr.aws/x/y:1")
-  }
-
   @Test("A pod that was bound here but finds no room is refused in the kubelet's words")
   func refusals() throws {
     let bench = try bench()

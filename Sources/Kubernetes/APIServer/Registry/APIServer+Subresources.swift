@@ -15,7 +15,9 @@ extension APIServer {
     case (_, "status", "patch"): return try patch(exchange, row, part: .status)
     case (_, "scale", _): return try scale(exchange, row)
     case ("pods", "log", "get"): return try logs(exchange, row)
-    case ("pods", "exec", _), ("pods", "attach", _), ("pods", "portforward", _), (_, "proxy", _):
+    case ("pods", "exec", _), ("pods", "attach", _): return try connect(exchange, row)
+    case ("pods", "portforward", _): return try portForward(exchange, row)
+    case (_, "proxy", _):
       _ = try existing(exchange, row)
       throw KubeStatus(
         code: 501, reason: "NotImplemented",

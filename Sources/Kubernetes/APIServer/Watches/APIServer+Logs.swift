@@ -6,7 +6,7 @@ extension APIServer {
   func logs(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
     let pod = try existing(exchange, row)
     let name = pod.key.name
-    let container = try container(exchange, pod.json)
+    let container = try chosenContainer(exchange, pod.json)
     guard !(pod.json["spec"]["nodeName"].string ?? "").isEmpty else {
       throw .badRequest("pod \(name) does not have a host assigned")
     }
@@ -16,6 +16,7 @@ extension APIServer {
       )
     }
     let request = exchange.request
+    try validateLogOptions(request, name)
     let output: ContainerOutput
     switch runtime.logs(
       cluster: id, pod: pod.json, container: container, previous: RequestInfo.flag(request.parameter("previous")))
@@ -53,25 +54,19 @@ extension APIServer {
     return Answer(200, .streaming)
   }
 
-  private func container(_ exchange: Exchange, _ pod: JSON) throws(KubeStatus) -> String {
-    let spec = pod["spec"]
-    let names = spec["containers"].items.compactMap { $0["name"].string }
-    let initial = spec["initContainers"].items.compactMap { $0["name"].string }
-    let others = initial + spec["ephemeralContainers"].items.compactMap { $0["name"].string }
-    let name = exchange.info.name
-    if let wanted = exchange.request.parameter("container"), !wanted.isEmpty {
-      guard names.contains(wanted) || others.contains(wanted) else {
-        throw .badRequest("container \(wanted) is not valid for pod \(name)")
-      }
-      return wanted
+  private func validateLogOptions(_ request: KubeRequest, _ name: String) throws(KubeStatus) {
+    var errors: [FieldError] = []
+    for (parameter, least) in [("tailLines", 0), ("limitBytes", 1), ("sinceSeconds", 1)] {
+      guard let text = request.parameter(parameter), let value = Int(text), value < least else { continue }
+      errors.append(
+        .invalid(
+          FieldPath(stringLiteral: parameter), .int(Int64(value)),
+          least == 0 ? "must be greater than or equal to 0" : "must be greater than 0"))
     }
-    guard names.count == 1, others.isEmpty else {
-      if names.count == 1, others.isEmpty { return names[0] }
-      var text = "a container name must be specified for pod \(name), choose one of: [\(names.joined(separator: " "))]"
-      if !initial.isEmpty { text += " or one of the init containers: [\(initial.joined(separator: " "))]" }
-      throw .badRequest(text)
+    if request.parameter("sinceSeconds") != nil, request.parameter("sinceTime") != nil {
+      errors.append(.forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
     }
-    return names[0]
+    guard errors.isEmpty else { throw .invalid(GroupName(group: "", name: "PodLogOptions"), name, errors) }
   }
 
   private func chosen(_ lines: [ContainerOutput.Line], _ request: KubeRequest) -> [ContainerOutput.Line] {

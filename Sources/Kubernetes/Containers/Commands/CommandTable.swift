@@ -169,7 +169,8 @@ enum CommandTable {
     "dirname": FileCommands.dirname, "which": FileCommands.which, "du": FileCommands.du, "df": FileCommands.df,
     "mount": FileCommands.mount, "tar": Tar.command, "mktemp": FileCommands.mktemp, "truncate": FileCommands.truncate,
     "sync": { _ in .exit(0) }, "test": FileCommands.test, "[": FileCommands.test,
-    "ps": SystemCommands.ps, "kill": { call in
+    "ps": SystemCommands.ps,
+    "kill": { call in
       let (text, faults) = SystemCommands.kill(call.arguments, call.system, call.process)
       call.out(text)
       for fault in faults { call.fail(fault) }
@@ -178,12 +179,14 @@ enum CommandTable {
     "killall": SystemCommands.killall, "pkill": SystemCommands.killall, "pgrep": SystemCommands.pgrep,
     "pidof": SystemCommands.pgrep, "sleep": SystemCommands.sleep, "usleep": SystemCommands.sleep,
     "date": SystemCommands.date, "hostname": SystemCommands.hostname, "id": SystemCommands.id,
-    "whoami": SystemCommands.whoami, "groups": SystemCommands.groups, "pwd": { call in
+    "whoami": SystemCommands.whoami, "groups": SystemCommands.groups,
+    "pwd": { call in
       call.out(call.process.directory + "\n")
       return .exit(0)
     },
     "env": SystemCommands.env, "printenv": SystemCommands.printenv, "uname": SystemCommands.uname,
-    "uptime": SystemCommands.uptime, "nproc": { call in
+    "uptime": SystemCommands.uptime,
+    "nproc": { call in
       call.out("2\n")
       return .exit(0)
     },

@@ -66,7 +66,9 @@ enum FileCommands {
       }
       var rows: [[String]] = []
       for name in names {
-        guard let node = try? call.system.node(call.path(join(base, name)), call.process, following: false) else { continue }
+        guard let node = try? call.system.node(call.path(join(base, name)), call.process, following: false) else {
+          continue
+        }
         let civil = node.changedAt.civil
         var shown = name
         if case .link(let target) = node.content { shown += " -> \(target)" }
@@ -75,7 +77,8 @@ enum FileCommands {
           modeText(node), node.isDirectory ? "2" : "1",
           flags.contains("n") ? String(node.owner) : UserNames.name(node.owner, call.system, call.process),
           flags.contains("n") ? String(node.group) : UserNames.group(node.group, call.system, call.process), size,
-          months[civil.month - 1], StreamCommands.pad(civil.day, 2), "\(civil.hour.padded(2)):\(civil.minute.padded(2))", shown,
+          months[civil.month - 1], StreamCommands.pad(civil.day, 2),
+          "\(civil.hour.padded(2)):\(civil.minute.padded(2))", shown,
         ])
       }
       var widths = [Int](repeating: 0, count: 9)
@@ -105,7 +108,10 @@ enum FileCommands {
         if !flags.contains("a"), !flags.contains("A") { names.removeAll { $0.hasPrefix(".") } }
         if flags.contains("R") {
           pending =
-            names.filter { (try? call.system.node(call.path(join(directory, $0)), call.process, following: false))?.isDirectory == true }
+            names.filter {
+              (try? call.system.node(call.path(join(directory, $0)), call.process, following: false))?.isDirectory
+                == true
+            }
             .map { join(directory, $0) } + pending
         }
         if flags.contains("a") { names = [".", ".."] + names }
@@ -114,7 +120,8 @@ enum FileCommands {
       } catch {
         call.raw(
           call.isBusybox
-            ? "ls: can't open '\(directory)': \(error.rawValue)\n" : "ls: cannot open directory '\(directory)': \(error.rawValue)\n")
+            ? "ls: can't open '\(directory)': \(error.rawValue)\n"
+            : "ls: cannot open directory '\(directory)': \(error.rawValue)\n")
         code = call.isBusybox ? 1 : 2
       }
     }
@@ -171,7 +178,8 @@ enum FileCommands {
     var code = 0
     func tell(_ word: String, _ fault: FileFault) {
       call.raw(
-        call.isBusybox ? "rm: can't remove '\(word)': \(fault.rawValue)\n" : "rm: cannot remove '\(word)': \(fault.rawValue)\n")
+        call.isBusybox
+          ? "rm: can't remove '\(word)': \(fault.rawValue)\n" : "rm: cannot remove '\(word)': \(fault.rawValue)\n")
       code = 1
     }
     func remove(_ word: String, _ depth: Int) {
@@ -203,10 +211,14 @@ enum FileCommands {
     var code = 0
     for word in call.arguments where !word.hasPrefix("-") {
       do throws(FileFault) {
-        guard try call.system.node(call.path(word), call.process, following: false).isDirectory else { throw .notDirectory }
+        guard try call.system.node(call.path(word), call.process, following: false).isDirectory else {
+          throw .notDirectory
+        }
         try call.system.remove(call.path(word), call.process)
       } catch {
-        call.raw(call.isBusybox ? "rmdir: '\(word)': \(error.rawValue)\n" : "rmdir: failed to remove '\(word)': \(error.rawValue)\n")
+        call.raw(
+          call.isBusybox
+            ? "rmdir: '\(word)': \(error.rawValue)\n" : "rmdir: failed to remove '\(word)': \(error.rawValue)\n")
         code = 1
       }
     }
@@ -218,7 +230,8 @@ enum FileCommands {
     for word in call.arguments where !word.hasPrefix("-") {
       do throws(FileFault) { try call.system.write(call.path(word), [], call.process, appending: true) } catch {
         if error == .isDirectory { continue }
-        call.raw(call.isBusybox ? "touch: \(word): \(error.rawValue)\n" : "touch: cannot touch '\(word)': \(error.rawValue)\n")
+        call.raw(
+          call.isBusybox ? "touch: \(word): \(error.rawValue)\n" : "touch: cannot touch '\(word)': \(error.rawValue)\n")
         code = 1
       }
     }
@@ -336,7 +349,8 @@ enum FileCommands {
       }
       return .exit(0)
     } catch {
-      call.fail(call.isBusybox ? "\(name): \(error.rawValue)" : "failed to create symbolic link '\(name)': \(error.rawValue)")
+      call.fail(
+        call.isBusybox ? "\(name): \(error.rawValue)" : "failed to create symbolic link '\(name)': \(error.rawValue)")
       return .exit(1)
     }
   }
@@ -376,15 +390,19 @@ enum FileCommands {
       let holds = tests.allSatisfy { test in
         let result: Bool
         switch test.name {
-        case "-name": result = ShellPattern(test.value).matches(path == "/" ? "/" : String(path.split(separator: "/").last ?? "."))
+        case "-name":
+          result = ShellPattern(test.value).matches(path == "/" ? "/" : String(path.split(separator: "/").last ?? "."))
         case "-iname":
-          result = ShellPattern(test.value.lowercased()).matches(String(path.split(separator: "/").last ?? ".").lowercased())
+          result = ShellPattern(test.value.lowercased()).matches(
+            String(path.split(separator: "/").last ?? ".").lowercased())
         case "-path": result = ShellPattern(test.value).matches(path)
         case "-type":
           let kind = modeText(node).prefix(1)
           result = kind == (test.value == "f" ? "-" : test.value)
         case "-empty":
-          result = node.isDirectory ? (try? call.system.children(call.path(path), call.process))?.isEmpty ?? false : node.size == 0
+          result =
+            node.isDirectory
+            ? (try? call.system.children(call.path(path), call.process))?.isEmpty ?? false : node.size == 0
         case "-user": result = UserNames.name(node.owner, call.system, call.process) == test.value
         default: return true
         }
@@ -412,20 +430,27 @@ enum FileCommands {
     var code = 0
     for word in words {
       guard let node = try? call.system.node(call.path(word), call.process, following: false) else {
-        call.fail(call.isBusybox ? "can't stat '\(word)': No such file or directory" : "cannot statx '\(word)': No such file or directory")
+        call.fail(
+          call.isBusybox
+            ? "can't stat '\(word)': No such file or directory" : "cannot statx '\(word)': No such file or directory")
         code = 1
         continue
       }
       let octal = String(node.mode, radix: 8)
       let owner = UserNames.name(node.owner, call.system, call.process)
       let group = UserNames.group(node.group, call.system, call.process)
-      let kind = node.isDirectory ? "directory" : modeText(node).hasPrefix("l") ? "symbolic link" : node.size == 0 ? "regular empty file" : "regular file"
+      let kind =
+        node.isDirectory
+        ? "directory"
+        : modeText(node).hasPrefix("l") ? "symbolic link" : node.size == 0 ? "regular empty file" : "regular file"
       if let format = values.first(where: { $0.letter == "c" })?.value {
         call.out(
-          format.replacing("%a", with: octal).replacing("%A", with: modeText(node)).replacing("%s", with: String(node.size))
-            .replacing("%U", with: owner).replacing("%G", with: group).replacing("%u", with: String(node.owner))
-            .replacing("%g", with: String(node.group)).replacing("%n", with: word).replacing("%F", with: kind)
-            .replacing("%Y", with: String(node.changedAt.seconds)) + "\n")
+          format.replacing("%a", with: octal).replacing("%A", with: modeText(node)).replacing(
+            "%s", with: String(node.size)
+          )
+          .replacing("%U", with: owner).replacing("%G", with: group).replacing("%u", with: String(node.owner))
+          .replacing("%g", with: String(node.group)).replacing("%n", with: word).replacing("%F", with: kind)
+          .replacing("%Y", with: String(node.changedAt.seconds)) + "\n")
       } else {
         call.out(
           "  File: \(word)\n  Size: \(node.size)\t\tBlocks: \((node.size + 511) / 512)\t IO Block: 4096\t\(kind)\nAccess: (0\(octal)/\(modeText(node)))  Uid: (\(StreamCommands.pad(node.owner, 5))/\(owner))   Gid: (\(StreamCommands.pad(node.group, 5))/\(group))\nModify: \(node.changedAt.rfc3339)\n"
@@ -489,7 +514,9 @@ enum FileCommands {
           if parts.count > 1, let group = UserNames.number(parts[1], call.system, call.process) { node.group = group }
         }
       } catch {
-        call.fail(call.isBusybox ? "\(word): Operation not permitted" : "changing ownership of '\(word)': Operation not permitted")
+        call.fail(
+          call.isBusybox
+            ? "\(word): Operation not permitted" : "changing ownership of '\(word)': Operation not permitted")
         code = 1
       }
     }
@@ -501,8 +528,14 @@ enum FileCommands {
     var code = 0
     for word in words {
       if call.name == "realpath" || flags.contains("f") {
-        if let path = try? call.system.resolve(call.path(word), call.process) { call.out(path + "\n") } else { code = 1 }
-      } else if case .link(let target)? = (try? call.system.node(call.path(word), call.process, following: false))?.content {
+        if let path = try? call.system.resolve(call.path(word), call.process) {
+          call.out(path + "\n")
+        } else {
+          code = 1
+        }
+      } else if case .link(let target)? = (try? call.system.node(call.path(word), call.process, following: false))?
+        .content
+      {
         call.out(target + "\n")
       } else {
         code = 1
@@ -568,14 +601,21 @@ enum FileCommands {
       ("overlay", 20_961_280, 3_262_880, "/"), ("tmpfs", 65_536, 0, "/dev"),
     ]
     for mount in call.container.files.mounts {
-      rows.append((mount.isReadOnly ? "tmpfs" : "/dev/nvme0n1p1", mount.isReadOnly ? 7_000_000 : 20_961_280, mount.isReadOnly ? 12 : 3_262_880, mount.path))
+      rows.append(
+        (
+          mount.isReadOnly ? "tmpfs" : "/dev/nvme0n1p1", mount.isReadOnly ? 7_000_000 : 20_961_280,
+          mount.isReadOnly ? 12 : 3_262_880, mount.path
+        ))
     }
     for row in rows {
       func cell(_ value: Int) -> String { isHuman ? human(value * 1024) : String(value) }
-      func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+      func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+      }
       let device = row.device + String(repeating: " ", count: max(0, 20 - row.device.count))
       call.out(
-        "\(device) \(right(cell(row.size), 9)) \(right(cell(row.used), 9)) \(right(cell(row.size - row.used), 9)) \(right("\(row.used * 100 / max(1, row.size))%", 4)) \(row.path)\n")
+        "\(device) \(right(cell(row.size), 9)) \(right(cell(row.used), 9)) \(right(cell(row.size - row.used), 9)) \(right("\(row.used * 100 / max(1, row.size))%", 4)) \(row.path)\n"
+      )
     }
     return .exit(0)
   }

@@ -136,7 +136,8 @@ struct RegularExpression: Sendable {
       case UInt8(ascii: "["): return try bracket()
       case UInt8(ascii: "^") where isExtended || isFirst: return .start
       case UInt8(ascii: "$"):
-        let ends = at == text.count || isExtended || looking(UInt8(ascii: ")"), escaped: true)
+        let ends =
+          at == text.count || isExtended || looking(UInt8(ascii: ")"), escaped: true)
           || looking(UInt8(ascii: "|"), escaped: true)
         return ends ? .end : .byte(byte)
       case UInt8(ascii: "*") where isExtended && isFirst: return .byte(byte)
@@ -215,7 +216,13 @@ struct RegularExpression: Sendable {
     while at <= text.count {
       for index in matcher.groups.indices { matcher.groups[index] = nil }
       var end = -1
-      if matcher.match(root, at, 0, { end = $1; return true }) {
+      if matcher.match(
+        root, at, 0,
+        {
+          end = $1
+          return true
+        })
+      {
         matcher.groups[0] = (at, end)
         return matcher.groups
       }
@@ -245,13 +252,16 @@ struct RegularExpression: Sendable {
       case .wordEdge: return wordBefore(at) != wordAfter(at) && next(&self, at)
       case .group(let index, let inner):
         let held = groups[index]
-        if match(inner, at, depth + 1, { matcher, end in
-          let before = matcher.groups[index]
-          matcher.groups[index] = (at, end)
-          if next(&matcher, end) { return true }
-          matcher.groups[index] = before
-          return false
-        }) {
+        if match(
+          inner, at, depth + 1,
+          { matcher, end in
+            let before = matcher.groups[index]
+            matcher.groups[index] = (at, end)
+            if next(&matcher, end) { return true }
+            matcher.groups[index] = before
+            return false
+          })
+        {
           return true
         }
         groups[index] = held
@@ -294,10 +304,12 @@ struct RegularExpression: Sendable {
       limit -= 1
       guard limit > 0, depth < RegularExpression.depthLimit else { return false }
       if most > 0,
-        match(inner, at, depth + 1, { matcher, end in
-          guard end > at else { return false }
-          return matcher.many(inner, max(0, least - 1), most == .max ? .max : most - 1, end, depth + 1, next)
-        })
+        match(
+          inner, at, depth + 1,
+          { matcher, end in
+            guard end > at else { return false }
+            return matcher.many(inner, max(0, least - 1), most == .max ? .max : most - 1, end, depth + 1, next)
+          })
       {
         return true
       }

@@ -52,7 +52,8 @@ enum Sed {
     }
     var edits: [Edit]
     do throws(Fault) {
-      edits = try parse(Array(scripts.joined(separator: "\n").utf8), isExtended: flags.contains("E") || flags.contains("r"))
+      edits = try parse(
+        Array(scripts.joined(separator: "\n").utf8), isExtended: flags.contains("E") || flags.contains("r"))
     } catch {
       call.fail(error.message)
       return .exit(1)
@@ -188,17 +189,22 @@ enum Sed {
   private static func parse(_ text: [UInt8], isExtended: Bool) throws(Fault) -> [Edit] {
     var edits: [Edit] = []
     var at = 0
-    func skip() { while at < text.count, text[at] == 0x20 || text[at] == 0x09 || text[at] == 0x0a || text[at] == 0x3b { at += 1 } }
+    func skip() {
+      while at < text.count, text[at] == 0x20 || text[at] == 0x09 || text[at] == 0x0a || text[at] == 0x3b { at += 1 }
+    }
     func regular(_ bytes: [UInt8], _ ignoresCase: Bool = false) throws(Fault) -> RegularExpression {
       do throws(RegularExpression.Fault) {
-        return try RegularExpression(String(decoding: bytes, as: UTF8.self), isExtended: isExtended, ignoresCase: ignoresCase)
+        return try RegularExpression(
+          String(decoding: bytes, as: UTF8.self), isExtended: isExtended, ignoresCase: ignoresCase)
       } catch { throw Fault(message: "-e expression #1, char \(at): \(error.message)") }
     }
     func delimited(_ end: UInt8) throws(Fault) -> [UInt8] {
       var part: [UInt8] = []
       while at < text.count, text[at] != end {
         if text[at] == 0x5c, at + 1 < text.count {
-          if text[at + 1] == end, end != 0x5c { at += 1 } else {
+          if text[at + 1] == end, end != 0x5c {
+            at += 1
+          } else {
             part.append(text[at])
             at += 1
           }
@@ -285,7 +291,8 @@ enum Sed {
       case UInt8(ascii: "d"), UInt8(ascii: "p"), UInt8(ascii: "q"), UInt8(ascii: "="): break
       case UInt8(ascii: "{"), UInt8(ascii: "}"):
         throw Fault(message: "-e expression #1, char \(at): groups are not simulated by ekswhy")
-      default: throw Fault(message: "-e expression #1, char \(at): unknown command: `\(Character(UnicodeScalar(edit.verb)))'")
+      default:
+        throw Fault(message: "-e expression #1, char \(at): unknown command: `\(Character(UnicodeScalar(edit.verb)))'")
       }
       edits.append(edit)
     }

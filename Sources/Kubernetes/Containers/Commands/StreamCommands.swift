@@ -134,7 +134,8 @@ enum StreamCommands {
 
   static func tail(_ call: Call) throws(FileFault) -> CommandOutcome {
     let (flags, values, files) = CommandTable.options(call.arguments.map(numbered), valued: "ncs")
-    let follows = flags.contains("f") || flags.contains("F") || values.contains { $0.letter == "-" && $0.value.hasPrefix("follow") }
+    let follows =
+      flags.contains("f") || flags.contains("F") || values.contains { $0.letter == "-" && $0.value.hasPrefix("follow") }
     let countsBytes = values.contains { $0.letter == "c" }
     let text = values.last { $0.letter == "n" || $0.letter == "c" }?.value ?? "10"
     let count = size(text) ?? 10
@@ -200,7 +201,8 @@ enum StreamCommands {
       if flags.contains("w") { text = "\\<\(flags.contains("E") ? "(\(text))" : "\\(\(text)\\)")\\>" }
       do throws(RegularExpression.Fault) {
         expressions.append(
-          try RegularExpression(text, isExtended: flags.contains("E") || flags.contains("P"), ignoresCase: flags.contains("i")))
+          try RegularExpression(
+            text, isExtended: flags.contains("E") || flags.contains("P"), ignoresCase: flags.contains("i")))
       } catch {
         call.fail(error.message)
         return .exit(2)
@@ -210,7 +212,9 @@ enum StreamCommands {
     let isRecursive = flags.contains("r") || flags.contains("R")
     if isRecursive { files = walk(rest.isEmpty ? ["."] : rest, call) }
     func number(_ letter: Character) -> Int {
-      values.last { $0.letter == letter }.flatMap { Int($0.value) } ?? values.last { $0.letter == "C" }.flatMap { Int($0.value) } ?? 0
+      values.last { $0.letter == letter }.flatMap { Int($0.value) } ?? values.last { $0.letter == "C" }.flatMap {
+        Int($0.value)
+      } ?? 0
     }
     let most = values.last { $0.letter == "m" }.flatMap { Int($0.value) } ?? .max
     func hit(_ line: [UInt8]) -> Bool {
@@ -278,7 +282,8 @@ enum StreamCommands {
         for shown in first...max(first, last) where shown <= last && shown > lastShown {
           let isHit = shown == index || hit(all[shown])
           call.out(
-            (named ? part.name + (isHit ? ":" : "-") : "") + (flags.contains("n") ? "\(shown + 1)\(isHit ? ":" : "-")" : ""))
+            (named ? part.name + (isHit ? ":" : "-") : "")
+              + (flags.contains("n") ? "\(shown + 1)\(isHit ? ":" : "-")" : ""))
           call.out(all[shown] + [0x0a])
         }
         lastShown = last

@@ -11,7 +11,8 @@ enum SystemCommands {
       for process in visible {
         let user = UserNames.name(process.user, call.system, call.process)
         call.out(
-          "\(StreamCommands.pad(process.pid, 5)) \(user)\(String(repeating: " ", count: max(0, 8 - user.count)))  \(time(process)) \(process.arguments.joined(separator: " "))\n")
+          "\(StreamCommands.pad(process.pid, 5)) \(user)\(String(repeating: " ", count: max(0, 8 - user.count)))  \(time(process)) \(process.arguments.joined(separator: " "))\n"
+        )
       }
       return .exit(0)
     }
@@ -22,7 +23,8 @@ enum SystemCommands {
         let user = UserNames.name(process.user, call.system, call.process)
         let civil = process.startedAt.civil
         call.out(
-          "\(user)\(String(repeating: " ", count: max(0, 8 - user.count))) \(StreamCommands.pad(process.pid, 7))  0.0  0.0   4332  1080 ?        \(call.system.state(of: process))s   \(civil.hour.padded(2)):\(civil.minute.padded(2))   0:00 \(process.arguments.joined(separator: " "))\n")
+          "\(user)\(String(repeating: " ", count: max(0, 8 - user.count))) \(StreamCommands.pad(process.pid, 7))  0.0  0.0   4332  1080 ?        \(call.system.state(of: process))s   \(civil.hour.padded(2)):\(civil.minute.padded(2))   0:00 \(process.arguments.joined(separator: " "))\n"
+        )
       }
     } else if words.contains("e") || words.contains("A") {
       call.out("UID          PID    PPID  C STIME TTY          TIME CMD\n")
@@ -31,12 +33,14 @@ enum SystemCommands {
         let civil = process.startedAt.civil
         let parent = call.system.processes.first { $0.key == process.parent }?.pid ?? 0
         call.out(
-          "\(user)\(String(repeating: " ", count: max(0, 8 - user.count))) \(StreamCommands.pad(process.pid, 7)) \(StreamCommands.pad(parent, 7))  0 \(civil.hour.padded(2)):\(civil.minute.padded(2)) ?        00:00:00 \(process.arguments.joined(separator: " "))\n")
+          "\(user)\(String(repeating: " ", count: max(0, 8 - user.count))) \(StreamCommands.pad(process.pid, 7)) \(StreamCommands.pad(parent, 7))  0 \(civil.hour.padded(2)):\(civil.minute.padded(2)) ?        00:00:00 \(process.arguments.joined(separator: " "))\n"
+        )
       }
     } else {
       call.out("    PID TTY          TIME CMD\n")
       for process in visible where process.session == call.process.session {
-        call.out("\(StreamCommands.pad(process.pid, 7)) ?        00:00:00 \(FilePath.name(process.arguments.first ?? ""))\n")
+        call.out(
+          "\(StreamCommands.pad(process.pid, 7)) ?        00:00:00 \(FilePath.name(process.arguments.first ?? ""))\n")
       }
     }
     return .exit(0)
@@ -88,7 +92,8 @@ enum SystemCommands {
 
   private static func named(_ call: Call, _ name: String, whole: Bool) -> [Process] {
     call.system.processes.filter {
-      ($0.container == call.process.container || call.system.sharesProcesses) && $0.key != call.process.key && $0.exit == nil
+      ($0.container == call.process.container || call.system.sharesProcesses) && $0.key != call.process.key
+        && $0.exit == nil
         && (whole
           ? $0.arguments.joined(separator: " ").contains(name) : FilePath.name($0.arguments.first ?? "").contains(name))
     }
@@ -135,7 +140,11 @@ enum SystemCommands {
   static func sleep(_ call: Call) throws(FileFault) -> CommandOutcome {
     if call.state.phase == 1 { return .exit(0) }
     guard !call.arguments.isEmpty else {
-      if call.isBusybox { call.raw("BusyBox v1.36.1 multi-call binary.\n\nUsage: sleep [N]...\n") } else { call.fail("missing operand") }
+      if call.isBusybox {
+        call.raw("BusyBox v1.36.1 multi-call binary.\n\nUsage: sleep [N]...\n")
+      } else {
+        call.fail("missing operand")
+      }
       return .exit(1)
     }
     var total = Duration.zero
@@ -167,7 +176,9 @@ enum SystemCommands {
       call.out("\(time.rfc3339.dropLast())+00:00\n")
       return .exit(0)
     }
-    let format = words.first { $0.hasPrefix("+") }.map { String($0.dropFirst()) } ?? (call.isBusybox ? "%a %b %e %H:%M:%S UTC %Y" : "%a %b %e %H:%M:%S UTC %Y")
+    let format =
+      words.first { $0.hasPrefix("+") }.map { String($0.dropFirst()) }
+      ?? (call.isBusybox ? "%a %b %e %H:%M:%S UTC %Y" : "%a %b %e %H:%M:%S UTC %Y")
     call.out(Self.format(time, format) + "\n")
     return .exit(0)
   }
@@ -242,7 +253,8 @@ enum SystemCommands {
     if flags.contains("u") {
       call.out((flags.contains("n") ? UserNames.name(process.user, call.system, process) : String(process.user)) + "\n")
     } else if flags.contains("g") || flags.contains("G") {
-      call.out((flags.contains("n") ? UserNames.group(process.group, call.system, process) : String(process.group)) + "\n")
+      call.out(
+        (flags.contains("n") ? UserNames.group(process.group, call.system, process) : String(process.group)) + "\n")
     } else {
       func named(_ number: Int, _ name: String) -> String { name == String(number) ? name : "\(number)(\(name))" }
       let user = named(process.user, UserNames.name(process.user, call.system, process))
@@ -254,7 +266,8 @@ enum SystemCommands {
 
   static func whoami(_ call: Call) throws(FileFault) -> CommandOutcome {
     guard call.process.user == 0 || UserNames.isKnown(call.process.user, call.system, call.process) else {
-      call.fail(call.isBusybox ? "unknown uid \(call.process.user)" : "cannot find name for user ID \(call.process.user)")
+      call.fail(
+        call.isBusybox ? "unknown uid \(call.process.user)" : "cannot find name for user ID \(call.process.user)")
       return .exit(1)
     }
     call.out(UserNames.name(call.process.user, call.system, call.process) + "\n")
@@ -328,7 +341,9 @@ enum SystemCommands {
 
   static func nohup(_ call: Call) throws(FileFault) -> CommandOutcome {
     var words = call.arguments[...]
-    while let word = words.first, word.hasPrefix("-") || (call.name == "nice" && Int(word) != nil) { words.removeFirst() }
+    while let word = words.first, word.hasPrefix("-") || (call.name == "nice" && Int(word) != nil) {
+      words.removeFirst()
+    }
     guard !words.isEmpty else { return .exit(125) }
     return become(Array(words), call, call.process.environment)
   }
@@ -376,11 +391,14 @@ enum SystemCommands {
       guard let bytes = call.wholeInput() else { return .waits(call.inputWait) }
       let isNull = call.arguments.contains("-0")
       let text = String(decoding: bytes, as: UTF8.self)
-      let byLine = call.arguments.contains("-I") || call.arguments.contains("-i") || call.arguments.contains { $0.hasPrefix("-I") }
+      let byLine =
+        call.arguments.contains("-I") || call.arguments.contains("-i") || call.arguments.contains { $0.hasPrefix("-I") }
       call.state.texts =
         isNull
         ? text.split(separator: "\0").map(String.init)
-        : byLine ? text.split(separator: "\n").map(\.trimmed) : text.split(whereSeparator: \.isWhitespace).map { $0.filter { $0 != "\"" && $0 != "'" } }
+        : byLine
+          ? text.split(separator: "\n").map(\.trimmed)
+          : text.split(whereSeparator: \.isWhitespace).map { $0.filter { $0 != "\"" && $0 != "'" } }
       call.state.data = FileContent([])
       call.state.numbers = [0]
       call.state.phase = 1
@@ -394,17 +412,27 @@ enum SystemCommands {
       call.state.children = []
       if call.state.phase == 2 { call.state.phase = 3 }
     }
-    guard call.state.phase != 3, call.state.phase == 2 || !call.state.texts.isEmpty else { return .exit(call.state.numbers[0]) }
+    guard call.state.phase != 3, call.state.phase == 2 || !call.state.texts.isEmpty else {
+      return .exit(call.state.numbers[0])
+    }
     var command: [String] = []
     var mark: String?
     var count = Int.max
     var words = call.arguments[...]
     while let word = words.popFirst() {
-      if word == "-I" { mark = words.popFirst() } else if word.hasPrefix("-I") { mark = String(word.dropFirst(2)) } else if word == "-n" || word == "-L" {
+      if word == "-I" {
+        mark = words.popFirst()
+      } else if word.hasPrefix("-I") {
+        mark = String(word.dropFirst(2))
+      } else if word == "-n" || word == "-L" {
         count = words.popFirst().flatMap { Int($0) } ?? .max
-      } else if word == "-P" { _ = words.popFirst() } else if word.hasPrefix("-n"), let number = Int(word.dropFirst(2)) {
+      } else if word == "-P" {
+        _ = words.popFirst()
+      } else if word.hasPrefix("-n"), let number = Int(word.dropFirst(2)) {
         count = number
-      } else if word.hasPrefix("-") { continue } else {
+      } else if word.hasPrefix("-") {
+        continue
+      } else {
         command = [word] + words
         break
       }
@@ -453,7 +481,9 @@ enum SystemCommands {
 
   static func uptime(_ call: Call) throws(FileFault) -> CommandOutcome {
     let civil = call.now.civil
-    call.out(" \(civil.hour.padded(2)):\(civil.minute.padded(2)):\(civil.second.padded(2)) up 1 day,  load average: 0.00, 0.01, 0.05\n")
+    call.out(
+      " \(civil.hour.padded(2)):\(civil.minute.padded(2)):\(civil.second.padded(2)) up 1 day,  load average: 0.00, 0.01, 0.05\n"
+    )
     return .exit(0)
   }
 

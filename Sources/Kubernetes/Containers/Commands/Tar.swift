@@ -83,7 +83,8 @@ enum Tar {
     }
   }
 
-  private static func header(_ name: String, _ node: FileNode, size: Int, kind: Character, link: String = "") -> [UInt8] {
+  private static func header(_ name: String, _ node: FileNode, size: Int, kind: Character, link: String = "") -> [UInt8]
+  {
     var out: [UInt8] = []
     let bytes = Array(name.utf8)
     if bytes.count > 100 {
@@ -95,7 +96,8 @@ enum Tar {
     return out + block(name, node, size, kind, link)
   }
 
-  private static func block(_ name: String, _ node: FileNode, _ size: Int, _ kind: Character, _ link: String) -> [UInt8] {
+  private static func block(_ name: String, _ node: FileNode, _ size: Int, _ kind: Character, _ link: String) -> [UInt8]
+  {
     var block = [UInt8](repeating: 0, count: 512)
     func put(_ text: String, _ at: Int, _ width: Int) {
       for (index, byte) in text.utf8.prefix(width).enumerated() { block[at + index] = byte }
@@ -123,7 +125,9 @@ enum Tar {
     return block
   }
 
-  private static func extract(_ bytes: [UInt8], into directory: String, lists: Bool, _ call: Call) throws(FileFault) -> Int {
+  private static func extract(_ bytes: [UInt8], into directory: String, lists: Bool, _ call: Call) throws(FileFault)
+    -> Int
+  {
     var at = 0
     var longName: String?
     func text(_ range: Range<Int>) -> String { String(decoding: bytes[range].prefix { $0 != 0 }, as: UTF8.self) }
@@ -131,7 +135,8 @@ enum Tar {
       let start = at
       if bytes[start..<(start + 512)].allSatisfy({ $0 == 0 }) { return 0 }
       guard text(start + 257..<start + 262) == "ustar" else {
-        call.raw("tar: This does not look like a tar archive\ntar: Exiting with failure status due to previous errors\n")
+        call.raw(
+          "tar: This does not look like a tar archive\ntar: Exiting with failure status due to previous errors\n")
         return 2
       }
       let size = Int(text(start + 124..<start + 136).trimmed, radix: 8) ?? 0
@@ -172,7 +177,9 @@ enum Tar {
         var parent = ""
         for part in path.split(separator: "/").dropLast() {
           parent += "/" + part
-          if (try? call.system.node(parent, call.process)) == nil { try call.system.makeDirectory(parent, call.process) }
+          if (try? call.system.node(parent, call.process)) == nil {
+            try call.system.makeDirectory(parent, call.process)
+          }
         }
         switch kind {
         case UInt8(ascii: "5"):
@@ -191,7 +198,8 @@ enum Tar {
           }
         }
       } catch {
-        call.raw("tar: \(name): Cannot open: \(error.rawValue)\ntar: Exiting with failure status due to previous errors\n")
+        call.raw(
+          "tar: \(name): Cannot open: \(error.rawValue)\ntar: Exiting with failure status due to previous errors\n")
         return 2
       }
     }

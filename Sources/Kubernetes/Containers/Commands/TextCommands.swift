@@ -6,7 +6,9 @@ enum TextCommands {
     var words = words[...]
     var endsLine = true
     var interprets = interprets
-    while let option = words.first, option.count > 1, option.hasPrefix("-"), option.dropFirst().allSatisfy("neE".contains) {
+    while let option = words.first, option.count > 1, option.hasPrefix("-"),
+      option.dropFirst().allSatisfy("neE".contains)
+    {
       if option.contains("n") { endsLine = false }
       if option.contains("e") { interprets = true }
       if option.contains("E") { interprets = false }
@@ -29,7 +31,7 @@ enum TextCommands {
       let before = words.count
       var at = 0
       var plain: [UInt8] = []
-      func flush() { 
+      func flush() {
         out += Escapes.interpret(plain).bytes
         plain = []
       }
@@ -64,7 +66,7 @@ enum TextCommands {
           return value
         }
         var width = number() ?? 0
-        if width < 0 { 
+        if width < 0 {
           spec.append(0x2d)
           width = -width
         }
@@ -83,7 +85,8 @@ enum TextCommands {
             return Int64(argument.dropFirst().unicodeScalars.first?.value ?? 0)
           }
           if let value = ShellArithmetic.number(argument.trimmed) { return value }
-          fault = "'\(argument)': \(argument.first?.isNumber == true ? "value not completely converted" : "expected a numeric value")"
+          fault =
+            "'\(argument)': \(argument.first?.isNumber == true ? "value not completely converted" : "expected a numeric value")"
           return Int64(argument.prefix { $0.isNumber }) ?? 0
         }
         var piece: [UInt8]
@@ -95,7 +98,9 @@ enum TextCommands {
         case UInt8(ascii: "d"), UInt8(ascii: "i"), UInt8(ascii: "u"):
           let value = whole()
           piece = Array(String(value.magnitude).utf8)
-          if let precision, piece.count < precision { piece = [UInt8](repeating: 0x30, count: precision - piece.count) + piece }
+          if let precision, piece.count < precision {
+            piece = [UInt8](repeating: 0x30, count: precision - piece.count) + piece
+          }
           let sign: [UInt8] = value < 0 ? [0x2d] : spec.contains(0x2b) ? [0x2b] : spec.contains(0x20) ? [0x20] : []
           if spec.contains(0x30), !spec.contains(0x2d), precision == nil, piece.count + sign.count < width {
             piece = [UInt8](repeating: 0x30, count: width - piece.count - sign.count) + piece
@@ -145,14 +150,17 @@ enum TextCommands {
     let (flags, _, files) = CommandTable.options(call.arguments)
     guard let (parts, failed) = try call.sources(files) else { return .waits(call.inputWait) }
     var total = [0, 0, 0]
-    let shown: [Character] = flags.isEmpty ? ["l", "w", "c"] : ["l", "w", "c"].filter { flags.contains($0) || ($0 == "c" && flags.contains("m")) }
+    let shown: [Character] =
+      flags.isEmpty
+      ? ["l", "w", "c"] : ["l", "w", "c"].filter { flags.contains($0) || ($0 == "c" && flags.contains("m")) }
     func line(_ counts: [Int], _ name: String) {
       let numbers = zip(["l", "w", "c"] as [Character], counts).filter { shown.contains($0.0) }.map(\.1)
       if shown.count == 1 {
         call.out("\(numbers[0])\(name == "-" || name.isEmpty ? "" : " \(name)")\n")
       } else {
         let width = call.isBusybox ? 9 : 7
-        call.out(numbers.map { StreamCommands.pad($0, width) }.joined(separator: " ") + (name == "-" ? "" : " \(name)") + "\n")
+        call.out(
+          numbers.map { StreamCommands.pad($0, width) }.joined(separator: " ") + (name == "-" ? "" : " \(name)") + "\n")
       }
     }
     for part in parts {
@@ -178,7 +186,8 @@ enum TextCommands {
         ?? line.split { $0 == " " || $0 == "\t" }
       guard number >= 1, number <= fields.count else { return "" }
       let isOne = key.contains(",")
-      return isOne ? String(fields[number - 1]) : fields[(number - 1)...].joined(separator: separator.map(String.init) ?? " ")
+      return isOne
+        ? String(fields[number - 1]) : fields[(number - 1)...].joined(separator: separator.map(String.init) ?? " ")
     }
     let numeric = flags.contains("n") || flags.contains("g") || key?.contains("n") == true
     let human = flags.contains("h")
@@ -222,11 +231,13 @@ enum TextCommands {
     guard let (parts, failed) = try call.sources(Array(files.prefix(1))) else { return .waits(call.inputWait) }
     var runs: [(line: [UInt8], count: Int)] = []
     for line in parts.flatMap({ texts($0.bytes) }) {
-      let isSame = runs.last.map { last in
-        flags.contains("i")
-          ? String(decoding: last.line, as: UTF8.self).lowercased() == String(decoding: line, as: UTF8.self).lowercased()
-          : last.line == line
-      } ?? false
+      let isSame =
+        runs.last.map { last in
+          flags.contains("i")
+            ? String(decoding: last.line, as: UTF8.self).lowercased()
+              == String(decoding: line, as: UTF8.self).lowercased()
+            : last.line == line
+        } ?? false
       if isSame { runs[runs.count - 1].count += 1 } else { runs.append((line, 1)) }
     }
     for run in runs {
@@ -265,10 +276,12 @@ enum TextCommands {
           if !flags.contains("s") { call.out(line + [0x0a]) }
           continue
         }
-        let chosen = fields.enumerated().filter { item in ranges.contains { $0.contains(item.offset + 1) } }.map(\.element)
+        let chosen = fields.enumerated().filter { item in ranges.contains { $0.contains(item.offset + 1) } }.map(
+          \.element)
         call.out(Array(chosen.joined(separator: [delimiter])) + [0x0a])
       } else {
-        call.out(line.enumerated().filter { item in ranges.contains { $0.contains(item.offset + 1) } }.map(\.element) + [0x0a])
+        call.out(
+          line.enumerated().filter { item in ranges.contains { $0.contains(item.offset + 1) } }.map(\.element) + [0x0a])
       }
     }
     return .exit(failed ? 1 : 0)
@@ -279,7 +292,9 @@ enum TextCommands {
     func expand(_ text: String) -> [UInt8] {
       var text = text
       for (name, ranges) in ShellPattern.classes where text.contains("[:\(name):]") {
-        let letters = ranges.flatMap { range in (0...127).map { Character(UnicodeScalar($0)) }.filter { range.contains($0) } }
+        let letters = ranges.flatMap { range in
+          (0...127).map { Character(UnicodeScalar($0)) }.filter { range.contains($0) }
+        }
         text = text.replacing("[:\(name):]", with: String(letters))
       }
       let bytes = Escapes.interpret(Array(text.utf8)).bytes
@@ -306,11 +321,15 @@ enum TextCommands {
     var map = (0...255).map { UInt8($0) }
     var drops = [Bool](repeating: false, count: 256)
     for (index, byte) in from.enumerated() {
-      if flags.contains("d") { drops[Int(byte)] = true } else if let last = to.last {
+      if flags.contains("d") {
+        drops[Int(byte)] = true
+      } else if let last = to.last {
         map[Int(byte)] = index < to.count ? to[index] : last
       }
     }
-    let squeezed = flags.contains("s") ? Set(to.isEmpty || flags.contains("d") && sets.count > 1 ? (to.isEmpty ? from : to) : to) : []
+    let squeezed =
+      flags.contains("s")
+      ? Set(to.isEmpty || flags.contains("d") && sets.count > 1 ? (to.isEmpty ? from : to) : to) : []
     if call.state.numbers.isEmpty { call.state.numbers = [-1] }
     while true {
       switch call.input() {
@@ -331,7 +350,9 @@ enum TextCommands {
 
   static func rev(_ call: Call) throws(FileFault) -> CommandOutcome {
     guard let (parts, failed) = try call.sources(call.arguments) else { return .waits(call.inputWait) }
-    for line in parts.flatMap({ texts($0.bytes) }) { call.out(String(String(decoding: line, as: UTF8.self).reversed()) + "\n") }
+    for line in parts.flatMap({ texts($0.bytes) }) {
+      call.out(String(String(decoding: line, as: UTF8.self).reversed()) + "\n")
+    }
     return .exit(failed ? 1 : 0)
   }
 
@@ -405,7 +426,9 @@ enum TextCommands {
     } else {
       let width = values.last { $0.letter == "w" }.flatMap { Int($0.value) } ?? 76
       let text = Array(Base64.encode(bytes).utf8)
-      if width == 0 { call.out(text) } else {
+      if width == 0 {
+        call.out(text)
+      } else {
         for start in stride(from: 0, to: text.count, by: width) {
           call.out(Array(text[start..<min(start + width, text.count)]) + [0x0a])
         }

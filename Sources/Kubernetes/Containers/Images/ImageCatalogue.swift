@@ -134,12 +134,16 @@ package struct ImageEntry: Sendable {
         var value: String?
         if argument.hasPrefix(flag + "=") { value = String(argument.dropFirst(flag.count + 1)) }
         if argument == flag, at + 1 < arguments.count { value = arguments[at + 1] }
-        if let port = value.flatMap({ Int($0.split(separator: ":").last ?? "") }) { behaviour.serves[index].port = port }
+        if let port = value.flatMap({ Int($0.split(separator: ":").last ?? "") }) {
+          behaviour.serves[index].port = port
+        }
       }
     }
-    if interpreters.contains(FilePath.name(arguments.first ?? "")), let module = arguments.firstIndex(of: "http.server") {
+    if interpreters.contains(FilePath.name(arguments.first ?? "")), let module = arguments.firstIndex(of: "http.server")
+    {
       let port = module + 1 < arguments.count ? Int(arguments[module + 1]) ?? 8000 : 8000
       behaviour.serves = [.init(port: port, routes: [.init(path: "/", status: 200, body: "")])]
+      behaviour.knowsPorts = true
     }
     return behaviour
   }
@@ -191,7 +195,8 @@ package struct ServerBehaviour: Sendable, Equatable {
     knowsPorts = json.has("serves") || json.has("servers")
     serves = json["serves"].items.compactMap { item in
       guard let port = item["port"].int else { return nil }
-      let routes: [Route]? = item.has("http")
+      let routes: [Route]? =
+        item.has("http")
         ? item["http"].items.map { route in
           Route(
             path: route["path"].string ?? "/", status: route["status"].int ?? 200, body: route["body"].string ?? "",
@@ -208,7 +213,8 @@ package struct ServerBehaviour: Sendable, Equatable {
     log = json["log"].strings
     if !json["exit"].isNull {
       exit = (
-        json["exit"]["after"].string.flatMap(SystemCommands.duration) ?? .milliseconds(20), json["exit"]["code"].int ?? 0
+        json["exit"]["after"].string.flatMap(SystemCommands.duration) ?? .milliseconds(20),
+        json["exit"]["code"].int ?? 0
       )
     }
     processes = json["shown"].strings

@@ -165,7 +165,8 @@ struct ShellArithmetic {
     skip()
     let start = at
     if at < letters.count, letters[at].isASCII, letters[at].isNumber {
-      while at < letters.count, letters[at].isASCII, letters[at].isHexDigit || letters[at] == "x" || letters[at] == "X" {
+      while at < letters.count, letters[at].isASCII, letters[at].isHexDigit || letters[at] == "x" || letters[at] == "X"
+      {
         at += 1
       }
       guard let number = Self.number(String(letters[start..<at])) else {

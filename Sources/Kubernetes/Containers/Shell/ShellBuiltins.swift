@@ -18,7 +18,9 @@ struct ShellBuiltins {
 
   private func out(_ bytes: [UInt8]) {
     let process = process
-    if let handle = process.files[1] { _ = system.write(handle, bytes, by: process) }
+    if let handle = process.files[1], system.write(handle, bytes, by: process) == .broken {
+      system.deliver(Signal.pipe, to: run.key)
+    }
   }
   private func out(_ text: String) { out(Array(text.utf8)) }
 
@@ -320,7 +322,8 @@ struct ShellBuiltins {
       }
       words.removeLast()
     }
-    var condition = TestCondition(words, matchesPatterns: name == "[[", system: system, process: run.shellProcess(shell))
+    var condition = TestCondition(
+      words, matchesPatterns: name == "[[", system: system, process: run.shellProcess(shell))
     switch condition.evaluate() {
     case .success(let holds): return holds ? 0 : 1
     case .failure(let fault):

@@ -89,7 +89,9 @@ struct ShellParser {
   private func tokenHere() -> String {
     if isAtEnd { return "end of file" }
     if byte() == 0x0a { return "newline" }
-    for token in [";;", "&&", "||"] where Array(token.utf8) == Array(text[at..<min(at + 2, text.count)]) { return token }
+    for token in [";;", "&&", "||"] where Array(token.utf8) == Array(text[at..<min(at + 2, text.count)]) {
+      return token
+    }
     if ";&|()<>".utf8.contains(byte()) { return String(decoding: [byte()], as: UTF8.self) }
     return peekWord() ?? String(decoding: [byte()], as: UTF8.self)
   }

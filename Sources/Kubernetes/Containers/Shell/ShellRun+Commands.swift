@@ -248,7 +248,8 @@ extension ShellRun {
     if fault.message.contains("not found") || fault.message.contains("no such file") {
       tell(
         name.contains("/") && shell.flavour == .bash
-          ? "\(shell.name): line 1: \(name): No such file or directory\n" : shell.flavour.notFound(shell.name, name) + "\n",
+          ? "\(shell.name): line 1: \(name): No such file or directory\n"
+          : shell.flavour.notFound(shell.name, name) + "\n",
         shell)
       return 127
     }
@@ -350,7 +351,9 @@ extension ShellRun {
       var plain: [Character] = []
       var escaped = false
       for letter in letters {
-        if letter == "\\", !escaped { escaped = true } else {
+        if letter == "\\", !escaped {
+          escaped = true
+        } else {
           plain.append(letter)
           escaped = false
         }

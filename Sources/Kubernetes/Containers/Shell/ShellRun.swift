@@ -64,6 +64,12 @@ struct ShellRun {
       case .became: return .became
       }
     }
+    // Who writes more than is read waits until it is.
+    if let handle = process.files[1].flatMap({ system.handles[$0] }), case .pipeIn(let pipe) = handle.target,
+      (system.pipes[pipe]?.content.bytes.count ?? 0) >= Pipe.capacity
+    {
+      return .waits(.output(pipe: pipe))
+    }
     return .goOn
   }
 
@@ -353,7 +359,9 @@ struct ShellRun {
   }
 
   private mutating func wait(_ children: [Int], _ shell: inout ShellState) -> Move {
-    let codes = children.map { system.index(of: $0).flatMap { system.processes[$0].exit } ?? (system.index(of: $0) == nil ? 0 : nil) }
+    let codes = children.map {
+      system.index(of: $0).flatMap { system.processes[$0].exit } ?? (system.index(of: $0) == nil ? 0 : nil)
+    }
     guard codes.allSatisfy({ $0 != nil }) else {
       // One that is still running is waited for.
       let left = zip(children, codes).filter { $0.1 == nil }.map(\.0)

@@ -24,7 +24,9 @@ enum ShellStart {
         case "o":
           if let name = rest.popFirst() { shell.setOption(named: name, option.hasPrefix("-")) }
         default:
-          if let option = ShellState.Option.allCases.first(where: { $0.letter == letter }) { shell.setOption(option, true) }
+          if let option = ShellState.Option.allCases.first(where: { $0.letter == letter }) {
+            shell.setOption(option, true)
+          }
         }
       }
     }
@@ -44,9 +46,12 @@ enum ShellStart {
         shell.begin(String(decoding: bytes, as: UTF8.self))
       } else {
         shell.begin("")
-        shell.startFault = (flavour == .bash ? "\(arguments[0]): \(file): No such file or directory"
-          : flavour == .dash ? "\(arguments[0]): 0: cannot open \(file): No such file"
-          : "\(arguments[0]): can't open '\(file)': No such file or directory")
+        shell.startFault =
+          (flavour == .bash
+            ? "\(arguments[0]): \(file): No such file or directory"
+            : flavour == .dash
+              ? "\(arguments[0]): 0: cannot open \(file): No such file"
+              : "\(arguments[0]): can't open '\(file)': No such file or directory")
         shell.startStatus = flavour == .bash ? 127 : 2
       }
     } else {

@@ -4,7 +4,8 @@ import Wire
 extension PodSystem {
   /// The path without links; of its last part only where `following`.
   func resolve(_ path: String, _ process: Process, following: Bool = true) throws(FileFault) -> String {
-    var pending = Array(FilePath.normal(path, from: process.directory).split(separator: "/").map(String.init).reversed())
+    var pending = Array(
+      FilePath.normal(path, from: process.directory).split(separator: "/").map(String.init).reversed())
     var done = "/"
     var links = 0
     while let part = pending.popLast() {
@@ -286,8 +287,10 @@ extension PodSystem {
     case "loadavg": return "0.00 0.01 0.05 1/\(processes.count + 120) \(containers[process.container]?.lastPid ?? 1)\n"
     case "version": return "Linux version \(Self.kernel) (builder@localhost) #1 SMP\n"
     case "cpuinfo":
-      return (0..<2).map { "processor\t: \($0)\nvendor_id\t: GenuineIntel\nmodel name\t: Intel(R) Xeon(R) Platinum\n\n" }
-        .joined()
+      return (0..<2).map {
+        "processor\t: \($0)\nvendor_id\t: GenuineIntel\nmodel name\t: Intel(R) Xeon(R) Platinum\n\n"
+      }
+      .joined()
     case "meminfo":
       return "MemTotal:        7910368 kB\nMemFree:         4321000 kB\nMemAvailable:    6321000 kB\n"
     default: return nil
@@ -304,7 +307,8 @@ extension PodSystem {
     for mount in containers[process.container]?.files.mounts ?? [] {
       let kind = mount.isReadOnly ? "tmpfs" : "xfs"
       lines.append(
-        "\(kind == "tmpfs" ? "tmpfs" : "/dev/nvme0n1p1") \(mount.path) \(kind) \(mount.isReadOnly ? "ro" : "rw"),relatime 0 0")
+        "\(kind == "tmpfs" ? "tmpfs" : "/dev/nvme0n1p1") \(mount.path) \(kind) \(mount.isReadOnly ? "ro" : "rw"),relatime 0 0"
+      )
     }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -312,7 +316,9 @@ extension PodSystem {
   private func procChildren(_ path: String, _ process: Process) -> Set<String> {
     if path == "/proc" {
       return Set(
-        visible(process).map { String($0.pid) } + ["self", "mounts", "uptime", "loadavg", "version", "cpuinfo", "meminfo"])
+        visible(process).map { String($0.pid) } + [
+          "self", "mounts", "uptime", "loadavg", "version", "cpuinfo", "meminfo",
+        ])
     }
     return ["cmdline", "environ", "comm", "status", "cgroup", "mounts", "cwd", "exe"]
   }

@@ -11,7 +11,14 @@ extension PodSystem {
       moved = false
       for key in processes.map(\.key) {
         guard let index = index(of: key), processes[index].exit == nil else { continue }
-        handleSignals(key)
+        if !processes[index].signals.isEmpty {
+          let before = processes[index].signals
+          handleSignals(key)
+          // One that can't be heeded yet stays where it is.
+          if self.index(of: key).map({ processes[$0].exit != nil || processes[$0].signals != before }) ?? true {
+            moved = true
+          }
+        }
         guard let index = self.index(of: key), processes[index].exit == nil, isReady(processes[index]) else { continue }
         processes[index].wait = .nothing
         moved = true
@@ -103,7 +110,10 @@ extension PodSystem {
     let full = call.flush()
     guard let index = self.index(of: key), processes[index].exit == nil else { return 2 }
     processes[index].program = .command(call.state)
-    if call.isBroken { exit(key, 128 + Signal.pipe); return 2 }
+    if call.isBroken {
+      exit(key, 128 + Signal.pipe)
+      return 2
+    }
     switch outcome {
     case .exit(let code): exit(key, code)
     case .again: processes[index].wait = full.map { .output(pipe: $0) } ?? .nothing
@@ -131,7 +141,8 @@ extension PodSystem {
     let heir = containers[process.container]?.main ?? 0
     for other in processes.indices where processes[other].parent == key { processes[other].parent = heir }
     if !parentWaits(process) { processes.removeAll { $0.key == key } }
-    processes.removeAll { $0.exit != nil && !parentWaits($0) }
+    let forgotten = processes.filter { $0.exit != nil && !parentWaits($0) }.map(\.key)
+    processes.removeAll { forgotten.contains($0.key) }
   }
 
   private func parentWaits(_ process: Process) -> Bool {

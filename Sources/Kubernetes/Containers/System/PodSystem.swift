@@ -111,7 +111,9 @@ package final class PodSystem: Codable {
 
   package func isRunning(_ name: String) -> Bool { containers[name]?.main != nil }
   package func has(_ name: String) -> Bool { containers[name] != nil }
-  package var isQuiet: Bool { sessions.isEmpty && processes.allSatisfy { if case .server = $0.program { true } else { false } } }
+  package var isQuiet: Bool {
+    sessions.isEmpty && processes.allSatisfy { if case .server = $0.program { true } else { false } }
+  }
 
   /// Sends a signal to a container's first process.
   package func signal(_ name: String, _ signal: Int) {

@@ -1,0 +1,98 @@
+import Mechanisms
+import Wire
+import World
+
+extension APIServer {
+  /// `pods/exec` and `pods/attach`: a WebSocket between the client and what runs in a container.
+  func connect(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
+    let request = exchange.request
+    let pod = try existing(exchange, row)
+    let name = pod.key.name
+    guard exchange.info.verb == "get" || exchange.info.verb == "create" else { throw .methodNotAllowed }
+    let container = try chosenContainer(exchange, pod.json)
+    guard !(pod.json["spec"]["nodeName"].string ?? "").isEmpty else {
+      throw .badRequest("pod \(name) does not have a host assigned")
+    }
+    guard case .outside(let responder) = exchange.target else {
+      throw .badRequest("a component runs nothing in containers by requests")
+    }
+    let kind = try upgrade(exchange)
+    func flag(_ parameter: String) -> Bool { RequestInfo.flag(request.parameter(parameter)) }
+    let isTerminal = flag("tty")
+    guard flag("stdin") || flag("stdout") || flag("stderr") else {
+      throw .badRequest("you must specify at least 1 of stdin, stdout, stderr")
+    }
+    let command = request.query.filter { $0.name == "command" }.map(\.value)
+    if exchange.info.subresource == "exec", command.isEmpty {
+      throw .badRequest("you must specify at least one command for the container")
+    }
+    let id = storey.streamIDs.next()
+    let session = OpenSession(
+      id: id, kind: kind, runtime: PodRuntime.id(pod.uid), hasInput: flag("stdin"))
+    storey.sessions.add(session)
+    let (told, closed) = (storey.onStreamMessage, storey.onStreamClosed)
+    world.afterCommit { session.begin(responder, onMessage: { told(id, $0) }, onClose: { closed(id) }) }
+    let wanted = ContainerSessionRequest(
+      session: id, container: container, command: command, isAttach: exchange.info.subresource == "attach",
+      hasInput: flag("stdin"), isTerminal: isTerminal)
+    if let fault = storey.containers?.connect(cluster: self.id, pod: pod.json, wanted) {
+      storey.sessions.end(id, SessionStatus.failed(fault))
+    }
+    return Answer(101, .streaming)
+  }
+
+  /// The protocol that the client and this server both speak.
+  private func upgrade(_ exchange: Exchange) throws(KubeStatus) -> ChannelProtocol {
+    let headers = exchange.request.headers
+    let upgrade = (headers["Upgrade"] ?? "").lowercased()
+    guard !upgrade.isEmpty else { throw .badRequest("Upgrade request required") }
+    guard upgrade == "websocket" else {
+      throw KubeStatus(
+        code: 501, reason: "NotImplemented",
+        message:
+          "ekswhy speaks WebSocket on \(exchange.info.subresource), not \(headers["Upgrade"] ?? ""): use a client of Kubernetes 1.30 or newer, or v4.channel.k8s.io"
+      )
+    }
+    // A GET is authorised as one; what it does is what a create does.
+    if exchange.info.verb == "get", version >= KubernetesVersion("1.35")! {
+      var access = exchange.access
+      access.verb = "create"
+      let decision = decide(access, exchange.user!)
+      guard decision.isAllowed else { throw APIServer.forbidden(access, decision.reason) }
+    }
+    let offered = headers.all("Sec-WebSocket-Protocol")
+    guard let kind = ChannelProtocol(offered: offered) else {
+      throw .badRequest(
+        "unable to upgrade: none of the subprotocols [\(offered.joined(separator: " "))] is spoken here: v5.channel.k8s.io, v4.channel.k8s.io"
+      )
+    }
+    return kind
+  }
+
+  /// The container that a request means; without a name only where there is but one.
+  func chosenContainer(_ exchange: Exchange, _ pod: JSON) throws(KubeStatus) -> String {
+    let spec = pod["spec"]
+    let names = spec["containers"].items.compactMap { $0["name"].string }
+    let all =
+      spec["initContainers"].items.compactMap { $0["name"].string } + names
+      + spec["ephemeralContainers"].items.compactMap { $0["name"].string }
+    if let wanted = exchange.request.parameter("container"), !wanted.isEmpty {
+      guard all.contains(wanted) else {
+        throw .badRequest("container \(wanted) is not valid for pod \(exchange.info.name)")
+      }
+      return wanted
+    }
+    guard names.count != 1 else { return names[0] }
+    throw .badRequest(
+      "a container name must be specified for pod \(exchange.info.name), choose one of: [\(all.joined(separator: " "))]"
+    )
+  }
+
+  /// What needs more than a WebSocket of channels.
+  func portForward(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
+    _ = try existing(exchange, row)
+    throw KubeStatus(
+      code: 501, reason: "NotImplemented",
+      message: "ekswhy does not forward ports: SPDY streams, plain or in a WebSocket, are not spoken here yet")
+  }
+}

@@ -1,0 +1,221 @@
+import Containers
+import Wire
+package import World
+
+/// What runs in the containers of one pod: the shells and tools of ``PodSystem``, moved by time, by messages of
+/// its kubelet and by what clients type.
+///
+/// Made when it is first needed: for a container whose command really runs, or for a session in one that is data.
+package struct PodRuntime: Component {
+  package static let kind = "pod-runtime"
+  static func id(_ uid: String) -> ComponentID { ComponentID("pod-runtime/\(uid)") }
+
+  let cluster: String
+  let namespace: String
+  let name: String
+  let uid: String
+  let kubelet: ComponentID
+  private var system: PodSystem
+  /// How often each container's output stream was begun, for the name of its log.
+  private var attempts: [String: Int] = [:]
+  private var ids: [String: String] = [:]
+  /// Wakes by time alone since a container was started or a client did something.
+  private var wakes = 0
+  private var volumesAt: Timestamp?
+  private var asksForTokens = false
+  /// Commands that the kubelet runs itself: probes and hooks.
+  private var checks: [Int: Check] = [:]
+  private var lastCheck = 0
+
+  private struct Check: Codable {
+    var container: String
+    var tag: String
+    var output: String
+  }
+
+  /// Wakes after which a container's own business is background.
+  private static let wakeLimit = 40
+  /// How often a kubelet looks whether what it has mounted has changed.
+  private static let volumeInterval: Duration = .seconds(60)
+
+  init(cluster: String, pod: ObjectView, kubelet: ComponentID, now: Timestamp, seed: UInt64) {
+    self.cluster = cluster
+    namespace = pod.namespace
+    name = pod.name
+    uid = pod.uid
+    self.kubelet = kubelet
+    system = PodSystem(now: now, seed: seed)
+    system.sharesProcesses = pod.spec["shareProcessNamespace"].bool ?? false
+  }
+
+  package mutating func step(_ input: Input, _ context: Context) {
+    switch input {
+    case .start, .changed, .aws, .kube: return
+    case .wake: wakes += 1
+    case .message(let name, let value):
+      if name != "signal" { wakes = 0 }
+      guard received(name, value, context) else { return }
+    }
+    goOn(context)
+  }
+
+  package mutating func resumed(after gap: Duration, _ context: Context) {
+    system.disconnectAll()
+    goOn(context)
+  }
+
+  // MARK: - Messages
+
+  private mutating func received(_ name: String, _ value: JSON, _ context: Context) -> Bool {
+    let session = value["session"].int ?? 0
+    switch name {
+    case "start":
+      guard let setup = try? value["setup"].decode(ContainerSetup.self) else { return false }
+      mount(context)
+      attempts[setup.name] = value["attempt"].int ?? 0
+      ids[setup.name] = setup.id
+      if let fault = system.start(setup), !setup.serves {
+        tell(["container": .string(setup.name), "fault": .string(fault), "exit": 128], context)
+      }
+    case "ended": system.end(value["container"].string ?? "")
+    case "signal": system.signal(value["container"].string ?? "", value["signal"].int ?? 15)
+    case "open":
+      mount(context)
+      guard let wanted = try? value["request"].decode(ContainerSessionRequest.self) else { return false }
+      let request = PodSystem.SessionRequest(
+        session: Int(wanted.session), container: wanted.container, command: wanted.command, hasInput: wanted.hasInput,
+        isTerminal: wanted.isTerminal)
+      if let fault = wanted.isAttach ? system.attach(request) : system.open(request) {
+        storey(context)?.sessions.end(
+          wanted.session,
+          SessionStatus.failed(
+            wanted.isAttach
+              ? fault
+              : "Internal error occurred: error executing command in container: failed to exec in container: failed to start exec \"\(context.random { $0.hex(64) })\": \(fault)"
+          ))
+      }
+    case "check":
+      mount(context)
+      lastCheck -= 1
+      checks[lastCheck] = Check(
+        container: value["container"].string ?? "", tag: value["tag"].string ?? "", output: "")
+      let request = PodSystem.SessionRequest(
+        session: lastCheck, container: value["container"].string ?? "", command: value["command"].strings,
+        hasInput: false, isTerminal: false)
+      if let fault = system.open(request) { checked(lastCheck, code: 126, fault: fault, context) }
+    case "check-late":
+      if let id = checks.keys.sorted().first(where: { checks[$0]!.tag == value["tag"].string }) {
+        system.disconnect(id)
+        checks[id] = nil
+      }
+    case "input": system.input(session, value["data"].string.flatMap(Base64.decode) ?? [])
+    case "input-end": system.endInput(session)
+    case "resize": system.resize(session, columns: value["columns"].int ?? 80, rows: value["rows"].int ?? 24)
+    case "disconnect": system.disconnect(session)
+    case "token":
+      asksForTokens = false
+      let token = value["token"].string ?? ""
+      system.tokenCame(volume: value["volume"].string ?? "", path: value["path"].string ?? "", token)
+    default: return false
+    }
+    return true
+  }
+
+  private func storey(_ context: Context) -> KubernetesStorey? { context.world.kube.host as? KubernetesStorey }
+
+  private func pod(_ context: Context) -> ObjectView? {
+    let reference = ObjectReference(cluster: cluster, resource: "pods", namespace: namespace, name: name)
+    return context.world.kube.host?.get(reference).map { ObjectView($0) }.flatMap { $0.uid == uid ? $0 : nil }
+  }
+
+  /// Brings what is mounted up to date, as often as a kubelet does.
+  private mutating func mount(_ context: Context) {
+    if let volumesAt, context.now - volumesAt < Self.volumeInterval { return }
+    guard let pod = pod(context) else { return }
+    volumesAt = context.now
+    let (cluster, namespace) = (cluster, namespace)
+    let contents = VolumeContents(cluster: cluster, pod: pod, now: context.now) { resource, name in
+      context.world.kube.host?.get(
+        ObjectReference(cluster: cluster, resource: resource, namespace: namespace, name: name))
+    }
+    contents.fill(&system.volumes)
+  }
+
+  // MARK: - Going on
+
+  private mutating func goOn(_ context: Context) {
+    if !system.isQuiet { mount(context) }
+    let next = system.run(at: context.now)
+    let effects = system.effects
+    system.effects = []
+    var changed: Set<String> = []
+    for effect in effects {
+      switch effect {
+      case .output(let session, let channel, let bytes):
+        if session < 0 {
+          if let room = checks[session].map({ 10_240 - $0.output.utf8.count }), room > 0 {
+            checks[session]!.output += String(decoding: bytes.prefix(room), as: UTF8.self)
+          }
+        } else {
+          storey(context)?.sessions.output(UInt64(session), channel, bytes)
+        }
+      case .sessionEnded(let session, let code):
+        if session < 0 {
+          checked(session, code: code, fault: nil, context)
+        } else {
+          storey(context)?.sessions.end(UInt64(session), SessionStatus.exited(code))
+        }
+      case .log(let container, let channel, let bytes):
+        let line = String(decoding: bytes, as: UTF8.self)
+        context.world.logs.append(
+          log(container), at: context.now, "\(channel == 1 ? "stdout" : "stderr") \(line)")
+        changed.insert(container)
+      case .ended(let container, let code):
+        tell(["container": .string(container), "exit": .int(Int64(code))], context)
+      case .ports(let container, let ports):
+        tell(["container": .string(container), "ports": .array(ports.map { .int(Int64($0)) })], context)
+      case .tokensWanted:
+        guard !asksForTokens, let pod = pod(context) else { continue }
+        asksForTokens = true
+        for token in VolumeContents.tokens(of: pod) {
+          context.send(
+            kubelet, "pod-token",
+            [
+              "uid": .string(uid), "volume": .string(token.volume), "path": .string(token.path),
+              "audience": JSON(token.audience), "seconds": .int(Int64(token.seconds)),
+            ])
+        }
+      }
+    }
+    if !changed.isEmpty, let pod = pod(context) {
+      for container in changed.sorted() { ContainerLogs.told(context.world, cluster, pod, container) }
+    }
+    if let next {
+      context.wake(
+        "go-on", at: next, next - context.now > .seconds(60) || wakes > Self.wakeLimit ? .background : .foreground)
+    } else {
+      context.cancel("go-on")
+    }
+  }
+
+  private func log(_ container: String) -> String {
+    "pod/\(cluster)/\(namespace)/\(name)/\(uid)/\(container)/\(attempts[container] ?? 0)"
+  }
+
+  private func tell(_ value: JSON, _ context: Context) {
+    var value = value
+    value["uid"] = .string(uid)
+    value["id"] = ids[value["container"].string ?? ""].map { .string($0) } ?? .null
+    context.send(kubelet, "program", value)
+  }
+
+  private mutating func checked(_ id: Int, code: Int, fault: String?, _ context: Context) {
+    guard let check = checks.removeValue(forKey: id) else { return }
+    context.send(
+      kubelet, "checked",
+      [
+        "uid": .string(uid), "container": .string(check.container), "tag": .string(check.tag),
+        "code": .int(Int64(code)), "output": .string(check.output), "fault": JSON(fault),
+      ])
+  }
+}
