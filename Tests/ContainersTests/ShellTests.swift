@@ -28,7 +28,7 @@ final class Box {
   }
 
   /// Runs a command to its end, letting time pass where it waits for it.
-  func run(_ command: [String], input: String? = nil) -> Result {
+  func run(_ command: [String], input: String? = nil, turns: Int = 400) -> Result {
     sessions += 1
     var result = Result()
     let request = PodSystem.SessionRequest(
@@ -40,7 +40,7 @@ final class Box {
     }
     var out: [UInt8] = []
     var err: [UInt8] = []
-    for _ in 0..<400 {
+    for _ in 0..<turns {
       let next = system.run(at: now)
       for effect in system.effects {
         switch effect {
@@ -60,7 +60,9 @@ final class Box {
     return result
   }
 
-  func sh(_ script: String, input: String? = nil) -> Result { run(["sh", "-c", script], input: input) }
+  func sh(_ script: String, input: String? = nil, turns: Int = 400) -> Result {
+    run(["sh", "-c", script], input: input, turns: turns)
+  }
 }
 
 @Suite struct ShellTests {

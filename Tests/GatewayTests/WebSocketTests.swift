@@ -115,4 +115,52 @@ import Wire
       #expect(client.answer()?.status == 400)
     }
   }
+
+  /// The answer to an upgrade may come late, on another thread: what the client sends then is still read.
+  @Test func readsAfterALateUpgrade() async throws {
+    let handler = TestHandler { _, responder in
+      Task.detached {
+        try? await Task.sleep(for: .milliseconds(20))
+        let socket = responder.acceptWebSocket(subprotocol: "")
+        socket?.onMessage { socket?.send($0) }
+      }
+    }
+    try await withListener(handler) { listener in
+      let client = RawClient(port: listener.port)
+      client.send(WebSocketTests.request)
+      #expect(client.answer()?.status == 101)
+      client.send(WebSocketTests.frame(2, [4, 5]))
+      #expect(client.read(bytes: 4) == [0x82, 2, 4, 5])
+    }
+  }
+
+  @Test func survivesBrokenFrames() async throws {
+    try await withListener(WebSocketTests.echo) { listener in
+      var state: UInt64 = 7
+      func random(_ bound: UInt64) -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return (state >> 33) % bound
+      }
+      for _ in 0..<150 {
+        let client = RawClient(port: listener.port)
+        var bytes = Array(WebSocketTests.request.utf8)
+        for _ in 0..<(1 + random(4)) {
+          var frame = WebSocketTests.frame(
+            UInt8(random(16)), (0..<random(60)).map { _ in UInt8(random(256)) }, fin: random(3) > 0,
+            masked: random(8) > 0)
+          if random(2) == 0 { frame[Int(random(UInt64(frame.count)))] = UInt8(random(256)) }
+          if random(5) == 0 { frame.removeLast(Int(random(UInt64(frame.count)))) }
+          bytes += frame
+        }
+        client.send(bytes)
+        client.closeOutput()
+        while client.readSome() {}
+        #expect(client.isAtEnd)
+      }
+      let client = RawClient(port: listener.port)
+      client.send(Array(WebSocketTests.request.utf8) + WebSocketTests.frame(2, [1]))
+      #expect(client.answer()?.status == 101)
+      #expect(client.read(bytes: 3) == [0x82, 1, 1])
+    }
+  }
 }

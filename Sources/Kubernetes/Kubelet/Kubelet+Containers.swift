@@ -8,7 +8,7 @@ extension Kubelet {
     (pod.spec["containers"].items + pod.spec["initContainers"].items).first { $0["name"].string == name } ?? .null
   }
 
-  private func about(_ container: ContainerRecord, _ pod: ObjectView) -> JSON {
+  func about(_ container: ContainerRecord, _ pod: ObjectView) -> JSON {
     var reference = pod.reference
     reference["fieldPath"] = .string("spec.\(container.isInit ? "initContainers" : "containers"){\(container.name)}")
     return reference
@@ -267,8 +267,7 @@ extension Kubelet {
     record.containers[index].fault = fault.map(Self.startFault)
     record.containers[index].ports = nil
     if case .runs = plan.kind { record.containers[index].runs = true } else { record.containers[index].runs = nil }
-    record.containers[index].failedProbes = 0
-    record.containers[index].nextProbe = nil
+    record.containers[index].probes = nil
     record.containers[index].saysReady = nil
     let probes = spec(of: name, pod)
     record.containers[index].hasStarted = probes["startupProbe"].isNull
@@ -378,115 +377,5 @@ extension Kubelet {
     }
     pods[uid] = record
     if value["ready"].bool != nil || value["exit"].int != nil { sync(uid, context) }
-  }
-
-  // MARK: - Probes
-
-  private mutating func probe(
-    _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
-  ) {
-    guard let since = record.containers[index].runningSince, !record.containers[index].wasToldToStop else { return }
-    let spec = spec(of: record.containers[index].name, pod)
-    let isStarting = !record.containers[index].hasStarted
-    let kind = isStarting ? "startupProbe" : "readinessProbe"
-    let probe = spec[kind]
-    let liveness = spec["livenessProbe"]
-    guard !probe.isNull || !liveness.isNull else { return }
-    let first = since + .seconds((probe.isNull ? liveness : probe)["initialDelaySeconds"].int ?? 0)
-    let next = record.containers[index].nextProbe ?? first
-    guard next <= context.now else {
-      turn.at(next, quietly: record.containers[index].failedProbes > 3)
-      return
-    }
-    if !probe.isNull {
-      let failure = self.failure(of: probe, record.containers[index], record, pod, at: context.now)
-      if let failure {
-        failProbe(&record, index, probe, isStarting ? "Startup" : "Readiness", failure, pod, &turn, context)
-        if isStarting { return }
-      } else if isStarting {
-        record.containers[index].hasStarted = true
-        record.containers[index].failedProbes = 0
-        record.containers[index].nextProbe = nil
-        record.containers[index].isReady = spec["readinessProbe"].isNull
-        self.probe(&record, index, pod, &turn, context)
-        return
-      } else {
-        record.containers[index].isReady = true
-        record.containers[index].failedProbes = 0
-        record.containers[index].nextProbe = nil
-      }
-    }
-    checkLife(&record, index, liveness, pod, &turn, context)
-  }
-
-  private mutating func failProbe(
-    _ record: inout PodRecord, _ index: Int, _ probe: JSON, _ title: String, _ failure: String, _ pod: ObjectView,
-    _ turn: inout Turn, _ context: Context
-  ) {
-    // A program that has said nothing yet is given time before it is told about.
-    if record.containers[index].program == nil || record.containers[index].saysReady != nil {
-      event(
-        about(record.containers[index], pod), context, type: "Warning", "Unhealthy", "\(title) probe failed: \(failure)"
-      )
-    }
-    record.containers[index].failedProbes += 1
-    if title == "Readiness", record.containers[index].failedProbes >= probe["failureThreshold"].int ?? 3 {
-      record.containers[index].isReady = false
-    }
-    if title == "Startup", record.containers[index].failedProbes >= probe["failureThreshold"].int ?? 3 {
-      kill(&record, index, pod, "startup", &turn, context)
-      return
-    }
-    let period = Duration.seconds(probe["periodSeconds"].int ?? 10)
-    record.containers[index].nextProbe = context.now + period
-    // What a program waits for is its own affair; else nothing but its own failing keeps a probe busy.
-    turn.at(context.now + period, quietly: true)
-  }
-
-  private mutating func checkLife(
-    _ record: inout PodRecord, _ index: Int, _ probe: JSON, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
-  ) {
-    guard !probe.isNull, record.containers[index].program == nil, let since = record.containers[index].runningSince,
-      let failure = failure(of: probe, record.containers[index], record, pod, at: context.now)
-    else { return }
-    let period = probe["periodSeconds"].int ?? 10
-    let threshold = probe["failureThreshold"].int ?? 3
-    let first = since + .seconds(probe["initialDelaySeconds"].int ?? 0)
-    let last = first + .seconds(period * (threshold - 1))
-    event(
-      about(record.containers[index], pod), context, type: "Warning", "Unhealthy", "Liveness probe failed: \(failure)")
-    if last <= context.now {
-      kill(&record, index, pod, "liveness", &turn, context)
-    } else {
-      record.containers[index].nextProbe = context.now + .seconds(period)
-      turn.at(context.now + .seconds(period), quietly: record.containers[index].restarts > 2)
-    }
-  }
-
-  private mutating func kill(
-    _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ probe: String, _ turn: inout Turn, _ context: Context
-  ) {
-    let name = record.containers[index].name
-    let grace = pod.spec["terminationGracePeriodSeconds"].int ?? 30
-    stop(
-      &record.containers[index], pod, grace: grace, context,
-      why: "Container \(name) failed \(probe) probe, will be restarted")
-    if let ends = record.containers[index].ends { turn.at(ends, quietly: record.containers[index].restarts > 2) }
-  }
-
-  /// Why a probe fails; nil when it passes.
-  private func failure(
-    of probe: JSON, _ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView, at now: Timestamp
-  ) -> String? {
-    if container.program != nil {
-      return container.saysReady == true
-        ? nil
-        : "{\"level\":\"info\",\"caller\":\"/root/sdk/go/src/runtime/proc.go:283\",\"msg\":\"timeout: failed to connect service \\\":50051\\\" within 5s\"}"
-    }
-    let plan = plan(of: container.name, pod)
-    let answers = ContainerAnswers(
-      plan: plan, ports: container.ports, declared: spec(of: container.name, pod)["ports"].items,
-      address: record.address, age: container.runningSince.map { now - $0 } ?? .zero)
-    return answers.failure(of: probe)
   }
 }

@@ -12,6 +12,14 @@ struct ContainerExit: Codable, Sendable {
   var message: String?
 }
 
+/// How a probe of a container fares.
+struct ProbeRecord: Codable, Sendable {
+  /// When it is due next.
+  var next: Timestamp
+  var failures = 0
+  var successes = 0
+}
+
 /// A container as its kubelet keeps it.
 struct ContainerRecord: Codable, Sendable {
   enum State: Codable, Sendable {
@@ -43,8 +51,8 @@ struct ContainerRecord: Codable, Sendable {
   var program: ComponentID?
   /// What the program last said of itself; nil as long as it said nothing.
   var saysReady: Bool?
-  var failedProbes = 0
-  var nextProbe: Timestamp?
+  /// How its probes fare, by their kinds.
+  var probes: [String: ProbeRecord]?
   var wasToldToStop = false
   /// Whether its command really runs in its pod's inside.
   var runs: Bool?

@@ -23,16 +23,6 @@ package struct PodRuntime: Component {
   private var wakes = 0
   private var volumesAt: Timestamp?
   private var asksForTokens = false
-  /// Commands that the kubelet runs itself: probes and hooks.
-  private var checks: [Int: Check] = [:]
-  private var lastCheck = 0
-
-  private struct Check: Codable {
-    var container: String
-    var tag: String
-    var output: String
-  }
-
   /// Wakes after which a container's own business is background.
   private static let wakeLimit = 40
   /// How often a kubelet looks whether what it has mounted has changed.
@@ -94,20 +84,6 @@ package struct PodRuntime: Component {
               : "Internal error occurred: error executing command in container: failed to exec in container: failed to start exec \"\(context.random { $0.hex(64) })\": \(fault)"
           ))
       }
-    case "check":
-      mount(context)
-      lastCheck -= 1
-      checks[lastCheck] = Check(
-        container: value["container"].string ?? "", tag: value["tag"].string ?? "", output: "")
-      let request = PodSystem.SessionRequest(
-        session: lastCheck, container: value["container"].string ?? "", command: value["command"].strings,
-        hasInput: false, isTerminal: false)
-      if let fault = system.open(request) { checked(lastCheck, code: 126, fault: fault, context) }
-    case "check-late":
-      if let id = checks.keys.sorted().first(where: { checks[$0]!.tag == value["tag"].string }) {
-        system.disconnect(id)
-        checks[id] = nil
-      }
     case "input": system.input(session, value["data"].string.flatMap(Base64.decode) ?? [])
     case "input-end": system.endInput(session)
     case "resize": system.resize(session, columns: value["columns"].int ?? 80, rows: value["rows"].int ?? 24)
@@ -152,19 +128,9 @@ package struct PodRuntime: Component {
     for effect in effects {
       switch effect {
       case .output(let session, let channel, let bytes):
-        if session < 0 {
-          if let room = checks[session].map({ 10_240 - $0.output.utf8.count }), room > 0 {
-            checks[session]!.output += String(decoding: bytes.prefix(room), as: UTF8.self)
-          }
-        } else {
-          storey(context)?.sessions.output(UInt64(session), channel, bytes)
-        }
+        storey(context)?.sessions.output(UInt64(session), channel, bytes)
       case .sessionEnded(let session, let code):
-        if session < 0 {
-          checked(session, code: code, fault: nil, context)
-        } else {
-          storey(context)?.sessions.end(UInt64(session), SessionStatus.exited(code))
-        }
+        storey(context)?.sessions.end(UInt64(session), SessionStatus.exited(code))
       case .log(let container, let channel, let bytes):
         let line = String(decoding: bytes, as: UTF8.self)
         context.world.logs.append(
@@ -209,13 +175,45 @@ package struct PodRuntime: Component {
     context.send(kubelet, "program", value)
   }
 
-  private mutating func checked(_ id: Int, code: Int, fault: String?, _ context: Context) {
-    guard let check = checks.removeValue(forKey: id) else { return }
-    context.send(
-      kubelet, "checked",
-      [
-        "uid": .string(uid), "container": .string(check.container), "tag": .string(check.tag),
-        "code": .int(Int64(code)), "output": .string(check.output), "fault": JSON(fault),
-      ])
+  // MARK: - Trying
+
+  func has(_ container: String) -> Bool { system.isRunning(container) }
+
+  /// Sets a container up that only stands there, with what is mounted.
+  func stand(_ setup: ContainerSetup, _ pod: ObjectView, _ context: Context) {
+    let (cluster, namespace) = (cluster, namespace)
+    let contents = VolumeContents(cluster: cluster, pod: pod, now: context.now) { resource, name in
+      context.world.kube.host?.get(
+        ObjectReference(cluster: cluster, resource: resource, namespace: namespace, name: name))
+    }
+    contents.fill(&system.volumes)
+    _ = system.start(setup)
+  }
+
+  /// What a command would write and end with, were it run now; nil when it would take longer than that.
+  func tried(
+    _ command: [String], in container: String, timeout: Duration, at now: Timestamp
+  ) -> (code: Int, output: String)? {
+    guard let copy = try? JSON(encoding: system).decode(PodSystem.self) else { return (0, "") }
+    let session = -1
+    let request = PodSystem.SessionRequest(
+      session: session, container: container, command: command, hasInput: false, isTerminal: false)
+    if let fault = copy.open(request) { return (126, fault) }
+    var output: [UInt8] = []
+    var time = now
+    for _ in 0..<50 {
+      let next = copy.run(at: time)
+      for effect in copy.effects {
+        switch effect {
+        case .output(session, _, let bytes): output += bytes.prefix(max(0, 10_240 - output.count))
+        case .sessionEnded(session, let code): return (code, String(decoding: output, as: UTF8.self))
+        default: break
+        }
+      }
+      copy.effects = []
+      guard let next, next - now <= timeout else { return nil }
+      time = next
+    }
+    return nil
   }
 }

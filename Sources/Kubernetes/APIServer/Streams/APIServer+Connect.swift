@@ -28,7 +28,7 @@ extension APIServer {
     }
     let id = storey.streamIDs.next()
     let session = OpenSession(
-      id: id, kind: kind, runtime: PodRuntime.id(pod.uid), hasInput: flag("stdin"))
+      id: id, kind: kind, runtime: PodRuntime.id(pod.uid), hasInput: flag("stdin"), sign: signer(of: pod.json))
     storey.sessions.add(session)
     let (told, closed) = (storey.onStreamMessage, storey.onStreamClosed)
     world.afterCommit { session.begin(responder, onMessage: { told(id, $0) }, onClose: { closed(id) }) }
@@ -39,6 +39,19 @@ extension APIServer {
       storey.sessions.end(id, SessionStatus.failed(fault))
     }
     return Answer(101, .streaming)
+  }
+
+  /// Signs a pod's own tokens: inside the world they are unsigned, as all that components hold.
+  func signer(of pod: JSON) -> (JSON) -> String? {
+    let (id, hooks) = (id, storey.hooks)
+    let view = ObjectView(pod)
+    let subject = "system:serviceaccount:\(view.namespace):\(view.spec["serviceAccountName"].string ?? "default")"
+    return { claims in
+      guard claims["sub"].string == subject, claims["kubernetes.io"]["pod"]["uid"].string == view.uid else {
+        return nil
+      }
+      return hooks.signServiceAccountToken(id, claims)
+    }
   }
 
   /// The protocol that the client and this server both speak.

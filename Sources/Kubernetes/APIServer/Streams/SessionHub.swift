@@ -24,15 +24,20 @@ final class OpenSession {
   let kind: ChannelProtocol
   let runtime: ComponentID
   let hasInput: Bool
+  /// Signs the claims of a token that leaves; nil for one that isn't the pod's own.
+  private let sign: (JSON) -> String?
   private var socket: (any WebSocketStream)?
   private var held: [[UInt8]] = []
   private var isEnded = false
 
-  init(id: UInt64, kind: ChannelProtocol, runtime: ComponentID, hasInput: Bool) {
+  init(
+    id: UInt64, kind: ChannelProtocol, runtime: ComponentID, hasInput: Bool, sign: @escaping (JSON) -> String?
+  ) {
     self.id = id
     self.kind = kind
     self.runtime = runtime
     self.hasInput = hasInput
+    self.sign = sign
   }
 
   /// The upgrade leaves, and with it what came before it.
@@ -57,7 +62,7 @@ final class OpenSession {
   }
 
   func send(_ channel: Int, _ bytes: [UInt8]) {
-    var rest = bytes[...]
+    var rest = UnsignedToken.signed(bytes, sign)[...]
     repeat {
       // Clients read pieces of a bounded length.
       let message = [UInt8(channel)] + rest.prefix(32 << 10)

@@ -25,9 +25,14 @@ extension APIServer {
     case .failure(let status): throw status
     }
     let lines = chosen(output.lines, request)
+    let sign = signer(of: pod.json)
     let withTimes = RequestInfo.flag(request.parameter("timestamps"))
     let render: (ContainerOutput.Line) -> String = { line in
-      withTimes ? "\(line.at.rfc3339Nano) \(line.text)\n" : "\(line.text)\n"
+      var text = line.text
+      if text.contains(UnsignedToken.header) {
+        text = String(decoding: UnsignedToken.signed(Array(text.utf8), sign), as: UTF8.self)
+      }
+      return withTimes ? "\(line.at.rfc3339Nano) \(text)\n" : "\(text)\n"
     }
     var text = lines.map(render).joined()
     if let limit = request.parameter("limitBytes").flatMap(Int.init), text.utf8.count > limit {

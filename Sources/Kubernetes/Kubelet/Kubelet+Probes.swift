@@ -1,0 +1,145 @@
+import Containers
+import Wire
+import World
+
+/// Probes of containers: each on its own time, each with its own counts.
+///
+/// Source: kubernetes `pkg/kubelet/prober`.
+extension Kubelet {
+  private enum ProbeKind: String, CaseIterable {
+    case startup, liveness, readiness
+
+    var field: String { "\(rawValue)Probe" }
+    var title: String { rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
+  }
+
+  /// Carries out what is due of a container's probes and sets when the next is.
+  mutating func probe(
+    _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    let spec = spec(of: record.containers[index].name, pod)
+    for kind in ProbeKind.allCases {
+      let container = record.containers[index]
+      guard let since = container.runningSince, !container.wasToldToStop else { return }
+      let probe = spec[kind.field]
+      guard !probe.isNull, (kind == .startup) != container.hasStarted else { continue }
+      // A program that runs as a component says itself whether it is ready; nothing of it is ever dead.
+      if container.program != nil, kind == .liveness { continue }
+      var state =
+        container.probes?[kind.rawValue]
+        ?? ProbeRecord(next: since + .seconds(probe["initialDelaySeconds"].int ?? 0))
+      guard state.next <= context.now else {
+        if !rests(state, container, probe, pod) { arm(state, container, kind, pod, &turn, context) }
+        continue
+      }
+      let failure = failure(of: probe, container, record, pod, context)
+      state.next = context.now + .seconds(probe["periodSeconds"].int ?? 10)
+      if let failure {
+        state.successes = 0
+        state.failures += 1
+        // A program that has said nothing yet is given time before it is told about.
+        if container.program == nil || container.saysReady != nil {
+          event(
+            about(container, pod), context, type: "Warning", "Unhealthy", "\(kind.title) probe failed: \(failure)")
+        }
+      } else {
+        state.failures = 0
+        state.successes += 1
+      }
+      record.containers[index].probes = record.containers[index].probes ?? [:]
+      record.containers[index].probes![kind.rawValue] = state
+      settle(state, kind, probe, &record, index, pod, &turn, context)
+      if record.containers[index].wasToldToStop { return }
+      if kind == .startup, record.containers[index].hasStarted { continue }
+      if !rests(state, container, probe, pod) { arm(state, container, kind, pod, &turn, context) }
+    }
+  }
+
+  /// Whether a probe that passes will pass for ever, so that nobody has to look.
+  private func rests(_ state: ProbeRecord, _ container: ContainerRecord, _ probe: JSON, _ pod: ObjectView) -> Bool {
+    guard state.successes >= max(1, probe["successThreshold"].int ?? 1) else { return false }
+    if container.program != nil { return true }
+    if !probe["exec"].isNull || container.runs == true { return false }
+    return !(plan(of: container.name, pod).serves ?? []).contains { serve in
+      (serve.routes ?? []).contains { $0.until != nil }
+    }
+  }
+
+  private func arm(
+    _ state: ProbeRecord, _ container: ContainerRecord, _ kind: ProbeKind, _ pod: ObjectView, _ turn: inout Turn,
+    _ context: Context
+  ) {
+    var isComing = state.failures == 0 && state.successes == 0
+    if case .serves(let behaviour) = plan(of: container.name, pod).kind, let since = container.runningSince,
+      since + behaviour.start > context.now
+    {
+      isComing = true
+    }
+    let isFatal = kind != .readiness && state.failures > 0 && container.restarts <= 2
+    turn.at(state.next, quietly: !(isComing || isFatal))
+  }
+
+  private mutating func settle(
+    _ state: ProbeRecord, _ kind: ProbeKind, _ probe: JSON, _ record: inout PodRecord, _ index: Int, _ pod: ObjectView,
+    _ turn: inout Turn, _ context: Context
+  ) {
+    let hasPassed = state.successes >= max(1, probe["successThreshold"].int ?? 1)
+    let hasFailed = state.failures >= probe["failureThreshold"].int ?? 3
+    switch kind {
+    case .startup where hasPassed:
+      record.containers[index].hasStarted = true
+      record.containers[index].isReady = spec(of: record.containers[index].name, pod)["readinessProbe"].isNull
+    case .readiness where hasPassed: record.containers[index].isReady = true
+    case .readiness where hasFailed: record.containers[index].isReady = false
+    case .startup where hasFailed, .liveness where hasFailed:
+      let grace =
+        probe["terminationGracePeriodSeconds"].int ?? pod.spec["terminationGracePeriodSeconds"].int ?? 30
+      stop(
+        &record.containers[index], pod, grace: grace, context,
+        why: "Container \(record.containers[index].name) failed \(kind.rawValue) probe, will be restarted")
+      if let ends = record.containers[index].ends { turn.at(ends, quietly: record.containers[index].restarts > 2) }
+    default: break
+    }
+  }
+
+  // MARK: - Answers
+
+  /// Why a probe fails; nil when it passes.
+  private func failure(
+    of probe: JSON, _ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView, _ context: Context
+  ) -> String? {
+    if container.program != nil {
+      return container.saysReady == true
+        ? nil
+        : "{\"level\":\"info\",\"caller\":\"/root/sdk/go/src/runtime/proc.go:283\",\"msg\":\"timeout: failed to connect service \\\":50051\\\" within 5s\"}"
+    }
+    if !probe["exec"].isNull { return execFailure(probe, container, record, pod, context) }
+    let answers = ContainerAnswers(
+      plan: plan(of: container.name, pod), ports: container.ports,
+      declared: spec(of: container.name, pod)["ports"].items, address: record.address,
+      age: container.runningSince.map { context.now - $0 } ?? .zero)
+    return answers.failure(of: probe)
+  }
+
+  /// Runs a probe's command on a copy of the pod's inside, so that its outcome is there at once.
+  private func execFailure(
+    _ probe: JSON, _ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView, _ context: Context
+  ) -> String? {
+    let command = probe["exec"]["command"].strings
+    let inside: PodRuntime
+    if let running = context.world.state(of: PodRuntime.id(record.uid), as: PodRuntime.self) {
+      guard running.has(container.name) else { return nil }
+      inside = running
+    } else {
+      // Of an image that nobody knows nobody knows what its programs say.
+      guard ImageCatalogue.entry(spec(of: container.name, pod)["image"].string ?? "") != nil else { return nil }
+      inside = PodRuntime(cluster: identity.cluster, pod: pod, kubelet: context.id, now: context.now, seed: 1)
+      inside.stand(setup(container.name, id: container.id, record, pod, context), pod, context)
+    }
+    let timeout = Duration.seconds(probe["timeoutSeconds"].int ?? 1)
+    guard let outcome = inside.tried(command, in: container.name, timeout: timeout, at: context.now) else {
+      return "command timed out: \"\(command.joined(separator: " "))\" timed out after \(timeout.components.seconds)s"
+    }
+    return outcome.code == 0 ? nil : outcome.output
+  }
+}
