@@ -1,3 +1,4 @@
+import Containers
 import Mechanisms
 import Wire
 import World
@@ -202,7 +203,7 @@ extension Kubelet {
     return .array(
       sized.prefix(50).map { image, size in
         [
-          "names": [.string(Self.digest(image)), .string(ImageBehaviour.fullName(image))],
+          "names": [.string(Self.digest(image)), .string(ImageReference.full(image))],
           "sizeBytes": .int(Int64(size)),
         ]
       })
