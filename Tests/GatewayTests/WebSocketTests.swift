@@ -1,4 +1,5 @@
 import Gateway
+import NIOPosix
 import Testing
 import Wire
 
@@ -119,8 +120,7 @@ import Wire
   /// The answer to an upgrade may come late, on another thread: what the client sends then is still read.
   @Test func readsAfterALateUpgrade() async throws {
     let handler = TestHandler { _, responder in
-      Task.detached {
-        try? await Task.sleep(for: .milliseconds(20))
+      NIOSingletons.posixEventLoopGroup.any().scheduleTask(in: .milliseconds(20)) {
         let socket = responder.acceptWebSocket(subprotocol: "")
         socket?.onMessage { socket?.send($0) }
       }
