@@ -119,6 +119,8 @@ enum StreamCommands {
     word.count > 1 && word.hasPrefix("-") && word.dropFirst().allSatisfy(\.isNumber) ? "-n" + word.dropFirst() : word
   }
 
+  private static let sizeLimit = 1 << 40
+
   static func size(_ text: String) -> Int? {
     let digits = text.prefix { $0.isNumber || $0 == "-" || $0 == "+" }
     guard let number = Int(digits) else { return nil }
@@ -129,7 +131,9 @@ enum StreamCommands {
       case "G": 1 << 30
       default: 1
       }
-    return number.multipliedReportingOverflow(by: factor).overflow ? nil : number * factor
+    let (product, isOver) = number.multipliedReportingOverflow(by: factor)
+    // Far above every bound, and far from where adding would overflow.
+    return isOver ? nil : max(-sizeLimit, min(sizeLimit, product))
   }
 
   static func tail(_ call: Call) throws(FileFault) -> CommandOutcome {
@@ -212,9 +216,8 @@ enum StreamCommands {
     let isRecursive = flags.contains("r") || flags.contains("R")
     if isRecursive { files = walk(rest.isEmpty ? ["."] : rest, call) }
     func number(_ letter: Character) -> Int {
-      values.last { $0.letter == letter }.flatMap { Int($0.value) } ?? values.last { $0.letter == "C" }.flatMap {
-        Int($0.value)
-      } ?? 0
+      let text = (values.last { $0.letter == letter } ?? values.last { $0.letter == "C" })?.value
+      return max(0, min(1_000_000, text.flatMap { Int($0) } ?? 0))
     }
     let most = values.last { $0.letter == "m" }.flatMap { Int($0.value) } ?? .max
     func hit(_ line: [UInt8]) -> Bool {
@@ -323,8 +326,8 @@ enum StreamCommands {
       let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
       if parts.count == 2 { settings[parts[0]] = parts[1] }
     }
-    let block = settings["bs"].flatMap(size) ?? 512
-    let count = settings["count"].flatMap(size)
+    let block = max(1, settings["bs"].flatMap(size) ?? 512)
+    let count = settings["count"].flatMap(size).map { max(0, $0) }
     let limit = count.map { $0.multipliedReportingOverflow(by: block).overflow ? Int.max : $0 * block } ?? .max
     var bytes: [UInt8]
     switch settings["if"].map(call.path) {

@@ -71,7 +71,7 @@ enum SystemCommands {
       }
       let targets = system.processes.filter {
         (system.sharesProcesses || $0.container == process.container) && $0.exit == nil
-          && (pid == -1 ? $0.pid > 1 && $0.key != process.key : $0.pid == abs(pid))
+          && (pid == -1 ? $0.pid > 1 && $0.key != process.key : $0.pid == Int(clamping: pid.magnitude))
       }
       guard !targets.isEmpty else {
         faults.append("can't kill pid \(pid): No such process")
@@ -127,14 +127,17 @@ enum SystemCommands {
     return .exit(found.isEmpty ? 1 : 0)
   }
 
+  /// A hundred years, in seconds.
+  private static let longest = 3_153_600_000.0
+
   static func duration(_ text: String) -> Duration? {
     if text == "infinity" || text == "inf" { return .seconds(100 * 365 * 86_400) }
     let number = text.prefix { $0.isNumber || $0 == "." }
-    guard let value = Double(number), value < 1e10 else { return nil }
+    guard let value = Double(number) else { return nil }
     guard let factor = ["": 1.0, "s": 1, "m": 60, "h": 3600, "d": 86_400][String(text.dropFirst(number.count))] else {
       return nil
     }
-    return .milliseconds(Int64(value * factor * 1000))
+    return .milliseconds(Int64(min(value * factor, longest) * 1000))
   }
 
   static func sleep(_ call: Call) throws(FileFault) -> CommandOutcome {
@@ -153,7 +156,8 @@ enum SystemCommands {
         call.fail(call.isBusybox ? "invalid number '\(word)'" : "invalid time interval ‘\(word)’")
         return .exit(1)
       }
-      total += call.name == "usleep" ? .microseconds(Int64(word) ?? 0) : time
+      total += call.name == "usleep" ? .microseconds(min(Int64(word) ?? 0, 1 << 50)) : time
+      total = min(total, .seconds(100 * 365 * 86_400))
     }
     call.state.phase = 1
     return .waits(.time(call.now + total))

@@ -407,7 +407,12 @@ enum TextCommands {
       }
       if separator != "\n", at != first { out += separator }
       out += at.padded(width) + (separator == "\n" ? "\n" : "")
-      call.state.numbers[0] += step
+      let (sum, isOver) = at.addingReportingOverflow(step)
+      if isOver {
+        call.out(out)
+        return .exit(0)
+      }
+      call.state.numbers[0] = sum
     }
     call.out(out)
     return .again

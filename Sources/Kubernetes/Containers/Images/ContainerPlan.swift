@@ -143,7 +143,7 @@ enum Interpreter {
 
   private static func number(after mark: String, _ code: String) -> Double? {
     guard let range = code.firstRange(of: mark) else { return nil }
-    return Double(code[range.upperBound...].prefix { $0.isNumber || $0 == "." })
+    return Double(code[range.upperBound...].prefix { $0.isNumber || $0 == "." }).map { min($0, 1e9) }
   }
 
   /// Literal texts that it prints.

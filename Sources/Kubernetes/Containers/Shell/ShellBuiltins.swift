@@ -250,7 +250,7 @@ struct ShellBuiltins {
     guard words.count >= 2 else { return 2 }
     let arguments = words.count > 2 ? Array(words.dropFirst(2)) : shell.arguments
     var index = Int(shell.value("OPTIND") ?? "1") ?? 1
-    var offset = Int(shell.value("_OPTOFF") ?? "1") ?? 1
+    var offset = max(1, Int(shell.value("_OPTOFF") ?? "1") ?? 1)
     guard index >= 1, index <= arguments.count else { return 1 }
     let word = Array(arguments[index - 1])
     guard word.count > offset, word[0] == "-", arguments[index - 1] != "--" else { return 1 }
@@ -411,7 +411,7 @@ struct ShellBuiltins {
           let inside = String(word.dropFirst(index + 2))
           let value = inside.isEmpty ? rest.popFirst() ?? "" : inside
           switch letter {
-          case "t": state.deadline = system.now + .milliseconds(Int64((Double(value) ?? 0) * 1000))
+          case "t": state.deadline = system.now + (SystemCommands.duration(value) ?? .zero)
           case "n", "N": state.count = max(1, Int(value) ?? 1)
           case "p": run.tell(value, shell)
           case "d": state.ends = value.utf8.first ?? 0
@@ -446,7 +446,7 @@ struct ShellBuiltins {
     }
     var keys: [Int] = []
     for word in words {
-      if let number = word.hasPrefix("%") ? Int(word.dropFirst()) : nil, shell.jobs.indices.contains(number - 1) {
+      if let number = word.hasPrefix("%") ? Int(word.dropFirst()) : nil, number > 0, number <= shell.jobs.count {
         keys.append(shell.jobs[number - 1].key)
       } else if let pid = Int(word), let job = shell.jobs.last(where: { $0.pid == pid }) {
         keys.append(job.key)
@@ -460,7 +460,7 @@ struct ShellBuiltins {
 
   private func kill(_ words: [String], _ shell: ShellState) -> Int {
     let words = words.map { word in
-      guard word.hasPrefix("%"), let number = Int(word.dropFirst()), shell.jobs.indices.contains(number - 1) else {
+      guard word.hasPrefix("%"), let number = Int(word.dropFirst()), number > 0, number <= shell.jobs.count else {
         return word
       }
       return String(shell.jobs[number - 1].pid)
