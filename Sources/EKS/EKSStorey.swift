@@ -19,7 +19,7 @@ package final class EKSStorey {
     ports.accessPolicyAllows = { [service] in service.accessPolicyReason($0, $1, $2) }
     ports.audit = { [service] cluster, event in
       guard let row = service.clusters.first(where: { $0.id == cluster }), row.logs("audit") else { return }
-      ControlPlaneLog(service, row).audit(event)
+      ControlPlaneLog(service, row).audit(event())
     }
     ports.clusterID = { [service] in service.clusters[$0]?.id }
     ports.clusterStatus = { [service] in

@@ -99,7 +99,7 @@ struct ConnectionSetup: Sendable {
         ])
       }
     }
-    try channel.pipeline.syncOperations.addHandlers([multiplexer, manager, ConnectionErrors()])
+    try channel.pipeline.syncOperations.addHandlers([FlushOnce(), multiplexer, manager, ConnectionErrors()])
   }
 }
 

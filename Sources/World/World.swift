@@ -416,6 +416,9 @@ package final class World {
     !batch.isEmpty || !dirtyRows.isEmpty || !dirtySlots.isEmpty || !removedComponents.isEmpty || logs.hasPending
   }
 
+  /// Whether anything waits for the next commit in order to leave.
+  package var holdsAnswers: Bool { !replies.isEmpty || !committedActions.isEmpty }
+
   /// Whether the last commit failed: the world holds changes that are not on disk, and acknowledges nothing.
   package var failure: StoreError? { lastFailure }
 
@@ -457,8 +460,7 @@ package final class World {
       do {
         let state = try JSON(encoding: slot.component)
         let saved = Saved(state: state, scheduled: slot.scheduled, random: slot.random)
-        // Sorted, since dictionaries are written in an order of the process.
-        batch.put("component/\(slot.id)", try JSON(encoding: saved).sorted.bytes())
+        batch.put("component/\(slot.id)", try JSON(encoding: saved).bytes())
       } catch { preconditionFailure("the component \(slot.id) cannot be written: \(error)") }
     }
     dirtySlots.removeAll()
@@ -467,7 +469,7 @@ package final class World {
     let meta = Meta(
       now: now, sequence: sequence, seed: seed, account: account, region: region, outsideAddress: outsideAddress,
       ids: ids, logs: lengths, recording: inputs.saved)
-    do { batch.put("meta/world", try JSON(encoding: meta).sorted.bytes()) } catch {
+    do { batch.put("meta/world", try JSON(encoding: meta).bytes()) } catch {
       preconditionFailure("the world's own row cannot be written: \(error)")
     }
     try store.commit(batch)

@@ -13,8 +13,8 @@ package struct StoreyHooks {
   package var authorizeAccessPolicy: (_ cluster: String, KubeUser, AccessRequest) -> AccessDecision? = { _, _, _ in
     nil
   }
-  /// Takes each audit event (`audit.k8s.io/v1`).
-  package var audit: (_ cluster: String, JSON) -> Void = { _, _ in }
+  /// Takes each audit event (`audit.k8s.io/v1`), made when it is wanted.
+  package var audit: (_ cluster: String, () -> JSON) -> Void = { _, _ in }
 
   package init() {}
 }

@@ -8,6 +8,8 @@ final class WorldThread: @unchecked Sendable {
 
   /// Events carried out before waiting requests are looked at again.
   private static let slice = 500
+  /// Slices that one batch may hold while nobody waits for it.
+  private static let batchSlices = 20
 
   private let condition = NSCondition()
   // Guarded by `condition`.
@@ -19,6 +21,8 @@ final class WorldThread: @unchecked Sendable {
   private let world: World
   private var clock: WorldClock
   private var drive: Drive?
+  /// Slices since the last commit.
+  private var uncommitted = 0
   private let wall: @Sendable () -> Timestamp
   /// Failures of the store are logged once, not for each request.
   private var reportedFailure = false
@@ -122,7 +126,12 @@ final class WorldThread: @unchecked Sendable {
     } else {
       more = world.runEvents(until: target, limit: Self.slice) == Self.slice
     }
-    world.commit()
+    // A batch costs by what it touches: a long run with nobody waiting writes a component once, not each slice.
+    uncommitted += 1
+    if !more || world.holdsAnswers || uncommitted >= Self.batchSlices {
+      world.commit()
+      uncommitted = 0
+    }
     reportFailure()
     return more
   }

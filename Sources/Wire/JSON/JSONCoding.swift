@@ -1,7 +1,7 @@
 extension JSON {
   /// The value of anything `Encodable`; fields that are nil stay out.
   package init(encoding value: some Encodable) throws {
-    let encoder = JSONTreeEncoder(codingPath: [])
+    let encoder = JSONTreeEncoder()
     try value.encode(to: encoder)
     self = encoder.slot.value
   }
@@ -35,33 +35,54 @@ private class Slot {
   var value: JSON = .null
 }
 
+/// The type of the keys with which a dictionary encodes itself, which has no public name.
+private enum DictionaryKey {
+  static let id: ObjectIdentifier = {
+    let probe = Probe()
+    _ = try? ["": ""].encode(to: probe)
+    return probe.seen ?? ObjectIdentifier(Probe.self)
+  }()
+
+  private final class Probe: Encoder {
+    var seen: ObjectIdentifier?
+    var codingPath: [any CodingKey] { [] }
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
+
+    func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
+      seen = ObjectIdentifier(type)
+      return KeyedEncodingContainer(JSONTreeEncoder.Keyed(slot: Slot()))
+    }
+    func unkeyedContainer() -> any UnkeyedEncodingContainer { JSONTreeEncoder().unkeyedContainer() }
+    func singleValueContainer() -> any SingleValueEncodingContainer { JSONTreeEncoder().singleValueContainer() }
+  }
+}
+
 private final class JSONTreeEncoder: Encoder {
-  let codingPath: [any CodingKey]
+  /// Nothing of what is encoded here fails for its place, and a path costs an array for each value.
+  var codingPath: [any CodingKey] { [] }
   let slot = Slot()
   var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-  init(codingPath: [any CodingKey]) { self.codingPath = codingPath }
-
   func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
     if slot.value.isNull { slot.value = .emptyObject }
-    return KeyedEncodingContainer(Keyed(slot: slot, codingPath: codingPath))
+    return KeyedEncodingContainer(Keyed(slot: slot, isDictionary: ObjectIdentifier(type) == DictionaryKey.id))
   }
 
   func unkeyedContainer() -> any UnkeyedEncodingContainer {
     if slot.value.isNull { slot.value = [] }
-    return Unkeyed(slot: slot, codingPath: codingPath)
+    return Unkeyed(slot: slot)
   }
 
-  func singleValueContainer() -> any SingleValueEncodingContainer { Single(slot: slot, codingPath: codingPath) }
+  func singleValueContainer() -> any SingleValueEncodingContainer { Single(slot: slot) }
 
-  static func tree(_ value: some Encodable, _ path: [any CodingKey]) throws -> JSON {
+  static func tree(_ value: some Encodable) throws -> JSON {
     switch value {
     case let value as String: return .string(value)
     case let value as Int: return .int(Int64(value))
     case let value as Bool: return .bool(value)
     case let value as JSON: return value
     default:
-      let encoder = JSONTreeEncoder(codingPath: path)
+      let encoder = JSONTreeEncoder()
       try value.encode(to: encoder)
       return encoder.slot.value
     }
@@ -71,17 +92,29 @@ private final class JSONTreeEncoder: Encoder {
   /// parent is over, so the link is kept by writing through on every change.
   struct Keyed<Key: CodingKey>: KeyedEncodingContainerProtocol {
     let slot: Slot
-    let codingPath: [any CodingKey]
+    var codingPath: [any CodingKey] { [] }
+
+    /// A dictionary comes in an order of the process; it is written in order of its keys.
+    var isDictionary = false
 
     mutating func put(_ key: Key, _ value: JSON) {
       guard case .object(var object) = slot.value else { return }
       slot.value = .null
-      if let at = object.index(of: key.stringValue) {
+      defer { slot.value = .object(object) }
+      let name = key.stringValue
+      if isDictionary {
+        var low = 0
+        var high = object.fields.count
+        while low < high {
+          let middle = (low + high) / 2
+          if object.fields[middle].key < name { low = middle + 1 } else { high = middle }
+        }
+        object.fields.insert(.init(key: name, value: value), at: low)
+      } else if let at = object.index(of: name) {
         object.fields[at].value = value
       } else {
-        object.append(key.stringValue, value)
+        object.append(name, value)
       }
-      slot.value = .object(object)
     }
     mutating func encodeNil(forKey key: Key) { put(key, .null) }
     mutating func encode(_ value: Bool, forKey key: Key) { put(key, .bool(value)) }
@@ -99,16 +132,16 @@ private final class JSONTreeEncoder: Encoder {
     mutating func encode(_ value: UInt32, forKey key: Key) { put(key, .int(Int64(value))) }
     mutating func encode(_ value: UInt64, forKey key: Key) { put(key, .int(Int64(bitPattern: value))) }
     mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
-      put(key, try JSONTreeEncoder.tree(value, codingPath + [key]))
+      put(key, try JSONTreeEncoder.tree(value))
     }
     mutating func nestedContainer<Nested: CodingKey>(
       keyedBy: Nested.Type, forKey key: Key
     ) -> KeyedEncodingContainer<Nested> {
       let link = Linked(parent: slot, key: key.stringValue, value: .emptyObject)
-      return KeyedEncodingContainer(Keyed<Nested>(slot: link, codingPath: codingPath + [key]))
+      return KeyedEncodingContainer(Keyed<Nested>(slot: link))
     }
     mutating func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {
-      Unkeyed(slot: Linked(parent: slot, key: key.stringValue, value: []), codingPath: codingPath + [key])
+      Unkeyed(slot: Linked(parent: slot, key: key.stringValue, value: []))
     }
     mutating func superEncoder() -> any Encoder { preconditionFailure("classes are not encoded here") }
     mutating func superEncoder(forKey key: Key) -> any Encoder { preconditionFailure("classes are not encoded here") }
@@ -116,12 +149,12 @@ private final class JSONTreeEncoder: Encoder {
 
   struct Unkeyed: UnkeyedEncodingContainer {
     let slot: Slot
-    let codingPath: [any CodingKey]
+    var codingPath: [any CodingKey] { [] }
     var count: Int { slot.value.items.count }
 
     mutating func encodeNil() { slot.value.append(.null) }
     mutating func encode<T: Encodable>(_ value: T) throws {
-      slot.value.append(try JSONTreeEncoder.tree(value, codingPath))
+      slot.value.append(try JSONTreeEncoder.tree(value))
     }
     mutating func nestedContainer<Nested: CodingKey>(keyedBy: Nested.Type) -> KeyedEncodingContainer<Nested> {
       preconditionFailure("arrays of hand-made containers are not encoded here")
@@ -134,7 +167,7 @@ private final class JSONTreeEncoder: Encoder {
 
   struct Single: SingleValueEncodingContainer {
     let slot: Slot
-    let codingPath: [any CodingKey]
+    var codingPath: [any CodingKey] { [] }
 
     mutating func encodeNil() { slot.value = .null }
     mutating func encode(_ value: Bool) { slot.value = .bool(value) }
@@ -151,7 +184,7 @@ private final class JSONTreeEncoder: Encoder {
     mutating func encode(_ value: UInt16) { slot.value = .int(Int64(value)) }
     mutating func encode(_ value: UInt32) { slot.value = .int(Int64(value)) }
     mutating func encode(_ value: UInt64) { slot.value = .int(Int64(bitPattern: value)) }
-    mutating func encode<T: Encodable>(_ value: T) throws { slot.value = try JSONTreeEncoder.tree(value, codingPath) }
+    mutating func encode<T: Encodable>(_ value: T) throws { slot.value = try JSONTreeEncoder.tree(value) }
   }
 }
 

@@ -49,8 +49,8 @@ package final class Ports {
   package var accessPolicyAllows: (_ cluster: String, _ user: KubeUser, _ request: AccessRequest) -> String? = {
     _, _, _ in nil
   }
-  /// One audit event; kept when the cluster's audit log is on.
-  package var audit: (_ cluster: String, _ event: JSON) -> Void = { _, _ in }
+  /// One audit event; made and kept when the cluster's audit log is on.
+  package var audit: (_ cluster: String, _ event: () -> JSON) -> Void = { _, _ in }
 
   package init() {}
 }

@@ -25,7 +25,7 @@ final class Bench {
       restoring(world)
       try world.restore()
     }
-    storey.hooks.audit = { [unowned self] _, event in audit.append(event) }
+    storey.hooks.audit = { [unowned self] _, event in audit.append(event()) }
     if cluster, !storey.exists("demo") {
       storey.createCluster(
         ClusterOptions(

@@ -9,8 +9,12 @@ extension APIServer {
 
   /// Writes the request's audit event; tokens and secrets are in none.
   func audit(_ exchange: Exchange, _ answer: Answer) {
-    let info = exchange.info
     guard let level = level(exchange) else { return }
+    storey.hooks.audit(id) { event(exchange, answer, level) }
+  }
+
+  private func event(_ exchange: Exchange, _ answer: Answer, _ level: String) -> JSON {
+    let info = exchange.info
     let isLong: Bool
     if case .streaming = answer.body { isLong = true } else { isLong = false }
     var event = JSONObject([
@@ -50,7 +54,7 @@ extension APIServer {
     }
     for (key, value) in exchange.annotations { annotations.append(key, .string(value)) }
     if !annotations.isEmpty { event.append("annotations", .object(annotations)) }
-    storey.hooks.audit(id, .object(event))
+    return .object(event)
   }
 
   /// EKS's policy in outline: nothing of health checks and of the chatter of the control plane's own reads,
