@@ -66,12 +66,21 @@ extension APIServer {
       others: rules.readsOthers ? read(row.qualifiedName, namespace: "") : [])
   }
 
+  /// How often a name is drawn before the conflict is told (`maxNameGenerationCreateAttempts`).
+  private static let nameAttempts = 8
+
   private func prepareForCreate(
     _ object: inout JSON, _ exchange: Exchange, _ row: KubeResource, _ rules: KindRules
   ) throws(KubeStatus) {
     let generate = object["metadata"]["generateName"].string ?? ""
     if (object["metadata"]["name"].string ?? "").isEmpty, !generate.isEmpty {
-      object["metadata"]["name"] = .string(exchange.draw(world) { GeneratedNames.name(generate, using: &$0) })
+      var name = exchange.draw(world) { GeneratedNames.name(generate, using: &$0) }
+      let namespace = row.namespaced ? exchange.info.namespace : ""
+      for _ in 1..<APIServer.nameAttempts where store(row.qualifiedName)[.init(namespace: namespace, name: name)] != nil
+      {
+        name = exchange.draw(world) { GeneratedNames.name(generate, using: &$0) }
+      }
+      object["metadata"]["name"] = .string(name)
     }
     guard
       (object["metadata"]["resourceVersion"].string ?? "").isEmpty
