@@ -1,4 +1,5 @@
 import Gateway
+import NIOCore
 import NIOPosix
 import Testing
 import Wire
