@@ -286,9 +286,19 @@ final class APIServer {
     let bytes: [UInt8]
     switch answer.body {
     case .json(let json):
+      if exchange.isProtobuf, let encoded = ProtobufEncoder.encode(json) {
+        headers.add("Content-Type", "application/vnd.kubernetes.protobuf")
+        bytes = encoded
+        break
+      }
       headers.add("Content-Type", "application/json")
       bytes = json.bytes(.go) + [0x0a]
     case .kept(let object):
+      if exchange.isProtobuf, let encoded = ProtobufEncoder.encode(object.json) {
+        headers.add("Content-Type", "application/vnd.kubernetes.protobuf")
+        bytes = encoded
+        break
+      }
       headers.add("Content-Type", "application/json")
       bytes = object.bytes + [0x0a]
     case .bytes(let body, let contentType):

@@ -67,6 +67,19 @@ final class Bench {
       status: responder.status, headers: responder.headers, bytes: responder.bytes)
   }
 
+  /// Sends a body as it stands.
+  func sendRaw(_ method: String, _ uri: String, _ body: [UInt8], type: String = "application/json") -> Reply {
+    let parts = uri.split(separator: "?", maxSplits: 1).map(String.init)
+    let responder = TestResponder()
+    world.kube.handle(
+      KubeRequest(
+        cluster: "demo", method: method, path: parts[0],
+        query: parts.count > 1 ? PercentEncoding.pairs(parts[1])! : [], headers: ["Content-Type": type],
+        body: .bytes(body), credential: credential), .outside(responder))
+    world.commit()
+    return Reply(status: responder.status, headers: responder.headers, bytes: responder.bytes)
+  }
+
   /// Sends a request that may have to wait for calls out of the world, which are answered at once.
   @discardableResult
   func call(_ method: String, _ uri: String, _ body: JSON? = nil, type: String = "application/json") -> Reply {

@@ -89,10 +89,15 @@ extension APIServer {
     }
     if let secret = bound["secret"]["name"].string {
       guard let found = read("secrets", namespace, secret),
-        found["metadata"]["uid"].string == bound["secret"]["uid"].string
+        found["metadata"]["uid"].string == bound["secret"]["uid"].string, !isGone(found)
       else { return nil }
     }
     if let node = bound["node"]["name"].string {
+      // One that is bound to a pod ends with the pod.
+      if pod["name"].isNull {
+        guard let found = read("nodes", "", node), found["metadata"]["uid"] == bound["node"]["uid"], !isGone(found)
+        else { return nil }
+      }
       extra["authentication.kubernetes.io/node-name"] = [node]
       if let uid = bound["node"]["uid"].string { extra["authentication.kubernetes.io/node-uid"] = [uid] }
     }

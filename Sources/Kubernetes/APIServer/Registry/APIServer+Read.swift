@@ -47,7 +47,7 @@ extension APIServer {
     var metadata: JSON = ["resourceVersion": .string(String(page.revision))]
     if let next = page.next { metadata["continue"] = .string(next) }
     if let remaining = page.remaining, page.next != nil { metadata["remainingItemCount"] = .int(Int64(remaining)) }
-    if exchange.isOutside, representation == .object, renderer.isKeptForm(row) {
+    if exchange.isOutside, !exchange.isProtobuf, representation == .object, renderer.isKeptForm(row) {
       return Answer(
         200, .bytes(KeptList(row).bytes(page.objects, metadata: metadata), contentType: "application/json"))
     }

@@ -45,6 +45,9 @@ extension APIServer {
     let bound = try boundObject(review["spec"]["boundObjectRef"], account.key, row)
     let audiences = review["spec"]["audiences"].strings
     var lifetime = min(seconds, APIServer.longestToken)
+    if lifetime < seconds {
+      exchange.warnings.append("requested expiration of \(seconds) seconds shortened to \(lifetime) seconds")
+    }
     var own: JSON = [
       "namespace": .string(account.key.namespace),
       "serviceaccount": ["name": .string(name), "uid": .string(account.uid)],

@@ -28,7 +28,8 @@ enum Representation: Hashable {
     for option in accept.split(separator: ",") {
       let parts = option.split(separator: ";").map { String($0).trimmingBlanks }
       guard let type = parts.first?.lowercased() else { continue }
-      guard type == "application/json" || type == "*/*" || type == "application/*" else { continue }
+      let isProtobuf = type == "application/vnd.kubernetes.protobuf"
+      guard isProtobuf || type == "application/json" || type == "*/*" || type == "application/*" else { continue }
       var parameters: [String: String] = [:]
       for part in parts.dropFirst() {
         guard let equals = part.firstIndex(of: "=") else { continue }
@@ -37,15 +38,17 @@ enum Representation: Hashable {
       switch parameters["as"] {
       case nil:
         self = .object
+        exchange.isProtobuf = isProtobuf
         return
       case _ where !hasMetadata: continue
-      case "Table" where parameters["g"] == "meta.k8s.io":
+      case "Table" where parameters["g"] == "meta.k8s.io" && !isProtobuf:
         let included = exchange.request.parameter("includeObject").flatMap(TableObject.init) ?? .metadata
         self = .table(included: included)
         return
       case "PartialObjectMetadata" where parameters["g"] == "meta.k8s.io",
         "PartialObjectMetadataList" where parameters["g"] == "meta.k8s.io":
         self = .partialMetadata
+        exchange.isProtobuf = isProtobuf
         return
       default: continue
       }

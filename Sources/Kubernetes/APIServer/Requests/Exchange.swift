@@ -27,6 +27,8 @@ final class Exchange {
   var duplicates: [String] = []
   /// Keys that came twice in what was applied, as they are told.
   var yamlFaults: [String] = []
+  /// Whether the answer is to be protobuf where its kind has that form.
+  var isProtobuf = false
   /// Calls out of the world that were needed so far, with their answers.
   var calls: [PendingCall] = []
   /// How often it was suspended.
@@ -60,6 +62,7 @@ final class Exchange {
     annotations = Array(annotations.prefix(ownAnnotations))
     warnings = []
     duplicates = []
+    yamlFaults = []
     isTracked = false
     requestObject = .null
     nextDrawn = 0

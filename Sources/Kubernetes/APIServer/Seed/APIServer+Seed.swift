@@ -13,7 +13,7 @@ extension APIServer {
       ])
     }
     for role in BootstrapPolicy.objects() { plant(role) }
-    for object in FlowControlSeed.objects() { plant(object) }
+    for object in FlowControlSeed.objects(at: now.rfc3339) { plant(object) }
     seedPriorities()
     for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
       plant([

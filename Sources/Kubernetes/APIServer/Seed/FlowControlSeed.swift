@@ -3,7 +3,14 @@ import Wire
 /// The priority levels and flow schemas of a new API server, mandatory and suggested
 /// (`apiserver/pkg/apis/flowcontrol/bootstrap`).
 enum FlowControlSeed {
-  static func objects() -> [JSON] { levels + schemas }
+  static func objects(at time: String) -> [JSON] {
+    levels
+      + schemas.map { schema in
+        var schema = schema
+        schema["status"]["conditions"].changeEach { $0["lastTransitionTime"] = .string(time) }
+        return schema
+      }
+  }
 
   // MARK: - Priority levels
 

@@ -81,13 +81,16 @@ extension APIServer {
     let store = store(row.qualifiedName)
     let namespace = row.namespaced ? exchange.info.namespace : ""
     var headers = headers(exchange)
-    headers.add("Content-Type", "application/json")
+    let isProtobuf =
+      exchange.isProtobuf && (representation != .object || ProtobufEncoder.knows(row.gvk))
+    headers.add("Content-Type", isProtobuf ? "application/vnd.kubernetes.protobuf;stream=watch" : "application/json")
     let seconds = request.parameter("timeoutSeconds").flatMap(Int.init) ?? 0
     let timeout = seconds > 0 ? seconds : 1800 + world.newID { Int($0.next() % 1800) }
     let stream = DeferredStream(responder: responder, headers: headers)
     let watch = watches.open { id in
       WatchStream(
         id: id, row: row, namespace: namespace, selection: selection, representation: representation, stream: stream,
+        isProtobuf: isProtobuf,
         sendsBookmarks: sendsBookmarks, endsAt: now + .seconds(timeout), renderer: renderer)
     }
     let closed = storey.onStreamClosed
@@ -95,7 +98,7 @@ extension APIServer {
     world.afterCommit { stream.begin { closed(id) } }
     if from > 0, !sendsInitial, from < store.oldest {
       let status = KubeStatus.tooOldResourceVersion(from, oldest: store.oldest)
-      watches.send(WatchStream.failure(status), to: watch, world)
+      watches.send(watch.failure(status), to: watch, world)
       end(watch)
       return Answer(200, .streaming)
     }

@@ -8,6 +8,7 @@ final class WatchStream {
     var kind: ObjectChange.Kind
     var representation: Representation
     var apiVersion: String
+    var isProtobuf: Bool
   }
 
   let id: UInt64
@@ -18,6 +19,7 @@ final class WatchStream {
   let selection: Selection
   let representation: Representation
   let stream: DeferredStream
+  let isProtobuf: Bool
   let sendsBookmarks: Bool
   let endsAt: Timestamp
   let renderer: ObjectRenderer
@@ -25,7 +27,7 @@ final class WatchStream {
 
   init(
     id: UInt64, row: KubeResource, namespace: String, selection: Selection, representation: Representation,
-    stream: DeferredStream, sendsBookmarks: Bool, endsAt: Timestamp, renderer: ObjectRenderer
+    stream: DeferredStream, isProtobuf: Bool, sendsBookmarks: Bool, endsAt: Timestamp, renderer: ObjectRenderer
   ) {
     self.id = id
     self.row = row
@@ -34,13 +36,14 @@ final class WatchStream {
     self.selection = selection
     self.representation = representation
     self.stream = stream
+    self.isProtobuf = isProtobuf
     self.sendsBookmarks = sendsBookmarks
     self.endsAt = endsAt
     self.renderer = renderer
   }
 
   func form(_ kind: ObjectChange.Kind) -> Form {
-    Form(kind: kind, representation: representation, apiVersion: row.apiVersion)
+    Form(kind: kind, representation: representation, apiVersion: row.apiVersion, isProtobuf: isProtobuf)
   }
 
   /// What a change is to this watch: an object that comes to be selected is added, one that ceases is deleted.
@@ -62,25 +65,28 @@ final class WatchStream {
     if kind == .deleted, change.kind != .deleted, let previous = change.previous {
       var last = previous.json
       last["metadata"]["resourceVersion"] = .string(String(change.revision))
-      return frame(kind.rawValue, renderer.object(last, row, representation).bytes(.go))
+      return frame(kind.rawValue, renderer.object(last, row, representation))
     }
     return event(kind, change.object)
   }
 
   func event(_ kind: ObjectChange.Kind, _ object: StoredObject) -> [UInt8] {
-    if representation == .object, renderer.isKeptForm(row) { return frame(kind.rawValue, object.bytes) }
-    return frame(kind.rawValue, renderer.object(object.json, row, representation).bytes(.go))
+    if representation == .object, renderer.isKeptForm(row), !isProtobuf { return frame(kind.rawValue, object.bytes) }
+    return frame(kind.rawValue, renderer.object(object.json, row, representation))
   }
 
   func bookmark(_ revision: Int, isEndOfList: Bool = false) -> [UInt8] {
     var metadata: JSON = ["resourceVersion": .string(String(revision))]
     if isEndOfList { metadata["annotations"] = ["k8s.io/initial-events-end": "true"] }
     let object: JSON = ["kind": .string(row.kind), "apiVersion": .string(row.apiVersion), "metadata": metadata]
-    return frame("BOOKMARK", renderer.bookmark(object, row, representation).bytes(.go))
+    return frame("BOOKMARK", renderer.bookmark(object, row, representation))
   }
 
-  static func failure(_ status: KubeStatus) -> [UInt8] {
-    Array("{\"type\":\"ERROR\",\"object\":".utf8) + status.json.bytes(.go) + Array("}\n".utf8)
+  func failure(_ status: KubeStatus) -> [UInt8] { frame("ERROR", status.json) }
+
+  private func frame(_ type: String, _ object: JSON) -> [UInt8] {
+    if isProtobuf, let encoded = ProtobufEncoder.encode(object) { return ProtobufEncoder.frame(type, encoded) }
+    return frame(type, object.bytes(.go))
   }
 
   private func frame(_ type: String, _ object: [UInt8]) -> [UInt8] {

@@ -46,4 +46,18 @@ struct ProtobufWriter {
     let bits = value.bitPattern
     for shift in stride(from: UInt64(0), to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
   }
+
+  // MARK: What is written even when it has the zero value
+
+  mutating func text(_ field: Int, _ text: String) { put(field, text.utf8) }
+
+  mutating func varint(_ field: Int, _ value: UInt64) {
+    key(field, 0)
+    varint(value)
+  }
+
+  mutating func fixed64(_ field: Int, _ bits: UInt64) {
+    key(field, 1)
+    for shift in stride(from: UInt64(0), to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
+  }
 }
