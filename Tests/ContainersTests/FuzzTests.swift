@@ -47,6 +47,32 @@ import Testing
     }
   }
 
+  /// Numbers at the ends of what can be told, where a careless addition would end the whole program.
+  @Test func numbersAreBounded() {
+    let (most, least) = ("9223372036854775807", "-9223372036854775808")
+    for number in [most, least, "0", "-1", "1e999", "99999999999999999999"] {
+      for script in [
+        "seq \(number) \(most)", "seq 1 \(most) \(most)", "head -n \(number) /etc/passwd",
+        "head -c \(number) /etc/passwd",
+        "tail -n \(number) /etc/passwd", "grep -A \(number) -B \(number) root /etc/passwd",
+        "dd if=/dev/zero bs=\(number) count=1",
+        "dd if=/etc/passwd bs=1 count=\(number)", "read -t \(number) x", "kill \(number)", "kill %\(number)",
+        "wait %\(number)",
+        "timeout \(number) true", "echo $((\(number) + 1)) $((\(number) / -1)) $((-\(number))) $((1 << \(number)))",
+        "x=abc; echo ${x:\(number):\(number)}", "printf '%\(number)d %.\(number)f' 1 2", "shift \(number)",
+        "exit \(number)",
+        "truncate -s \(number) /tmp/f", "cut -c\(number)- /etc/passwd", "OPTIND=\(number); getopts a x -a",
+        "date -d @\(number)",
+        "sed -n \(number)p /etc/passwd", "echo a | xargs -n \(number) echo", "base64 -w \(number) /etc/hostname",
+        "set -- a; echo ${\(number)}",
+        "usleep \(number) &", "sleep \(number) \(number) &", "chmod \(number) /tmp", "break \(number)",
+        "return \(number)",
+      ] {
+        _ = Box().sh(script, input: "", turns: 3)
+      }
+    }
+  }
+
   @Test func depthsAreBounded() {
     let deep = String(repeating: "(", count: 5000)
     #expect(Box().sh(deep).code == 2)

@@ -167,7 +167,7 @@ enum SystemCommands {
     var time = call.now
     let (_, values, words) = CommandTable.options(call.arguments, valued: "dr")
     if let text = values.last(where: { $0.letter == "d" })?.value {
-      if text.hasPrefix("@"), let seconds = Int64(text.dropFirst()), abs(seconds) < 100_000_000_000 {
+      if text.hasPrefix("@"), let seconds = Int64(text.dropFirst()), seconds.magnitude < 100_000_000_000 {
         time = Timestamp(seconds: seconds)
       } else if let parsed = Timestamp(rfc3339: text) {
         time = parsed
