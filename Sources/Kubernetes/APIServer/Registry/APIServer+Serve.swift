@@ -8,7 +8,7 @@ extension APIServer {
     let info = exchange.info
     guard row.namespaced || info.namespace.isEmpty || row.plural == "namespaces" else { throw .noSuchResource }
     if !info.subresource.isEmpty { return try serveSubresource(exchange, row) }
-    if let text = custom[row]?.deprecation { exchange.warn([text]) }
+    if let text = custom[row]?.deprecation ?? Deprecations.warning(row, version) { exchange.warn([text]) }
     switch info.verb {
     case "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection": break
     default: throw .methodNotAllowed
