@@ -247,6 +247,30 @@ struct WorkloadTests {
     #expect(bench.world.isIdle)
   }
 
+  @Test(
+    "CronJob: what validation takes, the controller can run",
+    arguments: [
+      "1/9223372036854775807 * * * *", "*/9223372036854775807 * * * *", "0-58/2,59 * * * *", "@every 1m30.5s",
+      "@every 5ms", "@hourly", "* * * JAN-dec SUN-6",
+    ])
+  func cronSchedules(schedule: String) throws {
+    let bench = try Bench.withControlPlane()
+    bench.addNode("a", cpu: "8")
+    let answer = bench.send(
+      "POST", "/apis/batch/v1/namespaces/default/cronjobs",
+      [
+        "apiVersion": "batch/v1", "kind": "CronJob", "metadata": ["name": "tick"],
+        "spec": [
+          "schedule": .string(schedule), "concurrencyPolicy": "Forbid",
+          "jobTemplate": ["spec": Bench.job("x", .emptyObject)["spec"]],
+        ],
+      ])
+    #expect(answer.status == 201)
+    bench.settle()
+    bench.run(.seconds(3660))
+    #expect(bench.objects(Self.jobs).count == 1)
+  }
+
   @Test("ReplicationController: adopts matching pods on creation, releases those that no longer match, scales")
   func replicationController() throws {
     let bench = try Bench.withControlPlane()

@@ -28,7 +28,7 @@ package struct CronJobController: Reconciler {
     defer { desk.updateStatus(Self.resource, desk.get(Self.resource, key: key) ?? cron, status) }
     guard !cron.isTerminating, cron.spec["suspend"].bool != true else { return }
     let text = cron.spec["schedule"].string ?? ""
-    guard let schedule = CronTimes(text) else {
+    guard let schedule = try? CronSchedule(text) else {
       desk.warn(cron, "UnparseableSchedule", "unparseable schedule: \(GoText.quote(text))")
       return
     }
@@ -108,7 +108,7 @@ package struct CronJobController: Reconciler {
   // MARK: - When it is due
 
   private func run(
-    _ cron: ObjectView, _ schedule: CronTimes, _ offset: Duration, _ jobs: [ObjectView], _ status: inout JSON,
+    _ cron: ObjectView, _ schedule: CronSchedule, _ offset: Duration, _ jobs: [ObjectView], _ status: inout JSON,
     _ desk: inout Desk
   ) {
     var earliest = status["lastScheduleTime"].time ?? cron.createdAt
