@@ -115,7 +115,7 @@ enum FileCommands {
             .map { join(directory, $0) } + pending
         }
         if flags.contains("a") { names = [".", ".."] + names }
-        if flags.contains("l"), !call.isBusybox || true { call.out("total \(names.count * 4)\n") }
+        if flags.contains("l") { call.out("total \(names.count * 4)\n") }
         show(names, in: directory)
       } catch {
         call.raw(
