@@ -52,7 +52,9 @@ extension APIServer {
     exchange.requestObject = .null
     let audiences = review["spec"]["audiences"].strings
     let wanted = audiences.isEmpty ? [APIServer.audience] : audiences
-    if let user = try user(ofToken: token, audiences: wanted, inside: !exchange.isOutside) {
+    if let user = try user(
+      ofToken: token, audiences: wanted, callerClock: exchange.request.callerClock, inside: !exchange.isOutside)
+    {
       review["status"] = ["authenticated": true, "user": userInfo(user), "audiences": JSON(wanted)]
     } else {
       review["status"] = ["user": .emptyObject, "error": "[invalid bearer token]"]
