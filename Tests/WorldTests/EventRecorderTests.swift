@@ -46,6 +46,19 @@ struct EventRecorderTests {
     #expect(tell(&recorder, "no", at: 303) != nil)
   }
 
+  @Test("What it remembers survives being saved")
+  func survives() throws {
+    var recorder = EventRecorder(component: "kubelet", host: "n")
+    for index in 1...9 { _ = tell(&recorder, "no \(index)", at: Int64(index)) }
+    let saved = try JSON(encoding: recorder)
+    var again = try JSON.parse(saved.bytes()).decode(EventRecorder.self)
+    #expect(try JSON(encoding: again) == saved)
+    // The same request as without the pause: the tenth similar one, and the flood filter where it was.
+    #expect(body(tell(&again, "no 10", at: 10)) == body(tell(&recorder, "no 10", at: 10)))
+    for _ in 11...25 { _ = tell(&again, "no", at: 11) }
+    #expect(tell(&again, "no", at: 12) == nil)
+  }
+
   @Test("A key is not looked at while requests for it are under way")
   func workQueue() {
     var queue = WorkQueue()

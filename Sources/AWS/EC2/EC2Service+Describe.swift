@@ -16,6 +16,12 @@ struct Description {
 }
 
 extension EC2Service {
+  /// The rows a Describe call can be about: those it names, or all. What isn't there is refused in ``describe``.
+  func described<Row>(_ table: Table<Row>, _ what: Description, _ request: AWSRequest) -> [Row] {
+    let wanted = request.input[what.ids].strings
+    return wanted.isEmpty ? table.all : table.rows(keys: wanted)
+  }
+
   /// A Describe answer: wanted ids, filters, pages.
   func describe(_ what: Description, _ all: [JSON], _ request: AWSRequest) throws(AWSError) -> JSON {
     var rows = all

@@ -104,7 +104,8 @@ extension EC2Service {
   }
 
   private func describeInstances(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let answer = try describe(Self.instanceDescription, instances.all.map(json), request)
+    let answer = try describe(
+      Self.instanceDescription, described(instances, Self.instanceDescription, request).map(json), request)
     // Instances of one launch are told together.
     var order: [String] = []
     var byReservation: [String: [(Instance, JSON)]] = [:]

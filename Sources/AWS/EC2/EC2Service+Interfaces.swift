@@ -144,7 +144,7 @@ extension EC2Service {
   func remove(_ id: String) {
     guard let interface = interfaces[id] else { return }
     occupied[interface.subnet]?.release(interface)
-    for address in addresses.filter({ $0.interface == id }) {
+    for address in addresses.rows(addressesByInterface, id) {
       addresses.update(address.allocation) {
         $0.association = nil
         $0.interface = nil
@@ -155,17 +155,17 @@ extension EC2Service {
   }
 
   func attached(to instance: String) -> [NetworkInterface] {
-    interfaces.filter { $0.attachment?.instance == instance }.sorted { $0.attachment!.device < $1.attachment!.device }
+    interfaces.rows(interfacesByInstance, instance).sorted { $0.attachment!.device < $1.attachment!.device }
   }
 
   func primaryInterface(of instance: String) -> NetworkInterface? {
-    interfaces.first { $0.attachment?.instance == instance && $0.attachment?.device == 0 }
+    attached(to: instance).first { $0.attachment?.device == 0 }
   }
 
   // MARK: - Telling
 
   private func association(_ interface: NetworkInterface, _ address: String) -> JSON {
-    if let elastic = addresses.first(where: { $0.interface == interface.id && $0.privateIP == address }) {
+    if let elastic = addresses.rows(addressesByInterface, interface.id).first(where: { $0.privateIP == address }) {
       return [
         "AllocationId": .string(elastic.allocation), "AssociationId": JSON(elastic.association),
         "IpOwnerId": .string(world.account), "PublicDnsName": .string(publicName(elastic.publicIP)),
@@ -255,7 +255,7 @@ extension EC2Service {
     var what = Self.interfaceDescription
     // Filters name tags as everywhere; the output calls them TagSet.
     what.filters["tag-key"] = "TagSet.Key"
-    let rows = interfaces.all.map { interface in
+    let rows = described(interfaces, what, request).map { interface in
       var value = json(interface)
       value["Tags"] = interface.tags.json
       return value

@@ -14,9 +14,11 @@ package final class EC2Service: AWSService {
   let internetGateways: Table<InternetGateway>
   let natGateways: Table<NATGateway>
   let addresses: Table<ElasticAddress>
+  let addressesByInterface: TableIndex<ElasticAddress>
   let groups: Table<SecurityGroup>
   let acls: Table<NetworkACL>
   let interfaces: Table<NetworkInterface>
+  let interfacesByInstance: TableIndex<NetworkInterface>
   let instances: Table<Instance>
   let templates: Table<LaunchTemplate>
   /// Answers to calls that carried a client token, by operation and token.
@@ -37,9 +39,11 @@ package final class EC2Service: AWSService {
     internetGateways = Table("ec2-internet-gateway", in: world)
     natGateways = Table("ec2-nat-gateway", in: world)
     addresses = Table("ec2-address", in: world)
+    addressesByInterface = addresses.index { $0.interface }
     groups = Table("ec2-security-group", in: world)
     acls = Table("ec2-acl", in: world)
     interfaces = Table("ec2-interface", in: world)
+    interfacesByInstance = interfaces.index { $0.attachment?.instance }
     instances = Table("ec2-instance", in: world)
     templates = Table("ec2-launch-template", in: world)
     tokens = Table("ec2-token", in: world)

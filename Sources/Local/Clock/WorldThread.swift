@@ -10,6 +10,10 @@ final class WorldThread: @unchecked Sendable {
   private static let slice = 500
   /// Slices that one batch may hold while nobody waits for it.
   private static let batchSlices = 20
+  /// Of a time in which there is always more to do, at most one part in this many goes into commits.
+  private static let commitShare = 5.0
+  /// Longest that an answer is kept for a batch to grow, in seconds.
+  private static let longestBatch = 0.25
 
   private let condition = NSCondition()
   // Guarded by `condition`.
@@ -23,6 +27,9 @@ final class WorldThread: @unchecked Sendable {
   private var drive: Drive?
   /// Slices since the last commit.
   private var uncommitted = 0
+  private let stopwatch = ContinuousClock()
+  /// When the last commit ended, and how long it took, in seconds.
+  private var committed = (at: ContinuousClock.now, took: 0.0)
   private let wall: @Sendable () -> Timestamp
   /// Failures of the store are logged once, not for each request.
   private var reportedFailure = false
@@ -128,12 +135,20 @@ final class WorldThread: @unchecked Sendable {
     }
     // A batch costs by what it touches: a long run with nobody waiting writes a component once, not each slice.
     uncommitted += 1
-    if !more || world.holdsAnswers || uncommitted >= Self.batchSlices {
+    if !more || uncommitted >= Self.batchSlices || (world.holdsAnswers && isWorthCommitting) {
+      let begun = stopwatch.now
       world.commit()
+      committed = (at: stopwatch.now, took: (stopwatch.now - begun).inSeconds)
       uncommitted = 0
     }
     reportFailure()
     return more
+  }
+
+  /// Whether the work since the last commit outweighs what that cost: a client that keeps asking of a busy world would
+  /// otherwise have each of its looks pay for everything that moved.
+  private var isWorthCommitting: Bool {
+    (stopwatch.now - committed.at).inSeconds >= min(committed.took * (Self.commitShare - 1), Self.longestBatch)
   }
 
   private func reportFailure() {

@@ -23,6 +23,7 @@ package struct JSONObject: Sendable {
   package var fields: [Field]
 
   package init() { fields = [] }
+  package init(fields: [Field]) { self.fields = fields }
   package init(_ fields: [(String, JSON)]) { self.fields = fields.map { Field(key: $0.0, value: $0.1) } }
 
   package var isEmpty: Bool { fields.isEmpty }
@@ -217,6 +218,10 @@ extension JSON: Equatable {
 extension JSONObject: Equatable {
   package static func == (a: JSONObject, b: JSONObject) -> Bool {
     guard a.fields.count == b.fields.count else { return false }
+    // What one was copied from the other and left as it was shares its storage.
+    if a.fields.withUnsafeBufferPointer({ a in b.fields.withUnsafeBufferPointer { a.baseAddress == $0.baseAddress } }) {
+      return true
+    }
     for (index, field) in a.fields.enumerated() {
       // Most often both sides have the same order.
       if b.fields[index].key == field.key {

@@ -8,6 +8,7 @@ package final class Table<Row: Codable & Sendable> {
   private unowned let world: World
   private var rows: [String: Row] = [:]
   private var order: [String] = []
+  private var indexes: [TableIndex<Row>] = []
 
   /// Opens the table and reads what the store holds of it.
   package init(_ name: String, in world: World) {
@@ -41,6 +42,7 @@ package final class Table<Row: Codable & Sendable> {
     set {
       let at = order.partitioningIndex { $0 >= key }
       let present = at < order.count && order[at] == key
+      for index in indexes { index.change(key, from: rows[key], to: newValue) }
       if let newValue {
         rows[key] = newValue
         if !present { order.insert(key, at: at) }
@@ -57,9 +59,11 @@ package final class Table<Row: Codable & Sendable> {
   @discardableResult
   package func update<Result>(_ key: String, _ change: (inout Row) throws -> Result) rethrows -> Result? {
     guard var row = rows[key] else { return nil }
+    let places = indexes.map { $0.place(row) }
     rows[key] = nil
     defer {
       rows[key] = row
+      for (index, before) in zip(indexes, places) { index.move(key, from: before, to: index.place(row)) }
       world.touch(name, key)
     }
     return try change(&row)
@@ -72,6 +76,20 @@ package final class Table<Row: Codable & Sendable> {
 
   package func filter(_ matches: (Row) -> Bool) -> [Row] { all.filter(matches) }
 
+  /// Keeps the rows findable by something they tell; made once, right after the table.
+  package func index(by place: @escaping (Row) -> String?) -> TableIndex<Row> {
+    let index = TableIndex(place)
+    for key in order { index.change(key, from: nil, to: rows[key]) }
+    indexes.append(index)
+    return index
+  }
+
+  /// The rows that tell `value`, in order of their keys.
+  package func rows(_ index: TableIndex<Row>, _ value: String) -> [Row] { index.keys(value).map { rows[$0]! } }
+
+  /// The rows with these keys, as far as there are any, in order.
+  package func rows(keys wanted: [String]) -> [Row] { Set(wanted).sorted().compactMap { rows[$0] } }
+
   /// The rows whose keys begin with `prefix`, in order.
   package func rows(prefix: String) -> [(key: String, row: Row)] {
     var found: [(key: String, row: Row)] = []
@@ -81,6 +99,33 @@ package final class Table<Row: Codable & Sendable> {
       at += 1
     }
     return found
+  }
+}
+
+/// The keys of a table's rows by something the rows tell: the instance an interface is attached to.
+package final class TableIndex<Row> {
+  fileprivate let place: (Row) -> String?
+  private var found: [String: [String]] = [:]
+
+  fileprivate init(_ place: @escaping (Row) -> String?) { self.place = place }
+
+  /// Keys of the rows that tell `value`, in order.
+  package func keys(_ value: String) -> [String] { found[value] ?? [] }
+
+  fileprivate func change(_ key: String, from old: Row?, to new: Row?) {
+    move(key, from: old.flatMap(place), to: new.flatMap(place))
+  }
+
+  fileprivate func move(_ key: String, from old: String?, to new: String?) {
+    guard old != new else { return }
+    if let old {
+      found[old]?.removeAll { $0 == key }
+      if found[old]?.isEmpty == true { found[old] = nil }
+    }
+    if let new {
+      let keys = found[new] ?? []
+      found[new, default: []].insert(key, at: keys.partitioningIndex { $0 >= key })
+    }
   }
 }
 

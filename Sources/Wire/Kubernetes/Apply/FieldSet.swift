@@ -17,12 +17,20 @@ package struct FieldSet: Sendable, Equatable {
     var value: String
   }
 
-  private struct Entry: Sendable, Equatable {
+  struct Entry: Sendable, Equatable {
     var isMember = false
     var children = FieldSet()
+
+    /// The form of `fieldsV1`: of a member alone nothing, of others what is below.
+    var json: JSON {
+      var below = JSONObject()
+      if isMember, !children.isEmpty { below.append(FieldsV1.itself, .emptyObject) }
+      below.fields += children.json.fields
+      return .object(below)
+    }
   }
 
-  private var entries: [Element: Entry] = [:]
+  private(set) var entries: [Element: Entry] = [:]
 
   package init() {}
 
@@ -153,12 +161,7 @@ package struct FieldSet: Sendable, Equatable {
   /// The form of `fieldsV1`.
   package var json: JSON {
     var object = JSONObject()
-    for (element, entry) in sorted {
-      var inner = JSONObject()
-      if entry.isMember, !entry.children.isEmpty { inner.append(".", .emptyObject) }
-      inner.fields += entry.children.json.fields
-      object.append(element.key, .object(inner))
-    }
+    for (element, entry) in sorted { object.append(element.key, entry.json) }
     return .object(object)
   }
 
@@ -169,10 +172,10 @@ package struct FieldSet: Sendable, Equatable {
 
   private init(_ json: JSON, depth: Int) {
     guard depth < JSON.depthLimit else { return }
-    for field in json.fields where field.key != "." {
+    for field in json.fields where field.key != FieldsV1.itself {
       guard let element = Element(key: field.key) else { continue }
       let children = FieldSet(field.value, depth: depth + 1)
-      let isMember = field.value.has(".") || field.value.fields.isEmpty
+      let isMember = field.value.has(FieldsV1.itself) || field.value.fields.isEmpty
       entries[element] = Entry(isMember: isMember, children: children)
     }
   }

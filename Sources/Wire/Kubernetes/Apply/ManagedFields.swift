@@ -13,11 +13,11 @@ package struct ManagedFields: Sendable, Equatable {
     package var apiVersion: String
     package var subresource: String
     package var time: String?
-    package var fields: FieldSet
+    package var fields: FieldsV1
 
     package init(
       manager: String, operation: Operation, apiVersion: String, subresource: String = "", time: String? = nil,
-      fields: FieldSet = FieldSet()
+      fields: FieldsV1
     ) {
       self.manager = manager
       self.operation = operation
@@ -53,8 +53,9 @@ package struct ManagedFields: Sendable, Equatable {
 
   package init() {}
 
-  /// Reads the list; entries that are none are left out.
-  package init(_ json: JSON) {
+  /// Reads the list; entries that are none are left out. What a client gave is in any order and may name no paths;
+  /// what was kept (`isKept`) is as it was written here.
+  package init(_ json: JSON, isKept: Bool = false) {
     for entry in json.items {
       guard let operation = Operation(rawValue: entry["operation"].string ?? ""),
         entry["fieldsType"].string == "FieldsV1"
@@ -63,7 +64,7 @@ package struct ManagedFields: Sendable, Equatable {
         Entry(
           manager: entry["manager"].string ?? "", operation: operation, apiVersion: entry["apiVersion"].string ?? "",
           subresource: entry["subresource"].string ?? "", time: entry["time"].string,
-          fields: FieldSet(entry["fieldsV1"])))
+          fields: isKept ? FieldsV1(kept: entry["fieldsV1"]) : FieldsV1(FieldSet(entry["fieldsV1"]))))
     }
   }
 

@@ -50,14 +50,15 @@ package struct ServerSideApply: Sendable {
   package func update(_ object: JSON, live: JSON?) -> JSON {
     var managed: ManagedFields
     let given = object["metadata"]["managedFields"]
+    let kept = live?["metadata"]["managedFields"] ?? .null
     if let list = given.array {
       // A list of one empty entry, or of none, takes everything from everybody.
       if list.isEmpty || list.count == 1 && list[0].object?.isEmpty == true {
         return bare(object)
       }
-      managed = ManagedFields(given)
+      managed = ManagedFields(given, isKept: given == kept)
     } else {
-      managed = ManagedFields(live?["metadata"]["managedFields"] ?? .null)
+      managed = ManagedFields(kept, isKept: true)
     }
     let new = bare(object)
     let skeleton: JSON = [
@@ -65,20 +66,22 @@ package struct ServerSideApply: Sendable {
     ]
     let old = live.map(bare) ?? skeleton
     let comparison = StructuredMerge.compare(old, new, type)
-    let taken = owned(comparison.modified.union(comparison.added))
+    let changed = comparison.modified.union(comparison.added)
+    let taken = owned(changed)
     for index in managed.entries.indices {
-      managed.entries[index].fields = managed.entries[index].fields.subtracting(
-        comparison.modified.union(comparison.added)
-      ).subtracting(comparison.removed)
+      managed.entries[index].fields.subtract(changed)
+      managed.entries[index].fields.subtract(comparison.removed)
     }
     if !taken.isEmpty {
       var entry = ManagedFields.Entry(
         manager: manager, operation: .update, apiVersion: gvk.apiVersion, subresource: subresource,
-        time: now.rfc3339, fields: taken)
+        time: now.rfc3339, fields: FieldsV1())
       if let index = managed.index(of: entry) {
-        entry.fields = managed.entries[index].fields.union(taken)
+        entry.fields = managed.entries[index].fields
+        entry.fields.formUnion(taken)
         managed.entries[index] = entry
       } else {
+        entry.fields = FieldsV1(taken)
         managed.entries.append(entry)
       }
     }
@@ -96,7 +99,7 @@ package struct ServerSideApply: Sendable {
       var second = managed.entries[updates[1]]
       second.manager = ServerSideApply.ancient
       second.subresource = ""
-      second.fields = second.fields.union(oldest.fields)
+      second.fields.formUnion(oldest.fields.set)
       managed.entries[updates[1]] = second
       managed.entries.remove(at: updates[0])
     }
@@ -119,17 +122,17 @@ package struct ServerSideApply: Sendable {
       throw .badRequest("metadata.managedFields must be nil")
     }
     let config = bare(applied)
-    var managed = ManagedFields(live?["metadata"]["managedFields"] ?? .null)
+    var managed = ManagedFields(live?["metadata"]["managedFields"] ?? .null, isKept: true)
     let fields: FieldSet
     do { fields = try StructuredMerge.fields(config, type) } catch { throw untyped(config, error.description) }
     let bareLive = live.map(bare)
     if managed.entries.isEmpty, let bareLive { beforeFirstApply(&managed, bareLive) }
     var entry = ManagedFields.Entry(
       manager: manager, operation: .apply, apiVersion: gvk.apiVersion, subresource: subresource, time: now.rfc3339,
-      fields: fields)
+      fields: FieldsV1())
     let at = managed.index(of: entry)
-    let last = at.map { managed.entries[$0].fields } ?? FieldSet()
-    let others = managed.entries.enumerated().filter { $0.offset != at }.map(\.element.fields)
+    let last = at.map { managed.entries[$0].fields.set } ?? FieldSet()
+    let others = managed.entries.enumerated().filter { $0.offset != at }.map(\.element.fields.set)
     let base = bareLive ?? ["apiVersion": config["apiVersion"], "kind": config["kind"]]
     // A null that was applied is owned, and leaves nothing.
     let merged = StructuredMerge.merge(base, config, type).withoutNullFields
@@ -139,10 +142,10 @@ package struct ServerSideApply: Sendable {
     let changed = owned(comparison.modified.union(comparison.added))
     try checkConflicts(managed, except: at, changed, allowed: lastApplied(bareLive), force: force)
     for index in managed.entries.indices where index != at {
-      managed.entries[index].fields = managed.entries[index].fields.subtracting(changed).subtracting(
-        comparison.removed)
+      managed.entries[index].fields.subtract(changed)
+      managed.entries[index].fields.subtract(comparison.removed)
     }
-    entry.fields = owned(fields)
+    entry.fields = FieldsV1(owned(fields))
     if let at {
       let before = managed.entries[at]
       if before.fields == entry.fields, before.apiVersion == entry.apiVersion, let bareLive, bareLive == result {
@@ -193,7 +196,7 @@ package struct ServerSideApply: Sendable {
     managed.entries.append(
       ManagedFields.Entry(
         manager: "before-first-apply", operation: .update, apiVersion: gvk.apiVersion, time: now.rfc3339,
-        fields: owned(all)))
+        fields: FieldsV1(owned(all))))
   }
 
   private func untyped(_ config: JSON, _ fault: String) -> KubeStatus {
@@ -226,8 +229,9 @@ package struct ServerSideApply: Sendable {
     var conflicts: [(manager: String, path: String)] = []
     var refused = FieldSet()
     for (index, entry) in managed.entries.enumerated() where index != except {
-      refused = refused.union(entry.fields.intersection(changed))
-      for path in entry.fields.intersection(changed).paths { conflicts.append((entry.text, FieldSet.text(path))) }
+      let shared = entry.fields.set.intersection(changed)
+      refused = refused.union(shared)
+      for path in shared.paths { conflicts.append((entry.text, FieldSet.text(path))) }
     }
     guard !refused.subtracting(allowed).isEmpty else { return }
     conflicts.sort { $0.manager < $1.manager }

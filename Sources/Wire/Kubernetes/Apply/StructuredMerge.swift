@@ -57,6 +57,8 @@ enum StructuredMerge {
     _ old: JSON?, _ new: JSON?, _ type: ApplyType, _ path: Path, _ comparison: inout Comparison
   ) {
     guard let told = new ?? old else { return }
+    // Most of an object is as it was.
+    if let old, let new, old == new { return }
     let isEmpty = (old?.childCount ?? 0) == 0 && (new?.childCount ?? 0) == 0
     let form = type.form(of: told)
     switch form {
@@ -83,7 +85,7 @@ enum StructuredMerge {
         compare(item, nil, type.child(element), path + [element], &comparison)
       }
     default:
-      if let old, let new, old != new { comparison.modified.insert(path) }
+      if old != nil, new != nil { comparison.modified.insert(path) }
     }
     if path.isEmpty { return }
     if old == nil { comparison.added.insert(path) } else if new == nil { comparison.removed.insert(path) }
