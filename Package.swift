@@ -54,6 +54,7 @@ let package = Package(
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CGenerated"),
+    .target(name: "CTimeZones"),
     .executableTarget(
       name: "ekswhy",
       dependencies: [
@@ -66,7 +67,7 @@ let package = Package(
     + room("Mechanisms", ["Wire", "CGenerated"])
     + room("World", ["Wire", "Mechanisms", "CSQLite"])
     + room("Containers", ["CGenerated", "Wire"], path: "Sources/Kubernetes/Containers")
-    + room("Kubernetes", ["CGenerated", "Containers", "World", "Mechanisms", "Wire"], exclude: ["Containers"])
+    + room("Kubernetes", ["CGenerated", "CTimeZones", "Containers", "World", "Mechanisms", "Wire"], exclude: ["Containers"])
     + room("AWS", ["World", "Mechanisms", "Wire"])
     + room("EKS", ["World", "Mechanisms", "Wire"], tests: ["AWS"])
     + room("InCluster", ["World", "Mechanisms", "Wire", "CGenerated"])

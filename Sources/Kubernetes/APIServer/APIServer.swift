@@ -9,7 +9,10 @@ final class APIServer {
   var options: ClusterOptions {
     didSet {
       persistOptions()
-      if options.version != oldValue.version { version = APIServer.version(of: options) }
+      if options.version != oldValue.version {
+        version = APIServer.version(of: options)
+        recordAddresses()
+      }
       if options.endpoints != oldValue.endpoints { reconcileEndpoints() }
     }
   }
@@ -171,6 +174,7 @@ final class APIServer {
     keep(store.resource, old: change.previous, new: kept)
     watches.tell(change, store.resource, self)
     tellQuotas(store.resource, key.namespace)
+    if store.resource == "services" { recordAddress(old: change.previous, new: kept) }
     return kept
   }
 
@@ -192,6 +196,7 @@ final class APIServer {
       keep(store.resource, old: change.previous, new: nil)
       watches.tell(change, store.resource, self)
       tellQuotas(store.resource, key.namespace)
+      if store.resource == "services" { recordAddress(old: change.previous, new: nil) }
       definitionMayGo(after: store.resource)
     }
     return last

@@ -49,6 +49,7 @@ package enum ControlPlane {
       Part(DisruptionController.self), Part(PersistentVolumeController.self),
       Part(ClaimProtectionController.self), Part(VolumeProtectionController.self),
       Part(EphemeralVolumeController.self), Part(AttachDetachController.self), Part(ResourceQuotaController.self),
+      Part(ServiceCIDRController.self),
     ]
   }
 }

@@ -119,7 +119,10 @@ package struct Controller<R: Reconciler>: Component {
     guard !R.resources.isEmpty, let host = desk.context.world.kube.host else { return }
     let reply = host.watch(
       cluster: cluster, resources: R.resources, credential: Self.informerCredential, component: desk.context.id)
-    if !reply.isSuccess { desk.context.wake("watch", after: .seconds(1), .background) }
+    // A kind that this version doesn't serve comes with an upgrade.
+    if !reply.isSuccess {
+      desk.context.wake("watch", after: .seconds(reply.status == 404 ? 60 : 1), .background)
+    }
   }
 
   package mutating func resumed(after gap: Duration, _ context: Context) {

@@ -4,7 +4,7 @@ import World
 extension APIServer {
   /// Gives a Service its addresses and ports; the refusal where there is none, or it is another's.
   func allocate(_ object: inout JSON, old: JSON?, _ row: KubeResource) throws(KubeStatus) -> KubeStatus? {
-    guard row.plural == "services", row.group.isEmpty, let block = CIDR(options.serviceCIDR) else { return nil }
+    guard row.plural == "services", row.group.isEmpty else { return nil }
     let name = object["metadata"]["name"].string ?? ""
     let type = object["spec"]["type"].string ?? "ClusterIP"
     if type == "ExternalName" {
@@ -12,13 +12,12 @@ extension APIServer {
     } else {
       let wanted = object["spec"]["clusterIP"].string ?? ""
       if wanted.isEmpty {
-        let start = world.newID { Int($0.next() % 4093) }
-        guard let address = addresses.freeAddress(in: block, from: start) else {
+        guard let address = freeAddress() else {
           return .internalError("failed to allocate a serviceIP: range is full")
         }
         object["spec"]["clusterIP"] = .string("\(address)")
       } else if wanted != "None", wanted != old?["spec"]["clusterIP"].string {
-        if let fault = addressFault(wanted, block) {
+        if let fault = addressFault(wanted) {
           return .invalid(
             row.groupKind, name, [.invalid("spec.clusterIPs", JSON([wanted]), fault)])
         }
@@ -34,14 +33,27 @@ extension APIServer {
     return nil
   }
 
-  private func addressFault(_ text: String, _ block: CIDR) -> String? {
+  private func addressFault(_ text: String) -> String? {
     guard let address = IPv4Address(text) else {
       return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
     }
-    guard block.contains(address), address != block.base, address != block.last else {
+    guard let block = readyBlocks.first(where: { $0.contains(address) }) else {
       return "failed to allocate IP \(text): the provided network does not match the current range"
     }
-    return addresses.isTaken(address) ? "failed to allocate IP \(text): provided IP is already allocated" : nil
+    guard address != block.base, address != block.last else {
+      return "failed to allocate IP \(text): the provided IP (\(text)) is not in the valid range. "
+        + "The range of valid IPs is \(block)"
+    }
+    return isTaken(address) ? "failed to allocate IP \(text): provided IP is already allocated" : nil
+  }
+
+  /// One out of the first block that has any left.
+  private func freeAddress() -> IPv4Address? {
+    for block in readyBlocks {
+      let start = world.newID { Int($0.next() % 4093) }
+      if let address = addresses.freeAddress(in: block, from: start, isTaken: isTaken) { return address }
+    }
+    return nil
   }
 
   private func allocatePorts(_ object: inout JSON, old: JSON?, _ row: KubeResource) throws(KubeStatus) -> KubeStatus? {

@@ -27,7 +27,7 @@ final class ServiceAddresses {
   func isTaken(port: Int) -> Bool { ports[port, default: 0] > 0 }
 
   /// A free address of the block's upper part, which is kept for those that are not asked for.
-  func freeAddress(in block: CIDR, from start: Int) -> IPv4Address? {
+  func freeAddress(in block: CIDR, from start: Int, isTaken: (IPv4Address) -> Bool) -> IPv4Address? {
     // The lower part, up to 256 addresses, is left to Services that ask for theirs (KEP-3070).
     let offset = min(max(16, block.count / 16), 256)
     let usable = block.count - 2

@@ -44,6 +44,7 @@ extension APIServer {
         "requestheader-username-headers": "[\"X-Remote-User\"]",
       ],
     ])
+    seedServiceBlock()
     seedService()
     seedStorage()
   }
@@ -128,8 +129,28 @@ extension APIServer {
     for object in [slice, endpoints] { plant(object) }
   }
 
+  /// The block of the cluster's Services, ready from the first moment.
+  func seedServiceBlock() {
+    guard table.resources.contains(where: { $0.qualifiedName == APIServer.serviceBlocks }),
+      read(APIServer.serviceBlocks, "", "kubernetes") == nil
+    else { return }
+    plant([
+      "kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1",
+      "metadata": ["name": "kubernetes", "finalizers": [.string(ServiceCIDRController.finalizer)]],
+      "spec": ["cidrs": [.string(options.serviceCIDR)]],
+      "status": [
+        "conditions": [
+          [
+            "type": "Ready", "status": "True", "reason": "",
+            "message": "Kubernetes default Service CIDR is ready", "lastTransitionTime": .string(now.rfc3339),
+          ]
+        ]
+      ],
+    ])
+  }
+
   /// Puts an object there, or over what is there, as the API server itself does.
-  private func plant(_ given: JSON) {
+  func plant(_ given: JSON) {
     guard let gvk = GroupVersionKind(of: given), let row = table[gvk] else { return }
     let rules = self.rules(row)
     var object = given

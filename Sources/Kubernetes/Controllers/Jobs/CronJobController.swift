@@ -3,7 +3,7 @@ package import World
 
 /// Makes the Jobs of a CronJob when they are due, and puts old ones away.
 ///
-/// Source: kubernetes `pkg/controller/cronjob`. Of time zones those are known that stand still: UTC and `Etc/GMT±n`.
+/// Source: kubernetes `pkg/controller/cronjob`.
 package struct CronJobController: Reconciler {
   package static let name = "cronjob-controller"
   package static let resources = ["cronjobs.batch", "jobs.batch"]
@@ -32,20 +32,12 @@ package struct CronJobController: Reconciler {
       desk.warn(cron, "UnparseableSchedule", "unparseable schedule: \(GoText.quote(text))")
       return
     }
-    let zone = cron.spec["timeZone"].string ?? ""
-    guard let offset = Self.offset(of: zone) else {
-      desk.warn(cron, "UnknownTimeZone", "invalid timeZone: \(GoText.quote(zone)): unknown time zone \(zone)")
+    let name = cron.spec["timeZone"].string ?? ""
+    guard let zone = Zone.named(name) else {
+      desk.warn(cron, "UnknownTimeZone", "invalid timeZone: \(GoText.quote(name)): unknown time zone \(name)")
       return
     }
-    run(cron, schedule, offset, jobs, &status, &desk)
-  }
-
-  /// How far a zone is east of UTC; nil for one that isn't known here.
-  private static func offset(of zone: String) -> Duration? {
-    if ["", "UTC", "Etc/UTC", "Etc/GMT", "GMT"].contains(zone) { return .zero }
-    guard zone.hasPrefix("Etc/GMT"), let hours = Int(zone.dropFirst(7)), (-14...12).contains(hours) else { return nil }
-    // Their signs are turned round.
-    return .seconds(-hours * 3600)
+    run(cron, schedule, zone, jobs, &status, &desk)
   }
 
   // MARK: - Jobs that are there
@@ -108,7 +100,7 @@ package struct CronJobController: Reconciler {
   // MARK: - When it is due
 
   private func run(
-    _ cron: ObjectView, _ schedule: CronSchedule, _ offset: Duration, _ jobs: [ObjectView], _ status: inout JSON,
+    _ cron: ObjectView, _ schedule: CronSchedule, _ zone: Zone, _ jobs: [ObjectView], _ status: inout JSON,
     _ desk: inout Desk
   ) {
     var earliest = status["lastScheduleTime"].time ?? cron.createdAt
@@ -116,11 +108,11 @@ package struct CronJobController: Reconciler {
     if let deadline, desk.now - deadline > earliest { earliest = desk.now - deadline }
     var due: Timestamp?
     var missed = 0
-    var next = schedule.next(after: earliest, offset: offset)
+    var next = schedule.next(after: earliest, in: zone)
     while let time = next, time <= desk.now, missed < 10_000 {
       due = time
       missed += 1
-      next = schedule.next(after: time, offset: offset)
+      next = schedule.next(after: time, in: zone)
     }
     if let next { desk.context.wake("key \(cron.key)", at: next, .background) }
     guard let due else { return }

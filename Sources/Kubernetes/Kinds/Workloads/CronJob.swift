@@ -25,7 +25,9 @@ enum CronJobRules {
         }
       }
     }
-    errors += validate(timeZone: spec["timeZone"], path.child("timeZone"))
+    if old == nil || old?["timeZone"] != spec["timeZone"] {
+      errors += validate(timeZone: spec["timeZone"], path.child("timeZone"))
+    }
     errors += FieldRules.nonNegative(
       spec, ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"], path)
     errors += FieldRules.oneOf(
@@ -47,10 +49,6 @@ enum CronJobRules {
           path, .string(text), "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones")
       ]
     }
-    let isAllowed = text.utf8.allSatisfy {
-      (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0) || $0 == 0x2f
-        || $0 == 0x5f || $0 == 0x2d || $0 == 0x2b
-    }
-    return isAllowed ? [] : [.invalid(path, .string(text), "unknown time zone \(text)")]
+    return Zone.named(text) == nil ? [.invalid(path, .string(text), "unknown time zone \(text)")] : []
   }
 }

@@ -109,44 +109,55 @@ struct CronSchedule: Equatable {
     return (low...high, step)
   }
 
-  /// The first time after that one; nil when there is none in five years. `offset` is the zone's, east of UTC.
-  func next(after time: Timestamp, offset: Duration = .zero) -> Timestamp? {
+  /// The first time after that one at which the zone's clocks show what is asked for; nil when there is none in five
+  /// years. A time that is left out in spring is none, one that comes twice in autumn is two.
+  func next(after time: Timestamp, in zone: Zone = .utc) -> Timestamp? {
     if let every {
       let seconds = time.microseconds / 1_000_000
       return Timestamp(microseconds: seconds * 1_000_000) + every
     }
-    let local = time + offset
-    let minute = local.microseconds / 60_000_000 + 1
-    var day = minute / 1440
-    var from = Int(minute % 1440)
-    for _ in 0..<(5 * 366) {
-      if matches(day: day) {
-        for hour in (from / 60)..<24 where hours.values.contains(hour) {
-          let start = hour == from / 60 ? from % 60 : 0
-          for at in start..<60 where minutes.values.contains(at) {
-            return Timestamp(microseconds: (day * 1440 + Int64(hour * 60 + at)) * 60_000_000) - offset
-          }
-        }
+    var at = time.microseconds / 60_000_000 + 1
+    let end = at + 5 * 366 * 1440
+    while at < end {
+      let local = Local(at, zone)
+      if !matches(day: local.day) {
+        at = Self.midnight(after: at, zone)
+      } else if !hours.values.contains(local.minute / 60) {
+        at += Int64(60 - local.minute % 60)
+      } else if !minutes.values.contains(local.minute % 60) {
+        at += 1
+      } else {
+        return Timestamp(microseconds: at * 60_000_000)
       }
-      day += 1
-      from = 0
     }
     return nil
   }
 
+  /// A minute since 1970 as the zone's clocks show it.
+  private struct Local {
+    var day: Int64
+    var minute: Int
+
+    init(_ at: Int64, _ zone: Zone) {
+      let local = at + Int64(zone.offset(at: at * 60)) / 60
+      day = (local - (local % 1440 + 1440) % 1440) / 1440
+      minute = Int(local - day * 1440)
+    }
+  }
+
+  /// The first minute of the next day there, whatever the clocks do in between.
+  private static func midnight(after at: Int64, _ zone: Zone) -> Int64 {
+    let today = Local(at, zone)
+    var next = at + Int64(1440 - today.minute)
+    while Local(next, zone).day <= today.day { next += Int64(1440 - Local(next, zone).minute) }
+    let late = Int64(Local(next, zone).minute)
+    return late > 0 && Local(next - late, zone).day > today.day ? next - late : next
+  }
+
   private func matches(day: Int64) -> Bool {
-    // Days since 1970 to a date (Howard Hinnant's civil_from_days).
-    let z = day + 719_468
-    let era = (z >= 0 ? z : z - 146_096) / 146_097
-    let ofEra = z - era * 146_097
-    let yearOfEra = (ofEra - ofEra / 1460 + ofEra / 36_524 - ofEra / 146_096) / 365
-    let ofYear = ofEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let shifted = (5 * ofYear + 2) / 153
-    let date = Int(ofYear - (153 * shifted + 2) / 5 + 1)
-    let month = Int(shifted < 10 ? shifted + 3 : shifted - 9)
-    guard months.values.contains(month) else { return false }
-    let weekday = Int((day + 4) % 7)
-    let (onDay, onWeekday) = (days.values.contains(date), weekdays.values.contains(weekday))
+    let date = CivilDate(day: day)
+    guard months.values.contains(date.month) else { return false }
+    let (onDay, onWeekday) = (days.values.contains(date.day), weekdays.values.contains(CivilDate.weekday(of: day)))
     return days.isOpen || weekdays.isOpen ? onDay && onWeekday : onDay || onWeekday
   }
 }
