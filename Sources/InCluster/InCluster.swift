@@ -5,14 +5,33 @@ package enum InCluster {
   /// Makes the kinds of component known and registers with the world's ports; once, before it is restored.
   package static func register(in world: World) {
     world.know(Ipamd.self)
+    world.know(EBSController.self)
+    world.know(EBSNode.self)
     world.ports.defaultAddons = { DefaultAddons.manifests($0) }
     world.nodes.startProgram = { launch, context in
-      guard isIpamd(launch) else { return nil }
-      let id = Ipamd.id(launch.instanceID)
-      context.stop(id)
-      context.spawn(id, Ipamd(launch))
-      return id
+      if isIpamd(launch) { return start(Ipamd.id(launch.instanceID), Ipamd(launch), context) }
+      switch ebsPlugin(launch) {
+      case "controller":
+        return start(EBSController.id(launch.pod["metadata"]["uid"].string ?? ""), EBSController(launch), context)
+      case "node": return start(EBSNode.id(launch.instanceID), EBSNode(launch), context)
+      default: return nil
+      }
     }
+  }
+
+  private static func start(_ id: ComponentID, _ program: some Component, _ context: Context) -> ComponentID {
+    context.stop(id)
+    context.spawn(id, program)
+    return id
+  }
+
+  /// Which part of the EBS CSI driver a container is: its first argument.
+  private static func ebsPlugin(_ launch: NodeHooks.Launch) -> String? {
+    let container = launch.pod["spec"]["containers"].items.first { $0["name"].string == launch.container } ?? .null
+    guard launch.container == "ebs-plugin", container["image"].string?.contains("aws-ebs-csi-driver:") == true else {
+      return nil
+    }
+    return container["args"].strings.first { !$0.hasPrefix("-") } ?? "all"
   }
 
   private static func isIpamd(_ launch: NodeHooks.Launch) -> Bool {

@@ -35,6 +35,7 @@ extension EC2Service {
         interfaces.update(interface.id) { $0.attachment = nil }
       }
     }
+    detachVolumes(of: id)
     instances.update(id) {
       $0.state = .terminated
       $0.terminatedAt = world.now
@@ -95,6 +96,8 @@ extension EC2Service {
       ).text()
     case "network/interfaces/macs", "network/interfaces/macs/":
       return devices.map { "\($0.mac)/" }.joined(separator: "\n")
+    case "block-device-mapping", "block-device-mapping/":
+      return (["ami"] + blockDevices(of: id).indices.map { "ebs\($0 + 1)" } + ["root"]).joined(separator: "\n")
     case "tags/instance": return instance.tags.list.map(\.key).joined(separator: "\n")
     default: return interfaceMetadata(path, devices)
     }

@@ -51,15 +51,16 @@ extension EC2Service {
     ]
     value["BlockDeviceMappings"] =
       isThere
-      ? [
+      ? .array(
         [
-          "DeviceName": "/dev/xvda",
-          "Ebs": [
-            "AttachTime": .time(instance.launchedAt), "DeleteOnTermination": true, "Status": "attached",
-            "VolumeId": .string(instance.volume),
-          ],
-        ]
-      ] : []
+          [
+            "DeviceName": "/dev/xvda",
+            "Ebs": [
+              "AttachTime": .time(instance.launchedAt), "DeleteOnTermination": true, "Status": "attached",
+              "VolumeId": .string(instance.volume),
+            ],
+          ]
+        ] + blockDevices(of: instance.id)) : []
     value["ClientToken"] = .string(instance.clientToken ?? "")
     value["EbsOptimized"] = false
     value["EnaSupport"] = true

@@ -6,14 +6,14 @@ extension EC2Service {
   private static let types = [
     "vpc": "vpc", "subnet": "subnet", "rtb": "route-table", "igw": "internet-gateway", "nat": "natgateway",
     "eipalloc": "elastic-ip", "sg": "security-group", "acl": "network-acl", "eni": "network-interface",
-    "i": "instance", "lt": "launch-template",
+    "i": "instance", "lt": "launch-template", "vol": "volume",
   ]
 
   /// What the operations make, by the rest of their names.
   private static let made = [
     "SecurityGroup": "security-group", "NetworkInterface": "network-interface", "LaunchTemplate": "launch-template",
     "Subnet": "subnet", "Vpc": "vpc", "RouteTable": "route-table", "InternetGateway": "internet-gateway",
-    "NatGateway": "natgateway",
+    "NatGateway": "natgateway", "Volume": "volume",
   ]
 
   /// The action on every resource that the request names, each with its tags, and on what it makes; with tags
@@ -87,6 +87,7 @@ extension EC2Service {
       case "eni": interfaces[id]?.tags
       case "i": instances[id]?.tags
       case "lt": templates[id]?.tags
+      case "vol": volumes[id]?.tags
       default: nil
       }
     return tags?.list.map { ($0.key, $0.value) } ?? []

@@ -30,7 +30,7 @@ extension EC2Service {
       } else {
         false
       }
-    case "vol": instances.first { $0.volume == id } != nil
+    case "vol": volumes.update(id) { change(&$0.tags) } != nil || instances.first { $0.volume == id } != nil
     default: false
     }
   }
@@ -89,6 +89,7 @@ extension EC2Service {
     for row in groups.all { add("security-group", row.id, row.tags) }
     for row in interfaces.all { add("network-interface", row.id, row.tags) }
     for row in instances.all { add("instance", row.id, row.tags) }
+    for row in volumes.all { add("volume", row.id, row.tags) }
     for row in templates.all { add("launch-template", row.id, row.tags) }
     let what = Description(list: "Tags", ids: "-", id: "ResourceId", kind: "tag")
     return try describe(what, all, request)

@@ -21,6 +21,7 @@ package final class EC2Service: AWSService {
   let interfacesByInstance: TableIndex<NetworkInterface>
   let instances: Table<Instance>
   let templates: Table<LaunchTemplate>
+  let volumes: Table<Volume>
   /// Answers to calls that carried a client token, by operation and token.
   let tokens: Table<JSON>
 
@@ -46,12 +47,13 @@ package final class EC2Service: AWSService {
     interfacesByInstance = interfaces.index { $0.attachment?.instance }
     instances = Table("ec2-instance", in: world)
     templates = Table("ec2-launch-template", in: world)
+    volumes = Table("ec2-volume", in: world)
     tokens = Table("ec2-token", in: world)
     operations = .joined([
       Self.vpcOperations, Self.subnetOperations, Self.routeOperations, Self.gatewayOperations,
       Self.addressOperations, Self.groupOperations, Self.aclOperations, Self.interfaceOperations,
       Self.assignmentOperations, Self.instanceOperations, Self.templateOperations, Self.tagOperations,
-      Self.catalogOperations,
+      Self.catalogOperations, Self.volumeOperations,
     ])
     modelled = Set(operations.keys)
     for subnet in subnets.all { occupied[subnet.id] = SubnetSpace(subnet.block) }
@@ -154,6 +156,7 @@ extension AWSError {
       case "routeTable": ("InvalidRouteTableID.NotFound", "The routeTable ID '\(id)' does not exist")
       case "internetGateway": ("InvalidInternetGatewayID.NotFound", "The internetGateway ID '\(id)' does not exist")
       case "natGateway": ("NatGatewayNotFound", "NAT gateway \(id) was not found")
+      case "volume", "volumeModification": ("InvalidVolume.NotFound", "The volume '\(id)' does not exist.")
       case "allocation": ("InvalidAllocationID.NotFound", "The allocation ID '\(id)' does not exist")
       case "association": ("InvalidAssociationID.NotFound", "The association ID '\(id)' does not exist")
       case "attachment": ("InvalidAttachmentID.NotFound", "The attachment ID '\(id)' does not exist")

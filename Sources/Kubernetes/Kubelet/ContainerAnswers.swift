@@ -41,6 +41,16 @@ struct ContainerAnswers {
     return (route.status, route.body)
   }
 
+  /// Why nothing answers a GET, whatever its status would be; nil when something does.
+  func failureToConnect(_ get: JSON) -> String? {
+    guard let port = number(get["port"]), listens(on: port) == false else { return nil }
+    let path = get["path"].string ?? ""
+    let host = get["host"].string ?? address
+    let url =
+      "\((get["scheme"].string ?? "HTTP").lowercased())://\(host):\(port)\(path.hasPrefix("/") ? "" : "/")\(path)"
+    return "Get \"\(url)\": dial tcp \(host):\(port): connect: connection refused"
+  }
+
   /// Why a probe fails, in the kubelet's words; nil when it passes.
   func failure(of probe: JSON) -> String? {
     if !probe["httpGet"].isNull {

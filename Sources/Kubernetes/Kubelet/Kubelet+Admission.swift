@@ -86,12 +86,12 @@ extension Kubelet {
       record.failure = .init(reason: "DeadlineExceeded", message: message)
       event(pod.reference, context, "DeadlineExceeded", message)
       let grace = pod.spec["terminationGracePeriodSeconds"].int ?? 30
-      for index in record.containers.indices where record.containers[index].isRunning {
-        stop(&record.containers[index], pod, grace: grace, context)
-      }
+      stopAll(&record, pod, grace: grace, context)
     }
-    endContainers(&record, pod, context)
-    for container in record.containers where container.isRunning { turn.at(container.ends ?? context.now) }
+    endContainers(&record, pod, &turn, context)
+    for container in record.containers where container.isRunning {
+      if let ends = container.ends { turn.at(ends) }
+    }
     if !record.containers.contains(where: \.isRunning) { releaseNetwork(&record, context) }
     return true
   }

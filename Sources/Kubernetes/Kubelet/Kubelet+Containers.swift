@@ -23,7 +23,9 @@ extension Kubelet {
     for index in record.containers.indices where record.containers[index].isInit {
       drive(&record, index, pod, &turn, context)
       let container = record.containers[index]
-      let isDone = container.isSidecar ? container.isRunning && container.hasStarted : container.exit?.code == 0
+      let isDone =
+        container.isSidecar
+        ? container.isRunning && container.hasStarted && container.postStart == nil : container.exit?.code == 0
       guard isDone else {
         // Sidecars that run already are still looked after.
         for other in 0..<index where record.containers[other].isSidecar {
@@ -39,6 +41,8 @@ extension Kubelet {
           record.containers[index].state = .waiting(reason: "PodInitializing", message: message)
         }
         drive(&record, index, pod, &turn, context)
+        // Those behind it begin when its hook is over.
+        if record.containers[index].postStart != nil { return }
       }
     }
   }
@@ -48,6 +52,7 @@ extension Kubelet {
   ) {
     switch record.containers[index].state {
     case .running:
+      if isInPostStart(&record, index, &turn, context) { return }
       probe(&record, index, pod, &turn, context)
       if let ends = record.containers[index].ends {
         turn.at(ends, quietly: ends - context.now > .seconds(60))
@@ -59,13 +64,13 @@ extension Kubelet {
     }
   }
 
-  private func mayRestart(_ container: ContainerRecord, _ exit: ContainerExit, _ pod: ObjectView) -> Bool {
-    if container.isSidecar { return true }
-    switch pod.spec["restartPolicy"].string ?? "Always" {
-    case "Always": return !container.isInit || exit.code != 0
-    case "OnFailure": return exit.code != 0
-    default: return false
-    }
+  /// Whether a container that has ended is started again.
+  func mayRestart(_ container: ContainerRecord, _ exit: ContainerExit, _ pod: ObjectView) -> Bool {
+    let spec = spec(of: container.name, pod)
+    return RestartPolicy(
+      pod: pod.spec["restartPolicy"].string ?? "Always", container: spec["restartPolicy"].string,
+      rules: spec["restartPolicyRules"].items, isInit: container.isInit && !container.isSidecar
+    ).restarts(after: exit.code)
   }
 
   private mutating func restart(
@@ -79,18 +84,34 @@ extension Kubelet {
       record.containers[index].notBefore = exit.finishedAt + pause
     }
     record.containers[index].last = exit
-    if let notBefore = record.containers[index].notBefore, notBefore > context.now {
-      let name = record.containers[index].name
-      let told = Self.goSeconds(pause)
-      let text = "back-off \(told) restarting failed container=\(name) pod=\(pod.name)_\(pod.namespace)(\(pod.uid))"
-      record.containers[index].state = .waiting(reason: "CrashLoopBackOff", message: text)
-      event(
-        about(record.containers[index], pod), context, type: "Warning", "BackOff",
-        "Back-off restarting failed container \(name) in pod \(pod.name)_\(pod.namespace)(\(pod.uid))")
-      turn.at(notBefore, quietly: record.containers[index].restarts > 3)
+    guard let notBefore = record.containers[index].notBefore, notBefore > context.now else {
+      start(&record, index, pod, &turn, context)
       return
     }
-    start(&record, index, pod, &turn, context)
+    if let failure = record.containers[index].hookFailure {
+      record.containers[index].hookFailure = nil
+      record.containers[index].state = .waiting(reason: Self.hookError, message: failure)
+      turn.at(context.now + .seconds(1), quietly: record.containers[index].restarts > 3)
+      return
+    }
+    holdBack(&record, index, until: notBefore, pod, &turn, context)
+  }
+
+  private static let hookError = "PostStartHookError"
+
+  private mutating func holdBack(
+    _ record: inout PodRecord, _ index: Int, until notBefore: Timestamp, _ pod: ObjectView, _ turn: inout Turn,
+    _ context: Context
+  ) {
+    let name = record.containers[index].name
+    let told = Self.goSeconds(record.containers[index].crashPause)
+    record.containers[index].state = .waiting(
+      reason: "CrashLoopBackOff",
+      message: "back-off \(told) restarting failed container=\(name) pod=\(Self.title(pod))")
+    event(
+      about(record.containers[index], pod), context, type: "Warning", "BackOff",
+      "Back-off restarting failed container \(name) in pod \(Self.title(pod))")
+    turn.at(notBefore, quietly: record.containers[index].restarts > 3)
   }
 
   private static func goSeconds(_ pause: Duration) -> String {
@@ -104,6 +125,9 @@ extension Kubelet {
     _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
   ) {
     if let notBefore = record.containers[index].notBefore, notBefore > context.now {
+      if case .waiting(Self.hookError, _) = record.containers[index].state {
+        return holdBack(&record, index, until: notBefore, pod, &turn, context)
+      }
       let isOld = record.containers[index].restarts > 3 || record.containers[index].failedPulls > 3
       turn.at(notBefore, quietly: isOld)
       return
@@ -117,99 +141,6 @@ extension Kubelet {
       return
     }
     run(&record, index, pod, &turn, context)
-  }
-
-  /// Whether the image is there; asks for it otherwise.
-  private mutating func pull(
-    _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
-  ) -> Bool {
-    let spec = spec(of: record.containers[index].name, pod)
-    let image = spec["image"].string ?? ""
-    let subject = about(record.containers[index], pod)
-    if record.containers[index].hasImage { return true }
-    guard ImageReference.isValid(image) else {
-      record.containers[index].state = .waiting(
-        reason: "InvalidImageName",
-        message:
-          "Failed to apply default image tag \"\(image)\": couldn't parse image name \"\(image)\": invalid reference format"
-      )
-      event(
-        subject, context, type: "Warning", "InspectFailed",
-        "Failed to apply default image tag \"\(image)\": couldn't parse image name \"\(image)\": invalid reference format"
-      )
-      event(subject, context, type: "Warning", "Failed", "Error: InvalidImageName")
-      record.containers[index].notBefore = context.now + .seconds(10)
-      turn.at(context.now + .seconds(10), quietly: true)
-      return false
-    }
-    let policy = spec["imagePullPolicy"].string ?? "IfNotPresent"
-    if record.containers[index].pullEnds == nil {
-      if policy != "Always", images.contains(image) {
-        event(subject, context, "Pulled", "Container image \"\(image)\" already present on machine")
-        record.containers[index].hasImage = true
-        return true
-      }
-      if policy == "Never" {
-        record.containers[index].state = .waiting(
-          reason: "ErrImageNeverPull", message: "Container image \"\(image)\" is not present with pull policy of Never")
-        event(
-          subject, context, type: "Warning", "ErrImageNeverPull",
-          "Container image \"\(image)\" is not present with pull policy of Never")
-        event(subject, context, type: "Warning", "Failed", "Error: ErrImageNeverPull")
-        record.containers[index].notBefore = context.now + .seconds(10)
-        turn.at(context.now + .seconds(10), quietly: true)
-        return false
-      }
-      event(subject, context, "Pulling", "Pulling image \"\(image)\"")
-      record.containers[index].pullEnds = context.now + context.durations[.imagePull]
-    }
-    guard let ends = record.containers[index].pullEnds, ends <= context.now else {
-      turn.at(record.containers[index].pullEnds!)
-      return false
-    }
-    record.containers[index].pullEnds = nil
-    let told = self.told(of: record.containers[index].name, pod)["pull"].string
-    if let failure = ImagePull.failure(image, told: told) {
-      failedPull(&record, index, image, failure, pod, &turn, context)
-      return false
-    }
-    if !images.contains(image) { images.append(image) }
-    let took = Self.goMilliseconds(context.durations[.imagePull])
-    event(
-      subject, context, "Pulled",
-      "Successfully pulled image \"\(image)\" in \(took) (\(took) including waiting). Image size: \(Self.size(image)) bytes."
-    )
-    record.containers[index].hasImage = true
-    record.containers[index].failedPulls = 0
-    return true
-  }
-
-  private mutating func failedPull(
-    _ record: inout PodRecord, _ index: Int, _ image: String, _ failure: String, _ pod: ObjectView,
-    _ turn: inout Turn, _ context: Context
-  ) {
-    let subject = about(record.containers[index], pod)
-    let failures = record.containers[index].failedPulls
-    event(subject, context, type: "Warning", "Failed", "Failed to pull image \"\(image)\": \(failure)")
-    event(subject, context, type: "Warning", "Failed", "Error: ErrImagePull")
-    event(subject, context, "BackOff", "Back-off pulling image \"\(image)\"")
-    event(subject, context, type: "Warning", "Failed", "Error: ImagePullBackOff")
-    let pause = Duration.seconds(min(300, 10 << min(failures, 5)))
-    record.containers[index].failedPulls = failures + 1
-    record.containers[index].state = .waiting(
-      reason: "ImagePullBackOff", message: "Back-off pulling image \"\(image)\": ErrImagePull: \(failure)")
-    record.containers[index].notBefore = context.now + pause
-    turn.at(context.now + pause, quietly: failures > 1)
-  }
-
-  static func size(_ image: String) -> Int {
-    var stream = RandomStream(seed: 0, entity: "image/\(image)")
-    return 20_000_000 + Int(stream.next() % 180_000_000)
-  }
-
-  private static func goMilliseconds(_ time: Duration) -> String {
-    let milliseconds = time.microseconds / 1000
-    return milliseconds < 1000 ? "\(milliseconds)ms" : "\(Double(milliseconds) / 1000)s"
   }
 
   /// Why the container's environment cannot be made.
@@ -261,10 +192,13 @@ extension Kubelet {
     record.containers[index].state = .running(since: context.now)
     record.containers[index].notBefore = nil
     record.containers[index].wasToldToStop = false
+    record.containers[index].stopping = nil
+    record.containers[index].hookFailure = nil
     let behaviour: ServerBehaviour? = if case .serves(let behaviour) = plan.kind { behaviour } else { nil }
     record.containers[index].ends = fault != nil ? context.now : behaviour?.exit.map { context.now + $0.after }
     record.containers[index].endCode = fault != nil ? 128 : behaviour?.exit?.code ?? 0
     record.containers[index].fault = fault.map(Self.startFault)
+    if fault == nil { limitMemory(&record.containers[index], plan, pod, context) }
     record.containers[index].ports = nil
     if case .runs = plan.kind { record.containers[index].runs = true } else { record.containers[index].runs = nil }
     record.containers[index].probes = nil
@@ -287,8 +221,26 @@ extension Kubelet {
         begin(record.containers[index], record, pod, context)
       }
     }
-    probe(&record, index, pod, &turn, context)
+    if fault == nil {
+      beginPostStart(&record, index, pod, context)
+      goOnStopping(&record, pod, &turn, context)
+    }
+    if !isInPostStart(&record, index, &turn, context) { probe(&record, index, pod, &turn, context) }
     if let ends = record.containers[index].ends { turn.at(ends, quietly: ends - context.now > .seconds(60)) }
+  }
+
+  /// Lets a container end where it comes to take more memory than it may.
+  private func limitMemory(
+    _ container: inout ContainerRecord, _ plan: ContainerPlan, _ pod: ObjectView, _ context: Context
+  ) {
+    container.endsByMemory = nil
+    let limit = spec(of: container.name, pod)["resources"]["limits"]["memory"].string.flatMap { Quantity($0) }
+    guard let limit, let after = plan.outgrows(Int(limit.milliValue / 1000)) else { return }
+    let at = context.now + after
+    if let ends = container.ends, ends <= at { return }
+    container.ends = at
+    container.endCode = 137
+    container.endsByMemory = true
   }
 
   /// How a container that could not be started is told.
@@ -322,30 +274,46 @@ extension Kubelet {
   // MARK: - End
 
   /// Lets those end whose time has come.
-  mutating func endContainers(_ record: inout PodRecord, _ pod: ObjectView, _ context: Context) {
-    for index in record.containers.indices {
-      guard let since = record.containers[index].runningSince, let ends = record.containers[index].ends,
-        ends <= context.now
-      else { continue }
-      end(&record.containers[index], since: since, at: max(ends, since), context)
-      let inside = PodRuntime.id(record.uid)
-      if context.world.exists(inside) {
-        context.send(inside, "ended", ["container": .string(record.containers[index].name)])
+  mutating func endContainers(
+    _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
+  ) {
+    var goesOn = true
+    while goesOn {
+      goesOn = false
+      for index in record.containers.indices {
+        guard let since = record.containers[index].runningSince, let ends = record.containers[index].ends,
+          ends <= context.now
+        else { continue }
+        goesOn = true
+        let message = terminationMessage(record.containers[index], record, pod, context)
+        end(&record.containers[index], since: since, at: max(ends, since), message, context)
+        let inside = PodRuntime.id(record.uid)
+        if context.world.exists(inside) {
+          context.send(inside, "ended", ["container": .string(record.containers[index].name)])
+        }
       }
+      goOnStopping(&record, pod, &turn, context)
     }
   }
 
-  private func end(_ container: inout ContainerRecord, since: Timestamp, at: Timestamp, _ context: Context) {
+  private mutating func end(
+    _ container: inout ContainerRecord, since: Timestamp, at: Timestamp, _ message: String?, _ context: Context
+  ) {
     let code = container.endCode
+    let reason =
+      container.fault != nil
+      ? "StartError" : container.endsByMemory == true ? "OOMKilled" : code == 0 ? "Completed" : "Error"
     if let program = container.program {
-      context.world.stop(program)
+      stop(program, context)
       container.program = nil
     }
     container.state = .terminated(
       ContainerExit(
-        code: code, reason: container.fault != nil ? "StartError" : code == 0 ? "Completed" : "Error", startedAt: since,
-        finishedAt: at, containerID: container.id, message: container.fault))
+        code: code, reason: reason, startedAt: since, finishedAt: at, containerID: container.id, message: message))
     container.fault = nil
+    container.postStart = nil
+    container.stopping = nil
+    container.endsByMemory = nil
     container.ends = nil
     container.isReady = false
     container.hasStarted = false
@@ -371,11 +339,15 @@ extension Kubelet {
     if let fault = value["fault"].string { record.containers[index].fault = Self.startFault(fault) }
     if !value["ports"].isNull { record.containers[index].ports = value["ports"].items.compactMap(\.int) }
     if let ready = value["ready"].bool { record.containers[index].saysReady = ready }
+    if !value["hook"].isNull, let pod = read("pods", record.namespace, record.name, context) {
+      hookEnded(value, &record, index, pod, context)
+    }
     if let code = value["exit"].int {
+      record.containers[index].endsByMemory = nil
       record.containers[index].ends = context.now
       record.containers[index].endCode = code
     }
     pods[uid] = record
-    if value["ready"].bool != nil || value["exit"].int != nil { sync(uid, context) }
+    if value["ready"].bool != nil || value["exit"].int != nil || !value["hook"].isNull { sync(uid, context) }
   }
 }

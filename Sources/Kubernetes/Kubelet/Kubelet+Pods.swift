@@ -67,11 +67,12 @@ extension Kubelet {
   private mutating func advance(
     _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
   ) {
-    endContainers(&record, pod, context)
+    endContainers(&record, pod, &turn, context)
     if exceedsDeadline(&record, pod, &turn, context) { return }
     if isOver(record, pod) {
       let grace = pod.spec["terminationGracePeriodSeconds"].int ?? 30
-      stopSidecars(&record, pod, deadline: context.now + .seconds(grace), &turn, context)
+      stopAll(&record, pod, grace: grace, context)
+      endContainers(&record, pod, &turn, context)
       if !record.containers.contains(where: \.isRunning) { releaseNetwork(&record, context) }
       return
     }
@@ -187,100 +188,17 @@ extension Kubelet {
 
   /// Whether no container is left that runs or will run.
   func isOver(_ record: PodRecord, _ pod: ObjectView) -> Bool {
-    let main = record.containers.filter { !$0.isInit }
-    let policy = pod.spec["restartPolicy"].string ?? "Always"
-    guard policy != "Always" else { return false }
-    if let failed = record.containers.first(where: { $0.isInit && !$0.isSidecar && ($0.exit?.code ?? 0) != 0 }),
-      policy == "Never"
-    {
-      return failed.exit != nil
+    let hasFailedToBegin = record.containers.contains { container in
+      guard container.isInit, !container.isSidecar, let exit = container.exit, exit.code != 0 else { return false }
+      return !mayRestart(container, exit, pod)
     }
+    if hasFailedToBegin { return true }
+    let main = record.containers.filter { !$0.isInit }
     return !main.isEmpty
       && main.allSatisfy { container in
         guard let exit = container.exit else { return false }
-        return policy == "Never" || exit.code == 0
+        return !mayRestart(container, exit, pod)
       }
-  }
-
-  private mutating func terminate(
-    _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
-  ) {
-    let grace = pod.metadata["deletionGracePeriodSeconds"].int ?? 30
-    if record.killAt == nil {
-      record.killAt = context.now + .seconds(grace)
-      for index in record.containers.indices
-      where record.containers[index].isRunning && !record.containers[index].isSidecar {
-        stop(&record.containers[index], pod, grace: grace, context)
-      }
-    } else if let deadline = record.killAt, context.now + .seconds(grace) < deadline {
-      record.killAt = context.now + .seconds(grace)
-      for index in record.containers.indices where record.containers[index].isRunning {
-        record.containers[index].ends = min(record.containers[index].ends ?? record.killAt!, record.killAt!)
-      }
-    }
-    endContainers(&record, pod, context)
-    stopSidecars(&record, pod, deadline: record.killAt ?? context.now, &turn, context)
-    for container in record.containers where container.isRunning {
-      turn.at(container.ends ?? record.killAt ?? context.now)
-    }
-  }
-
-  /// Ends sidecars once all others have ended, the last one first.
-  private mutating func stopSidecars(
-    _ record: inout PodRecord, _ pod: ObjectView, deadline: Timestamp, _ turn: inout Turn, _ context: Context
-  ) {
-    guard !record.containers.contains(where: { $0.isRunning && !$0.isSidecar }) else { return }
-    guard let last = record.containers.lastIndex(where: \.isRunning) else { return }
-    let left = max(0, Int((deadline - context.now).inSeconds.rounded(.up)))
-    stop(&record.containers[last], pod, grace: left, context)
-    endContainers(&record, pod, context)
-    guard record.containers[last].isRunning else {
-      return stopSidecars(&record, pod, deadline: deadline, &turn, context)
-    }
-    turn.at(record.containers[last].ends ?? deadline)
-  }
-
-  /// Sends SIGTERM: sets when and how the container ends.
-  mutating func stop(
-    _ container: inout ContainerRecord, _ pod: ObjectView, grace: Int, _ context: Context, why: String? = nil
-  ) {
-    guard !container.wasToldToStop else { return }
-    container.wasToldToStop = true
-    var about = pod.reference
-    about["fieldPath"] = .string(
-      "spec.\(container.isInit ? "initContainers" : "containers"){\(container.name)}")
-    event(about, context, "Killing", why ?? "Stopping container \(container.name)")
-    let plan = plan(of: container.name, pod)
-    let spec = self.spec(of: container.name, pod)
-    var pause = Self.preStop(spec)
-    if let seconds = spec["lifecycle"]["preStop"]["sleep"]["seconds"].int { pause = .seconds(seconds) }
-    let deadline = context.now + .seconds(grace)
-    switch plan.kind {
-    case .serves(let behaviour):
-      let end = behaviour.stop.isIgnored ? deadline : context.now + pause + behaviour.stop.after
-      container.ends = min(end, deadline)
-      container.endCode = !behaviour.stop.isIgnored && end <= deadline ? behaviour.stop.code : 137
-    default:
-      // Its own processes say when they are done; what they leave undone is killed.
-      container.ends = deadline
-      container.endCode = 137
-      context.send(
-        PodRuntime.id(pod.uid), "signal", ["container": .string(container.name), "signal": 15], after: pause)
-    }
-    if let program = container.program {
-      container.endCode = 0
-      context.world.stop(program)
-      container.program = nil
-    }
-  }
-
-  /// How long a preStop hook of the common form `sleep N` takes.
-  private static func preStop(_ spec: JSON) -> Duration {
-    let words = spec["lifecycle"]["preStop"]["exec"]["command"].strings.joined(separator: " ").split(separator: " ")
-    guard let at = words.firstIndex(of: "sleep"), at + 1 < words.count, let seconds = Int(words[at + 1]) else {
-      return .zero
-    }
-    return .seconds(seconds)
   }
 
   /// Tells the API server that a terminated pod may go, once nothing of it runs.
@@ -304,9 +222,9 @@ extension Kubelet {
   }
 
   /// The object is gone: what runs of it is killed.
-  private func vanish(_ record: inout PodRecord, _ context: Context) {
+  private mutating func vanish(_ record: inout PodRecord, _ context: Context) {
     for container in record.containers {
-      if let program = container.program { context.world.stop(program) }
+      if let program = container.program { stop(program, context) }
     }
     context.world.stop(PodRuntime.id(record.uid))
     releaseNetwork(&record, context)
@@ -344,13 +262,15 @@ extension Kubelet {
       let pod = read("pods", record.namespace, record.name, context)
     else { return }
     let account = pod.spec["serviceAccountName"].string ?? "default"
-    send("token \(uid) \(program)", context) { client in
+    let audience = value["audience"].string
+    send("token \(uid) \(program)\(audience.map { " \($0)" } ?? "")", context) { client in
       client.request(
         "POST", "/api/v1/namespaces/\(record.namespace)/serviceaccounts/\(account)/token",
         body: [
           "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
           "spec": [
-            "expirationSeconds": 3607,
+            "audiences": audience.map { [.string($0)] } ?? .null,
+            "expirationSeconds": .int(audience == nil ? 3607 : 86_400),
             "boundObjectRef": [
               "apiVersion": "v1", "kind": "Pod", "name": .string(record.name), "uid": .string(uid),
             ],
@@ -359,9 +279,14 @@ extension Kubelet {
     }
   }
 
-  private func tokenAnswered(_ uid: String, _ program: String, _ reply: KubeReply, _ context: Context) {
+  private func tokenAnswered(_ uid: String, _ asked: String, _ reply: KubeReply, _ context: Context) {
+    let parts = asked.split(separator: " ").map(String.init)
     context.send(
-      ComponentID(program), "token",
-      reply.isSuccess ? ["token": reply.body["status"]["token"]] : ["error": .string(reply.message)])
+      ComponentID(parts.first ?? ""), "token",
+      [
+        "token": reply.isSuccess ? reply.body["status"]["token"] : .null,
+        "error": reply.isSuccess ? .null : .string(reply.message),
+        "audience": parts.count > 1 ? .string(parts[1]) : .null,
+      ])
   }
 }

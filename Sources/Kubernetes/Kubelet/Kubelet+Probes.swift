@@ -95,9 +95,9 @@ extension Kubelet {
       let grace =
         probe["terminationGracePeriodSeconds"].int ?? pod.spec["terminationGracePeriodSeconds"].int ?? 30
       stop(
-        &record.containers[index], pod, grace: grace, context,
+        &record, index, pod, grace: grace, context,
         why: "Container \(record.containers[index].name) failed \(kind.rawValue) probe, will be restarted")
-      if let ends = record.containers[index].ends { turn.at(ends, quietly: record.containers[index].restarts > 2) }
+      goOnStopping(&record, pod, &turn, context)
     default: break
     }
   }

@@ -71,7 +71,9 @@ extension Kubelet {
     file("/etc/hosts", hosts(record, pod))
     file("/etc/hostname", hostname(pod) + "\n")
     file("/etc/resolv.conf", resolverConfiguration(pod, context))
-    file(spec["terminationMessagePath"].string ?? "/dev/termination-log", "", mode: 0o666)
+    let messagePath = spec["terminationMessagePath"].string ?? "/dev/termination-log"
+    file(messagePath, "", mode: 0o666)
+    setup.messagePath = messagePath
     return setup
   }
 

@@ -46,7 +46,8 @@ extension Kubelet {
       let failed = record.containers.contains { !$0.isSidecar && ($0.exit?.code ?? 0) != 0 }
       return failed ? "Failed" : "Succeeded"
     }
-    // A pod that has been running stays so while its containers restart.
+    // One that has never run keeps the pod pending; a pod that has been running stays so while they restart.
+    if mains.contains(where: \.isYetToRun) { return "Pending" }
     if mains.contains(where: { $0.isRunning }) { return "Running" }
     if mains.contains(where: { $0.exit != nil || $0.last != nil }) { return "Running" }
     return "Pending"
@@ -107,13 +108,24 @@ extension Kubelet {
     if !container.id.isEmpty { object.append("containerID", .string("containerd://\(container.id)")) }
     object.append("image", .string(container.id.isEmpty ? image : ImageReference.full(image)))
     object.append("imageID", .string(container.id.isEmpty ? "" : Self.digest(image)))
-    object.append("lastState", container.last.map { ["terminated": Self.terminated($0)] } ?? .emptyObject)
+    object.append(
+      "lastState",
+      container.last.map { ["terminated": Self.terminated($0, Self.messageLimit(of: record))] } ?? .emptyObject)
     object.append("name", .string(container.name))
     object.append(
-      "ready", .bool(container.isInit && !container.isSidecar ? container.exit?.code == 0 : container.isReady))
+      "ready",
+      .bool(
+        container.isInit && !container.isSidecar
+          ? container.exit?.code == 0 : container.isReady && container.postStart == nil))
     object.append("restartCount", .int(Int64(container.restarts)))
-    object.append("started", .bool(container.isRunning && container.hasStarted))
-    object.append("state", Self.state(container.state))
+    object.append("started", .bool(container.isRunning && container.hasStarted && container.postStart == nil))
+    // What is started is told when its hook is over.
+    let shown: ContainerRecord.State =
+      container.postStart == nil
+      ? container.state
+      : .waiting(
+        reason: record.containers.contains(where: \.isInit) ? "PodInitializing" : "ContainerCreating", message: "")
+    object.append("state", Self.state(shown, messageLimit: Self.messageLimit(of: record)))
     return .object(object)
   }
 
@@ -125,19 +137,24 @@ extension Kubelet {
     return "\(name[..<tag])@sha256:\(stream.hex(64))"
   }
 
-  private static func state(_ state: ContainerRecord.State) -> JSON {
+  /// Bytes of a message that a container may leave: all of a pod's together are bounded too.
+  private static func messageLimit(of record: PodRecord) -> Int { min(4096, 12_288 / max(1, record.containers.count)) }
+
+  private static func state(_ state: ContainerRecord.State, messageLimit: Int) -> JSON {
     switch state {
     case .waiting(let reason, let message):
       ["waiting": ["message": message.isEmpty ? .null : .string(message), "reason": .string(reason)]]
     case .running(let since): ["running": ["startedAt": since.json]]
-    case .terminated(let exit): ["terminated": terminated(exit)]
+    case .terminated(let exit): ["terminated": terminated(exit, messageLimit)]
     }
   }
 
-  private static func terminated(_ exit: ContainerExit) -> JSON {
+  private static func terminated(_ exit: ContainerExit, _ messageLimit: Int) -> JSON {
     [
       "containerID": .string("containerd://\(exit.containerID)"), "exitCode": .int(Int64(exit.code)),
-      "finishedAt": exit.finishedAt.json, "message": JSON(exit.message), "reason": .string(exit.reason),
+      "finishedAt": exit.finishedAt.json,
+      "message": JSON(exit.message.map { String(decoding: $0.utf8.prefix(messageLimit), as: UTF8.self) }),
+      "reason": .string(exit.reason),
       "startedAt": exit.startedAt.json,
     ]
   }

@@ -37,6 +37,8 @@ package struct Kubelet: Component {
   var isWatching = false
   /// Pods whose status could not be written.
   var unwritten = 0
+  /// CSI drivers that have told of themselves, by name, each with the program that speaks for it.
+  var drivers: [String: ComponentID]?
 
   package init(_ identity: MachineIdentity, reach: Reach = .yes) {
     self.identity = identity
@@ -99,7 +101,7 @@ package struct Kubelet: Component {
     if reply.status == 401 { credential.refuse() }
     switch tag {
     case "register": registered(reply, context)
-    case "node-status", "csi-node": nodeWritten(tag, reply, context)
+    case "node-status", "csi-node", "csi-driver", "node-labels": nodeWritten(tag, reply, context)
     case "csr": certificateAsked(reply, context)
     case "event": break
     default: podReplied(tag, reply, context)
@@ -162,6 +164,7 @@ package struct Kubelet: Component {
     case "cni": networkAnswered(value, context)
     case "program": programTold(value, context)
     case "token": askForToken(value, context)
+    case "csi-driver": registerDriver(value, context)
     case "pod-token": askForPodToken(value, context)
     case "open": openSession(value, context)
     default: break

@@ -61,8 +61,39 @@ struct ContainerRecord: Codable, Sendable {
   /// Why it could not be started.
   var fault: String?
 
+  /// The `postStart` hook under way.
+  var postStart: PostStart?
+  /// What its hook said as it failed, until the container is started anew.
+  var hookFailure: String?
+  /// How far it is on its way to its end.
+  var stopping: Stopping?
+  /// When its image may be asked for again.
+  var pullAgainAt: Timestamp?
+  /// Whether it ends because it takes more memory than it may.
+  var endsByMemory: Bool?
+
+  struct PostStart: Codable, Sendable {
+    /// When it is over, where that is known.
+    var ends: Timestamp?
+  }
+
+  struct Stopping: Codable, Sendable {
+    /// When its grace is over.
+    var deadline: Timestamp
+    /// When its `preStop` hook is over or counts as that.
+    var hookEnds: Timestamp?
+    /// A sidecar, which ends after those that it serves.
+    var waitsForTurn = false
+    var isSignalled = false
+  }
+
   var isRunning: Bool { if case .running = state { true } else { false } }
   var runningSince: Timestamp? { if case .running(let since) = state { since } else { nil } }
+  var isYetToRun: Bool {
+    if postStart != nil { return last == nil }
+    if case .waiting = state { return last == nil }
+    return false
+  }
   var exit: ContainerExit? { if case .terminated(let exit) = state { exit } else { nil } }
 }
 

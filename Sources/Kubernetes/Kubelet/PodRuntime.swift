@@ -23,6 +23,16 @@ package struct PodRuntime: Component {
   private var wakes = 0
   private var volumesAt: Timestamp?
   private var asksForTokens = false
+  /// Commands of hooks under way, by their sessions, whose numbers are below those of clients.
+  private var hooks: [Int: Hook]?
+
+  private struct Hook: Codable {
+    var container: String
+    var kind: String
+    var output = ""
+    var errors = ""
+    static let outputLimit = 10_240
+  }
   /// Wakes after which a container's own business is background.
   private static let wakeLimit = 40
   /// How often a kubelet looks whether what it has mounted has changed.
@@ -67,6 +77,7 @@ package struct PodRuntime: Component {
       if let fault = system.start(setup), !setup.serves {
         tell(["container": .string(setup.name), "fault": .string(fault), "exit": 128], context)
       }
+    case "hook": beginHook(value, context)
     case "ended": system.end(value["container"].string ?? "")
     case "signal": system.signal(value["container"].string ?? "", value["signal"].int ?? 15)
     case "open":
@@ -95,6 +106,45 @@ package struct PodRuntime: Component {
     default: return false
     }
     return true
+  }
+
+  /// Runs the command of a hook beside what runs in its container.
+  private mutating func beginHook(_ value: JSON, _ context: Context) {
+    mount(context)
+    let container = value["container"].string ?? ""
+    let session = min(-1, hooks?.keys.min() ?? -1) - 1
+    let request = PodSystem.SessionRequest(
+      session: session, container: container, command: value["command"].strings, hasInput: false, isTerminal: false)
+    guard let fault = system.open(request) else {
+      hooks = hooks ?? [:]
+      hooks![session] = Hook(container: container, kind: value["kind"].string ?? "")
+      return
+    }
+    let id = context.random { $0.hex(64) }
+    tell(
+      [
+        "container": .string(container), "hook": value["kind"], "code": 126,
+        "fault": .string(
+          "rpc error: code = Unknown desc = failed to exec in container: failed to start exec \"\(id)\": \(fault)"),
+      ], context)
+  }
+
+  private mutating func hookWrote(_ session: Int, _ channel: Int, _ bytes: [UInt8]) {
+    guard var hook = hooks?[session] else { return }
+    let text = String(decoding: bytes, as: UTF8.self)
+    hook.output += text.prefix(max(0, Hook.outputLimit - hook.output.utf8.count))
+    if channel == 2 { hook.errors += text.prefix(max(0, Hook.outputLimit - hook.errors.utf8.count)) }
+    hooks![session] = hook
+  }
+
+  private mutating func hookEnded(_ session: Int, _ code: Int, _ context: Context) {
+    guard let hook = hooks?.removeValue(forKey: session) else { return }
+    if hooks?.isEmpty == true { hooks = nil }
+    tell(
+      [
+        "container": .string(hook.container), "hook": .string(hook.kind), "code": .int(Int64(code)),
+        "output": .string(hook.output), "errors": .string(hook.errors),
+      ], context)
   }
 
   private func storey(_ context: Context) -> KubernetesStorey? { context.world.kube.host as? KubernetesStorey }
@@ -127,6 +177,8 @@ package struct PodRuntime: Component {
     var changed: Set<String> = []
     for effect in effects {
       switch effect {
+      case .output(let session, let channel, let bytes) where session < 0: hookWrote(session, channel, bytes)
+      case .sessionEnded(let session, let code) where session < 0: hookEnded(session, code, context)
       case .output(let session, let channel, let bytes):
         storey(context)?.sessions.output(UInt64(session), channel, bytes)
       case .sessionEnded(let session, let code):
@@ -178,6 +230,11 @@ package struct PodRuntime: Component {
   // MARK: - Trying
 
   func has(_ container: String) -> Bool { system.isRunning(container) }
+
+  /// The last bytes of a file of a container, as long as the container is kept.
+  func tail(of path: String, in container: String, limit: Int) -> String? {
+    system.content(of: path, in: container).map { String(decoding: $0.suffix(limit), as: UTF8.self) }
+  }
 
   /// Sets a container up that only stands there, with what is mounted.
   func stand(_ setup: ContainerSetup, _ pod: ObjectView, _ context: Context) {

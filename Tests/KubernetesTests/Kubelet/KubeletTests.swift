@@ -6,39 +6,14 @@ import World
 
 @Suite("A kubelet")
 struct KubeletTests {
-  private static let node = "ip-10-0-1-10.ec2.internal"
-  private static let instance = "i-0123456789abcdef0"
+  private static let node = NodeBench.node
+  private static let instance = NodeBench.instance
 
   private func bench(mapped: Bool = true, addresses: Int = 20) throws -> Bench {
-    let bench = try Bench.withControlPlane()
-    bench.world.ports.instanceCredentials = { _ in
-      AWSCredentials(accessKeyID: "ASIAEXAMPLE", secretAccessKey: "secret", sessionToken: "token")
-    }
-    bench.world.kube.reviewIAMToken = { _, _, _ in
-      mapped
-        ? .authenticated(
-          KubeUser(
-            name: "system:node:\(Self.node)", uid: "x", groups: ["system:bootstrappers", "system:nodes"])) : .denied
-    }
-    let identity = MachineIdentity(
-      instanceID: Self.instance, cluster: "demo", clusterName: "demo", nodeName: Self.node, region: "us-east-1",
-      zone: "us-east-1a", instanceType: "m5.large", imageID: "ami-1", address: "10.0.1.10",
-      kubeletVersion: "v1.33.5-eks-113cf36", maxPods: 29, clusterDNS: "10.100.0.10")
-    bench.world.spawn("ipamd/\(Self.instance)", FakeNetwork(free: addresses))
-    bench.world.spawn(Kubelet.id(Self.instance), Kubelet(identity))
-    bench.world.spawn(LeaseKeeper.id(Self.instance), LeaseKeeper(identity))
-    bench.settle()
-    return bench
+    try NodeBench.make(mapped: mapped, addresses: addresses)
   }
 
-  private func ready(_ bench: Bench) {
-    bench.world.schedule(Kubelet.id(Self.instance), .message("cni-config", .null), at: bench.world.now)
-    bench.settle()
-    // What the cloud controller does.
-    bench.send(
-      "PATCH", "/api/v1/nodes/\(Self.node)", ["spec": ["taints": .array([])]], type: "application/merge-patch+json")
-    bench.settle()
-  }
+  private func ready(_ bench: Bench) { NodeBench.ready(bench) }
 
   private func journal(_ bench: Bench) -> [String] {
     bench.world.logs.read("node/demo/\(Self.instance)/kubelet").map(\.text)
@@ -147,7 +122,7 @@ struct KubeletTests {
     if !command.isEmpty { pod["spec"]["containers"][0]["command"] = .array(command) }
     bench.send("POST", "/api/v1/namespaces/default/pods", pod)
     bench.settle(.seconds(2))
-    bench.run(.seconds(30))
+    bench.run(.seconds(22))
     let status = bench.send("GET", "/api/v1/namespaces/default/pods/bad").body["status"]["containerStatuses"][0]
     #expect(status["state"]["waiting"]["reason"].string == reason)
     if reason == "CrashLoopBackOff" {

@@ -16,6 +16,10 @@ package struct ContainerPlan: Sendable {
   package var environment: [String: String]
   package var directory: String
   package var user: Int
+  /// How much memory it takes from a time after its start on, in order.
+  package var memory: [(after: Duration, bytes: Int)] = []
+  /// What it writes for the one who asks why it ended.
+  package var message: String?
   private let image: String
 
   /// `told` is the value of the annotation, or null.
@@ -40,6 +44,13 @@ package struct ContainerPlan: Sendable {
       if entry.passes.contains(base) || goesOn { arguments.removeFirst() }
     }
     kind = Self.kind(arguments, entry, image, environment)
+    if let hogs = Stress(arguments) {
+      memory = hogs.memory
+      if case .serves(var behaviour) = kind {
+        behaviour.exit = hogs.exit
+        kind = .serves(behaviour)
+      }
+    }
     guard told.object != nil else { return }
     apply(told, entry, image)
   }
@@ -50,8 +61,7 @@ package struct ContainerPlan: Sendable {
     guard let program = arguments.first else { return .serves(ServerBehaviour(.null)) }
     let base = FilePath.name(program)
     guard let entry else {
-      let isTool = ["sh", "ash", "bash", "dash"].contains(base) || CommandTable.knows(base)
-      return isTool ? .runs : .serves(ServerBehaviour(.null))
+      return isTool(base) ? .runs : .serves(ServerBehaviour(.null))
     }
     if entry.servers.contains(base) {
       if let missing = entry.missing(environment) {
@@ -81,6 +91,8 @@ package struct ContainerPlan: Sendable {
   private mutating func apply(_ told: JSON, _ entry: ImageEntry?, _ image: String) {
     if let user = told["user"].int { self.user = user }
     if let directory = told["directory"].string { self.directory = directory }
+    if told.has("memory") { memory = Self.memory(told["memory"]) }
+    message = told["exit"]["message"].string
     guard ["serves", "exit", "log", "stop", "start"].contains(where: told.has) else { return }
     var behaviour = if case .serves(let own) = kind { own } else { ServerBehaviour(.null) }
     let said = ServerBehaviour(told)
@@ -91,6 +103,30 @@ package struct ContainerPlan: Sendable {
     if told.has("start") { behaviour.start = said.start }
     kind = .serves(behaviour)
   }
+
+  private static func memory(_ told: JSON) -> [(after: Duration, bytes: Int)] {
+    func bytes(_ json: JSON) -> Int? {
+      json.int ?? json.string.flatMap { Quantity($0) }.map { Int($0.milliValue / 1000) }
+    }
+    if let constant = bytes(told) { return [(.milliseconds(20), constant)] }
+    return told.items.compactMap { item in
+      bytes(item["use"]).map { (item["after"].string.flatMap(SystemCommands.duration) ?? .zero, $0) }
+    }
+  }
+
+  /// How long after its start it takes more memory than that; nil where it never does.
+  package func outgrows(_ limit: Int) -> Duration? {
+    memory.filter { $0.bytes > limit }.map(\.after).min()
+  }
+
+  /// Whether a program is one that the shell's files have, in any image with a shell.
+  package static func isTool(_ program: String) -> Bool {
+    let base = FilePath.name(program)
+    return ["sh", "ash", "bash", "dash"].contains(base) || CommandTable.knows(base)
+  }
+
+  /// Number of a signal by its name.
+  package static func signal(_ name: String) -> Int { Signal.number(name) ?? Signal.terminate }
 
   /// The text of a file of its image.
   package func file(_ path: String) -> String? {

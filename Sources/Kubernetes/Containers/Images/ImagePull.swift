@@ -14,7 +14,7 @@ package enum ImagePull {
     func resolve(_ why: String) -> String {
       "failed to pull and unpack image \"\(full)\": failed to resolve reference \"\(full)\": \(why)"
     }
-    let notFound = resolve("\(full): not found")
+    let notFound = "rpc error: code = NotFound desc = " + resolve("\(full): not found")
     let denied = resolve(
       "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed"
     )

@@ -43,6 +43,10 @@ struct ShellRun {
         unwind(&shell)
         continue
       }
+      // Between two commands is where a trap comes in.
+      if shell.isInterruptible, process.signals.contains(where: { shell.traps[Signal.name($0)]?.isEmpty == false }) {
+        return .goOn
+      }
       guard let frame = shell.frames.last else {
         if let action = shell.traps.removeValue(forKey: "EXIT"), !action.isEmpty,
           let script = try? ShellScript(action)

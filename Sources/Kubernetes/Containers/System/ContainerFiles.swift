@@ -19,11 +19,13 @@ package struct ContainerFiles: Codable, Sendable {
   package let image: String
   package var mounts: [Mount]
   package var isReadOnly = false
+  /// The file for the container's last message, which can be written in any case.
+  package var messagePath: String?
   package var written = FileTree()
   var removed: Set<String> = []
   private var base: FileTree
 
-  private enum CodingKeys: String, CodingKey { case image, mounts, isReadOnly, written, removed }
+  private enum CodingKeys: String, CodingKey { case image, mounts, isReadOnly, messagePath, written, removed }
 
   package init(image: String, mounts: [Mount] = []) {
     self.image = image
@@ -36,6 +38,7 @@ package struct ContainerFiles: Codable, Sendable {
     image = try values.decode(String.self, forKey: .image)
     mounts = try values.decode([Mount].self, forKey: .mounts)
     isReadOnly = try values.decodeIfPresent(Bool.self, forKey: .isReadOnly) ?? false
+    messagePath = try values.decodeIfPresent(String.self, forKey: .messagePath)
     written = try values.decode(FileTree.self, forKey: .written)
     removed = Set(try values.decodeIfPresent([String].self, forKey: .removed) ?? [])
     base = ImageCatalogue.files(of: image)
@@ -46,6 +49,7 @@ package struct ContainerFiles: Codable, Sendable {
     try values.encode(image, forKey: .image)
     try values.encode(mounts, forKey: .mounts)
     if isReadOnly { try values.encode(true, forKey: .isReadOnly) }
+    try values.encodeIfPresent(messagePath, forKey: .messagePath)
     try values.encode(written, forKey: .written)
     if !removed.isEmpty { try values.encode(removed.sorted(), forKey: .removed) }
   }

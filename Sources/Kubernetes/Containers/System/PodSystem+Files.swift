@@ -73,7 +73,7 @@ extension PodSystem {
     if found == "/proc" || found.hasPrefix("/proc/") {
       names = procChildren(found, process)
     } else if found == "/dev", container.files.mount(of: found) == nil {
-      names = Set(Self.devices)
+      names = Set(Self.devices).union(container.files.ownChildren("/dev"))
     } else if let (mount, inside) = container.files.mount(of: found) {
       let prefix = inside == "/" ? "/" : inside + "/"
       for key in volumes[mount.volume]?.nodes.keys.map({ $0 }) ?? [] where key.hasPrefix(prefix) {
@@ -127,7 +127,7 @@ extension PodSystem {
       volumes[mount.volume] = tree
       return
     }
-    guard !container.files.isReadOnly else { throw .readOnly }
+    guard !container.files.isReadOnly || path == container.files.messagePath else { throw .readOnly }
     try own(&container.files, path)
     containers[process.container] = container
   }
@@ -161,7 +161,11 @@ extension PodSystem {
     let found = try resolve(path, process)
     if let old = lookup(found, process) {
       guard !old.isDirectory else { throw .isDirectory }
-      if found.hasPrefix("/dev/"), Self.devices.contains(String(found.dropFirst(5))) { return }
+      if found.hasPrefix("/dev/"), Self.devices.contains(String(found.dropFirst(5))),
+        containers[process.container]?.files.own(found) == nil
+      {
+        return
+      }
       guard allows(old, 2, process) else { throw mountIsReadOnly(found, process) ? .readOnly : .denied }
       var node = old
       var content: [UInt8] = []
@@ -180,7 +184,7 @@ extension PodSystem {
 
   private func mountIsReadOnly(_ path: String, _ process: Process) -> Bool {
     guard let files = containers[process.container]?.files else { return false }
-    return files.mount(of: path)?.mount.isReadOnly ?? files.isReadOnly
+    return files.mount(of: path)?.mount.isReadOnly ?? (files.isReadOnly && path != files.messagePath)
   }
 
   func makeDirectory(_ path: String, _ process: Process, mode: Int = 0o755) throws(FileFault) {
@@ -217,7 +221,7 @@ extension PodSystem {
 
   static let devices = [
     "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
-    "termination-log", "tty", "urandom", "zero",
+    "tty", "urandom", "zero",
   ]
 
   private func deviceNode(_ path: String, _ process: Process) -> FileNode? {

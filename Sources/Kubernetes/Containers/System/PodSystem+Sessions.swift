@@ -90,8 +90,8 @@ extension PodSystem {
     dropSession(id)
   }
 
-  /// All clients are gone, as after a restart of the program.
-  package func disconnectAll() { for id in sessions.keys.sorted() { disconnect(id) } }
+  /// All clients are gone, as after a restart of the program; sessions of the node's own have numbers below zero.
+  package func disconnectAll() { for id in sessions.keys.sorted() where id >= 0 { disconnect(id) } }
 
   func dropSession(_ id: Int) {
     guard let session = sessions.removeValue(forKey: id) else { return }

@@ -109,6 +109,19 @@ package final class PodSystem: Codable {
     containers[name] = nil
   }
 
+  /// The bytes of a file of a container; nil where there is none.
+  package func content(of path: String, in name: String) -> [UInt8]? {
+    guard let files = containers[name]?.files else { return nil }
+    let node: FileNode?
+    if let (mount, inside) = files.mount(of: path) {
+      node = volumes[mount.volume]?.nodes[inside]
+    } else {
+      node = files.own(path)
+    }
+    guard case .bytes(let bytes)? = node?.content else { return nil }
+    return bytes
+  }
+
   package func isRunning(_ name: String) -> Bool { containers[name]?.main != nil }
   package func has(_ name: String) -> Bool { containers[name] != nil }
   package var isQuiet: Bool {
@@ -313,6 +326,7 @@ package struct ContainerSystem: Codable {
     directory = setup.directory
     files = ContainerFiles(image: setup.image, mounts: setup.mounts)
     files.isReadOnly = setup.isReadOnly
+    files.messagePath = setup.messagePath
     for file in setup.files { files.put(file.path, file.node) }
   }
 }
@@ -342,6 +356,7 @@ package struct ContainerSetup: Codable, Sendable {
   package var mounts: [ContainerFiles.Mount] = []
   package var files: [File] = []
   package var isReadOnly = false
+  package var messagePath: String?
   package var hasInput = false
   package var hasTerminal = false
   /// Its program is one whose behaviour is data.

@@ -118,7 +118,7 @@ package struct AttachDetachController: Reconciler {
       }
       return
     }
-    var why = attachment.status["attachError"]["message"].string.map { "rpc error: \($0)" }
+    var why = attachment.status["attachError"]["message"].string
     if why == nil {
       let since = desk.now - attachment.createdAt
       guard since >= Self.patience else { return desk.again(after: Self.patience - since, .background) }

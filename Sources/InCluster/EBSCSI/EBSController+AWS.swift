@@ -1,0 +1,120 @@
+import Wire
+import World
+
+/// The driver's calls to EC2, as the identity that its pod has.
+extension EBSController {
+  private func variable(_ name: String) -> String? {
+    let containers = launch.pod["spec"]["containers"].items
+    return containers.first { $0["name"].string == launch.container }?["env"].items
+      .first { $0["name"].string == name }?["value"].string
+  }
+
+  /// The access key to call with; nil while it is being asked for.
+  private mutating func credential(_ key: String, _ context: Context) -> Result<String, SDKFailure>? {
+    if let accessKeyID, let expires, context.now + .seconds(60) < expires { return .success(accessKeyID) }
+    let uid = launch.pod["metadata"]["uid"]
+    if variable("AWS_ROLE_ARN") != nil, variable("AWS_WEB_IDENTITY_TOKEN_FILE") != nil {
+      ask("sts.amazonaws.com", uid, key, context)
+      return nil
+    }
+    if variable("AWS_CONTAINER_CREDENTIALS_FULL_URI") != nil {
+      ask("pods.eks.amazonaws.com", uid, key, context)
+      return nil
+    }
+    guard let credentials = context.world.ports.instanceCredentials(launch.instanceID) else {
+      return .failure(
+        SDKFailure(
+          text:
+            "get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, http response error StatusCode: 404, request to EC2 IMDS failed"
+        ))
+    }
+    return .success(credentials.accessKeyID)
+  }
+
+  /// Why there are no credentials, in the words of the AWS SDK.
+  private struct SDKFailure: Error { var text: String }
+
+  private mutating func ask(_ audience: String, _ uid: JSON, _ key: String, _ context: Context) {
+    busy.remove(key)
+    if waiting.isEmpty {
+      context.send(
+        launch.kubelet, "token",
+        ["uid": uid, "program": .string(context.id.text), "audience": .string(audience)])
+    }
+    if !waiting.contains(key) { waiting.append(key) }
+  }
+
+  /// Turns the pod's token into a session.
+  mutating func exchange(_ value: JSON, _ context: Context) {
+    guard let text = value["token"].string else {
+      refused(value["error"].string ?? "no token", context)
+      return
+    }
+    let isWebIdentity = value["audience"].string == "sts.amazonaws.com"
+    context.submit(
+      AWSCall(
+        service: isWebIdentity ? "sts" : "eks-auth",
+        operation: isWebIdentity ? "AssumeRoleWithWebIdentity" : "AssumeRoleForPodIdentity",
+        input: isWebIdentity
+          ? [
+            "RoleArn": JSON(variable("AWS_ROLE_ARN")), "WebIdentityToken": .string(text),
+            "RoleSessionName": .string(context.random { $0.letters(19, from: "0123456789") }),
+          ] : ["clusterName": JSON(clusterName(context)), "token": .string(text)],
+        region: launch.region, caller: .anonymous, sourceIP: launch.pod["status"]["podIP"].string ?? "",
+        userAgent: Self.userAgent), tag: "session")
+  }
+
+  private func clusterName(_ context: Context) -> String? {
+    context.world.ports.clusterStatus().first { $0["id"].string == launch.cluster }?["name"].string
+  }
+
+  private static let userAgent = "aws-sdk-go-v2/1.36.3 ua/2.1 os/linux lang/go#1.24.4 app/ebs.csi.aws.com-v1.44.0"
+
+  mutating func sessionCame(_ reply: AWSReply, _ context: Context) {
+    let output = reply.output ?? .null
+    guard
+      let id = output["Credentials"]["AccessKeyId"].string ?? output["credentials"]["accessKeyId"].string
+    else {
+      let error = reply.error
+      refused(
+        "failed to retrieve credentials, operation error STS: AssumeRoleWithWebIdentity, https response error StatusCode: \(error?.status ?? 400), RequestID: \(context.random { $0.uuid() }), api error \(error?.code ?? ""): \(error?.message ?? "")",
+        context)
+      return
+    }
+    accessKeyID = id
+    expires = context.now + .seconds(3600)
+    goOn(context)
+  }
+
+  /// There are no credentials: what waited for them fails with the reason.
+  private mutating func refused(_ why: String, _ context: Context) {
+    let keys = waiting
+    waiting = []
+    let failure = SDKFailure(text: "get identity: get credentials: failed to refresh cached credentials, \(why)")
+    for key in keys {
+      busy.insert(key)
+      ec2Failed(pendingCall(key, context), key, failure.text, code: "", context)
+    }
+  }
+
+  /// Calls EC2; the answer comes with the tag `call key`.
+  mutating func ec2(_ call: String, _ operation: String, _ input: JSON, _ key: String, _ context: Context) {
+    busy.insert(key)
+    guard let credential = credential(key, context) else { return }
+    switch credential {
+    case .failure(let failure): ec2Failed(call, key, failure.text, code: "", context)
+    case .success(let id):
+      context.submit(
+        AWSCall(
+          service: "ec2", operation: operation, input: input, region: launch.region,
+          caller: .credential(accessKeyID: id), sourceIP: launch.pod["status"]["podIP"].string ?? "",
+          userAgent: Self.userAgent), tag: "\(call) \(key)",
+        weight: (failures[key] ?? 0) > 3 ? .background : .foreground)
+    }
+  }
+
+  /// What a refused call is told as, after `operation error EC2: OPERATION, `.
+  static func text(_ error: AWSError, _ context: Context) -> String {
+    "https response error StatusCode: \(error.status), RequestID: \(context.random { $0.uuid() }), api error \(error.code): \(error.message)"
+  }
+}
