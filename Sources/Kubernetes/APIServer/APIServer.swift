@@ -26,6 +26,8 @@ final class APIServer {
   /// Many definitions come at once; what they add is made once after them.
   private var isRestoring = false
   private(set) var revision: Int
+  /// The past of objects is kept from this revision on.
+  private var historyStart = 0
   private var stores: [String: ObjectStore] = [:]
 
   let tokens = TokenCache()
@@ -53,6 +55,7 @@ final class APIServer {
     storageVersions = APIServer.storageVersions(table, custom)
     revision = 0
     persistOptions()
+    beginHistory(at: 0)
   }
 
   /// As the store holds it.
@@ -84,6 +87,7 @@ final class APIServer {
     }
     isRestoring = false
     for resource in stores.keys.sorted() { stores[resource]!.finishRestoring() }
+    historyStart = restoreHistory()
     refreshTable()
     watches.restore(storey.world.takeLoaded(prefix: "k8s-watch/\(id)/"))
   }
@@ -102,7 +106,9 @@ final class APIServer {
   func removeEverything() {
     for resource in stores.keys.sorted() {
       for key in stores[resource]!.order { world.removeRow(row(resource, key)) }
+      removeHistory(stores[resource]!)
     }
+    endHistory()
     for component in watches.components { world.removeRow("k8s-watch/\(id)/\(component)") }
     watches.endAll(world)
     for id in waiting.keys.sorted() {
@@ -150,7 +156,7 @@ final class APIServer {
   func store(_ resource: String) -> ObjectStore {
     let name = APIServer.storage(resource)
     if let store = stores[name] { return store }
-    let store = ObjectStore(name, oldest: revision)
+    let store = ObjectStore(name, oldest: historyStart)
     stores[name] = store
     return store
   }
@@ -171,6 +177,7 @@ final class APIServer {
     world.put(row(store.resource, key), kept.bytes)
     if revision % APIServer.dropInterval == 0 { dropValues() }
     let change = store.put(kept)
+    remember(change, store)
     keep(store.resource, old: change.previous, new: kept)
     watches.tell(change, store.resource, self)
     tellQuotas(store.resource, key.namespace)
@@ -193,6 +200,7 @@ final class APIServer {
     let last = StoredObject(key: key, revision: stamp(&object), json: object)
     world.removeRow(row(store.resource, key))
     if let change = store.remove(last) {
+      remember(change, store)
       keep(store.resource, old: change.previous, new: nil)
       watches.tell(change, store.resource, self)
       tellQuotas(store.resource, key.namespace)

@@ -9,6 +9,8 @@ final class Bench {
   let world: World
   let storey: KubernetesStorey
   var credential: KubeRequest.Credential = Bench.admin
+  /// Whether it speaks protobuf of the built-in kinds, as clients in Go do.
+  var speaksProtobuf = false
   private(set) var audit: [JSON] = []
 
   static let admin = KubeRequest.Credential.certificate(
@@ -16,7 +18,10 @@ final class Bench {
   static let start = Timestamp(rfc3339: "2026-11-22T12:00:00Z")!
 
   /// A new world, or the one that a store holds.
-  init(_ store: MemoryStore = MemoryStore(), cluster: Bool = true, restoring: ((World) -> Void)? = nil) throws {
+  init(
+    _ store: MemoryStore = MemoryStore(), cluster: Bool = true, version: String = "1.33",
+    restoring: ((World) -> Void)? = nil
+  ) throws {
     self.store = store
     world = try World(
       store: store, logFiles: MemoryLogFiles(), options: .init(seed: 7, start: Bench.start))
@@ -29,7 +34,7 @@ final class Bench {
     if cluster, !storey.exists("demo") {
       storey.createCluster(
         ClusterOptions(
-          id: "demo", version: "1.33", platformVersion: "eks.12", endpoints: ["10.0.0.5", "10.0.1.5"],
+          id: "demo", version: version, platformVersion: "eks.12", endpoints: ["10.0.0.5", "10.0.1.5"],
           certificateAuthority: "-----BEGIN CERTIFICATE-----", issuer: "https://localhost:1/id/AB",
           createdAt: Bench.start))
     }
@@ -41,7 +46,10 @@ final class Bench {
     var headers: HTTPHeaders
     var bytes: [UInt8]
     var text: String { String(decoding: bytes, as: UTF8.self) }
-    var body: JSON { (try? JSON.parse(bytes)) ?? .null }
+    var body: JSON {
+      headers["Content-Type"] == Bench.protobuf
+        ? (try? ProtobufDecoder.decode(bytes)) ?? .null : (try? JSON.parse(bytes)) ?? .null
+    }
     var message: String { body["message"].string ?? "" }
   }
 
@@ -52,19 +60,41 @@ final class Bench {
     as credential: KubeRequest.Credential? = nil, headers extra: [(String, String)] = []
   ) -> Reply {
     var headers = HTTPHeaders(extra)
-    if body != nil { headers["Content-Type"] = type }
-    if !accept.isEmpty { headers["Accept"] = accept }
     let parts = uri.split(separator: "?", maxSplits: 1).map(String.init)
+    var bytes = body?.bytes()
+    if body != nil { headers["Content-Type"] = type }
+    if speaksProtobuf, type == "application/json", let coded = body.flatMap({ encoded($0, method, parts[0]) }) {
+      bytes = coded
+      headers["Content-Type"] = Bench.protobuf
+    }
+    if !accept.isEmpty || speaksProtobuf {
+      headers["Accept"] = accept.isEmpty ? "\(Bench.protobuf), */*" : accept
+    }
     let responder = TestResponder()
     world.kube.handle(
       KubeRequest(
         cluster: "demo", method: method, path: parts[0],
         query: parts.count > 1 ? PercentEncoding.pairs(parts[1])! : [], headers: headers,
-        body: body.map { .bytes($0.bytes()) } ?? .none, credential: credential ?? self.credential,
+        body: bytes.map { .bytes($0) } ?? .none, credential: credential ?? self.credential,
         sourceIP: "198.51.100.10"), .outside(responder))
     world.commit()
     return Reply(
       status: responder.status, headers: responder.headers, bytes: responder.bytes)
+  }
+
+  static let protobuf = "application/vnd.kubernetes.protobuf"
+
+  /// A body in protobuf, with the kind that its path tells; nil for what has no such form.
+  private func encoded(_ body: JSON, _ method: String, _ path: String) -> [UInt8]? {
+    if !body["kind"].isNull { return ProtobufEncoder.encode(body) }
+    let parts = path.split(separator: "/").map(String.init)
+    let rows = ResourceTable.for(KubernetesVersion("1.36")!).resources
+    let row = rows.filter { parts.contains($0.plural) && path.hasPrefix($0.path().dropLast($0.plural.count)) }
+      .max { parts.firstIndex(of: $0.plural)! < parts.firstIndex(of: $1.plural)! }
+    guard let row, method != "DELETE" else { return nil }
+    var typed: JSON = ["kind": .string(row.kind), "apiVersion": .string(row.apiVersion)]
+    for field in body.fields { typed[field.key] = field.value }
+    return ProtobufEncoder.encode(typed)
   }
 
   /// Sends a body as it stands.
@@ -129,7 +159,9 @@ final class Bench {
     world.kube.handle(
       KubeRequest(
         cluster: "demo", method: "GET", path: parts[0], query: parts.count > 1 ? PercentEncoding.pairs(parts[1])! : [],
-        headers: accept.isEmpty ? [:] : ["Accept": accept], credential: credential), .outside(responder))
+        headers: accept.isEmpty && !speaksProtobuf
+          ? [:] : ["Accept": accept.isEmpty ? "\(Bench.protobuf), */*" : accept], credential: credential),
+      .outside(responder))
     world.commit()
     return responder
   }
@@ -171,5 +203,24 @@ final class TestResponder: HTTPResponder, HTTPStream, @unchecked Sendable {
   func onClose(_ body: @escaping @Sendable () -> Void) { closed = body }
 
   /// The events of a watch so far.
-  var events: [JSON] { bytes.split(separator: 0x0a).compactMap { try? JSON.parse(Array($0)) } }
+  var events: [JSON] {
+    guard headers["Content-Type"]?.hasPrefix(Bench.protobuf) == true else {
+      return bytes.split(separator: 0x0a).compactMap { try? JSON.parse(Array($0)) }
+    }
+    var events: [JSON] = []
+    var rest = bytes[...]
+    while rest.count > 4 {
+      let length = rest.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+      let event = Array(rest.dropFirst(4).prefix(length))
+      rest = rest.dropFirst(4 + length)
+      // Of {1: type, 2: {1: object}}.
+      guard event.count > 2, let start = event.firstRange(of: ProtobufDecoder.magic)?.lowerBound,
+        let object = try? ProtobufDecoder.decode(Array(event[start...]))
+      else { continue }
+      events.append([
+        "type": .string(String(decoding: event[2..<(2 + Int(event[1]))], as: UTF8.self)), "object": object,
+      ])
+    }
+    return events
+  }
 }

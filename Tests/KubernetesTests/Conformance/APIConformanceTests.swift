@@ -39,40 +39,42 @@ struct APIConformanceTests {
     #expect(bench.send("GET", "\(path)/\(name)").status == 404)
     let kinds = events.events.map { $0["type"].string ?? "" }
     #expect(kinds.first == "MODIFIED" && kinds.last == "DELETED", "\(path): \(kinds)")
-    for index in 1...3 {
-      bench.send("POST", path, object.with(.string("\(name)\(index)"), "metadata.name"))
+    let named: (Int) -> JSON = {
+      object["metadata"]["generateName"].isNull ? object.with(.string("\(name)\($0)"), "metadata.name") : object
     }
+    for index in 1...3 { bench.send("POST", path, named(index)) }
     #expect(bench.send("GET", "\(path)?labelSelector=special%3Dlabel").body["items"].items.count == 3, "\(path)")
     #expect(bench.send("DELETE", "\(path)?labelSelector=special%3Dlabel").status == 200)
     #expect(bench.send("GET", "\(path)?labelSelector=special%3Dlabel").body["items"].items.isEmpty, "\(path)")
   }
 
-  @Test("Ingress API should support creating Ingress API operations")
-  func ingress() throws {
+  @Test("Ingress API should support creating Ingress API operations", arguments: [false, true])
+  func ingress(protobuf: Bool) throws {
     operations(
-      try Bench(), "/apis/networking.k8s.io/v1/namespaces/default/ingresses", KindValidationTests.ingress,
+      try Bench.speaking(protobuf: protobuf), "/apis/networking.k8s.io/v1/namespaces/default/ingresses",
+      KindValidationTests.ingress,
       everywhere: "/apis/networking.k8s.io/v1/ingresses",
       hasStatus: ["loadBalancer": ["ingress": [["ip": "169.1.1.1"]]]])
   }
 
-  @Test("IngressClass API should support creating IngressClass API operations")
-  func ingressClass() throws {
+  @Test("IngressClass API should support creating IngressClass API operations", arguments: [false, true])
+  func ingressClass(protobuf: Bool) throws {
     operations(
-      try Bench(), "/apis/networking.k8s.io/v1/ingressclasses",
+      try Bench.speaking(protobuf: protobuf), "/apis/networking.k8s.io/v1/ingressclasses",
       ["metadata": ["name": "i"], "spec": ["controller": "example.com/controller"]])
   }
 
-  @Test("CronJob should support CronJob API operations")
-  func cronJob() throws {
+  @Test("CronJob should support CronJob API operations", arguments: [false, true])
+  func cronJob(protobuf: Bool) throws {
     operations(
-      try Bench(), "/apis/batch/v1/namespaces/default/cronjobs", KindValidationTests.cron,
+      try Bench.speaking(protobuf: protobuf), "/apis/batch/v1/namespaces/default/cronjobs", KindValidationTests.cron,
       everywhere: "/apis/batch/v1/cronjobs", hasStatus: ["lastScheduleTime": "2026-11-22T12:00:00Z"])
   }
 
-  @Test("Endpoints should test the lifecycle of an Endpoint")
-  func endpoints() throws {
+  @Test("Endpoints should test the lifecycle of an Endpoint", arguments: [false, true])
+  func endpoints(protobuf: Bool) throws {
     operations(
-      try Bench(), "/api/v1/namespaces/default/endpoints",
+      try Bench.speaking(protobuf: protobuf), "/api/v1/namespaces/default/endpoints",
       [
         "metadata": ["name": "e"],
         "subsets": [["addresses": [["ip": "10.0.0.24"]], "ports": [["name": "http", "port": 80, "protocol": "TCP"]]]],
@@ -93,10 +95,10 @@ struct APIConformanceTests {
     #expect(bench.send("DELETE", "\(path)/192.168.6.7").status == 200)
   }
 
-  @Test("ServiceCIDR and IPAddress API should support ServiceCIDR API operations")
-  func serviceCIDR() throws {
+  @Test("ServiceCIDR and IPAddress API should support ServiceCIDR API operations", arguments: [false, true])
+  func serviceCIDR(protobuf: Bool) throws {
     operations(
-      try Bench(), "/apis/networking.k8s.io/v1/servicecidrs",
+      try Bench.speaking(protobuf: protobuf), "/apis/networking.k8s.io/v1/servicecidrs",
       ["metadata": ["name": "more"], "spec": ["cidrs": ["10.200.0.0/24"]]],
       hasStatus: [
         "conditions": [
@@ -108,9 +110,10 @@ struct APIConformanceTests {
       ])
   }
 
-  @Test("Events API should ensure that an event can be fetched, patched, deleted, and listed")
-  func newEvents() throws {
-    let bench = try Bench()
+  @Test(
+    "Events API should ensure that an event can be fetched, patched, deleted, and listed", arguments: [false, true])
+  func newEvents(protobuf: Bool) throws {
+    let bench = try Bench.speaking(protobuf: protobuf)
     let path = "/apis/events.k8s.io/v1/namespaces/default/events"
     let event: JSON = [
       "metadata": ["name": "event-test", "labels": ["testevent": "true"]],
@@ -153,9 +156,9 @@ struct APIConformanceTests {
     #expect(bench.send("GET", path + "?labelSelector=testevent-set%3Dtrue").body["items"].items.isEmpty)
   }
 
-  @Test("Services should complete a service status lifecycle")
-  func serviceStatus() throws {
-    let bench = try Bench()
+  @Test("Services should complete a service status lifecycle", arguments: [false, true])
+  func serviceStatus(protobuf: Bool) throws {
+    let bench = try Bench.speaking(protobuf: protobuf)
     let path = "/api/v1/namespaces/default/services"
     bench.send("POST", path, KindValidationTests.service.with("LoadBalancer", "spec.type"))
     let patched = bench.send(
@@ -178,9 +181,9 @@ struct APIConformanceTests {
     #expect(bench.send("DELETE", "\(path)/s").status == 200)
   }
 
-  @Test("Namespaces should apply a patch, an update, changes to status and a finalizer")
-  func namespaces() throws {
-    let bench = try Bench()
+  @Test("Namespaces should apply a patch, an update, changes to status and a finalizer", arguments: [false, true])
+  func namespaces(protobuf: Bool) throws {
+    let bench = try Bench.speaking(protobuf: protobuf)
     let path = "/api/v1/namespaces"
     bench.send("POST", path, ["metadata": ["name": "n"]])
     let patched = bench.send(
@@ -201,9 +204,9 @@ struct APIConformanceTests {
     #expect(free.body["spec"]["finalizers"].strings == ["kubernetes"])
   }
 
-  @Test("workloads should have a working scale subresource")
-  func scale() throws {
-    let bench = try Bench()
+  @Test("workloads should have a working scale subresource", arguments: [false, true])
+  func scale(protobuf: Bool) throws {
+    let bench = try Bench.speaking(protobuf: protobuf)
     for (path, object) in [
       ("/apis/apps/v1/namespaces/default/deployments", KindValidationTests.workload),
       ("/apis/apps/v1/namespaces/default/replicasets", KindValidationTests.workload),
@@ -225,6 +228,151 @@ struct APIConformanceTests {
     }
   }
 
+  // MARK: - Policies and flows
+
+  private static let rules: JSON = [
+    "resourceRules": [
+      [
+        "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"],
+      ]
+    ]
+  ]
+  private static let condition: JSON = [
+    "type": "PatchStatusFailed", "status": "False", "reason": "e2e", "message": "Set from an e2e test",
+    "lastTransitionTime": "2024-01-01T00:00:00Z",
+  ]
+
+  /// What is stored must be served, too.
+  private func expectDiscovery(_ bench: Bench, _ group: String, _ names: [String]) {
+    #expect(bench.send("GET", "/apis").body["groups"].items.contains { $0["name"].string == group })
+    #expect(bench.send("GET", "/apis/\(group)").body["versions"].items.contains { $0["version"].string == "v1" })
+    let list = bench.send("GET", "/apis/\(group)/v1").body["resources"].items.map { $0["name"].string ?? "" }
+    for name in names { #expect(list.contains(name), "\(name)") }
+  }
+
+  @Test("ValidatingAdmissionPolicy should support ValidatingAdmissionPolicy API operations", arguments: [false, true])
+  func validatingPolicies(protobuf: Bool) throws {
+    let bench = try Bench.speaking(protobuf: protobuf)
+    let names = ["validatingadmissionpolicies", "validatingadmissionpolicies/status"]
+    expectDiscovery(bench, "admissionregistration.k8s.io", names)
+    let path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    let policy: JSON = [
+      "metadata": ["generateName": "e2e-example-vap-"],
+      "spec": ["validations": [["expression": "object.spec.replicas <= 100"]], "matchConstraints": Self.rules],
+    ]
+    operations(bench, path, policy, hasStatus: ["conditions": [Self.condition]])
+    let made = bench.send("POST", path, policy)
+    #expect(made.headers["Warning"]?.contains("not evaluated") == true)
+    #expect(made.body["spec"]["failurePolicy"].string == "Fail")
+    #expect(made.body["spec"]["matchConstraints"]["matchPolicy"].string == "Equivalent")
+    #expect(made.body["spec"]["matchConstraints"]["resourceRules"][0]["scope"].string == "*")
+    #expect(made.body["metadata"]["generation"].int == 1)
+    let name = made.body["metadata"]["name"].string!
+    let patched = bench.send("PATCH", "\(path)/\(name)", ["spec": ["failurePolicy": "Ignore"]], type: Self.merge)
+    #expect(patched.body["spec"]["failurePolicy"].string == "Ignore")
+    #expect(patched.body["metadata"]["generation"].int == 2)
+  }
+
+  @Test("MutatingAdmissionPolicy should support MutatingAdmissionPolicy API operations", arguments: [false, true])
+  func mutatingPolicies(protobuf: Bool) throws {
+    let bench = try Bench.speaking(protobuf: protobuf, version: "1.36")
+    let names = ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"]
+    expectDiscovery(bench, "admissionregistration.k8s.io", names)
+    operations(
+      bench, "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies",
+      [
+        "metadata": ["generateName": "e2e-example-map-"],
+        "spec": [
+          "reinvocationPolicy": "Never", "matchConstraints": Self.rules,
+          "mutations": [["patchType": "ApplyConfiguration", "applyConfiguration": ["expression": "Object{}"]]],
+        ],
+      ])
+    operations(
+      bench, "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings",
+      ["metadata": ["generateName": "e2e-example-mapb-"], "spec": ["policyName": "policy.example.com"]])
+  }
+
+  @Test(
+    "ValidatingAdmissionPolicy should support ValidatingAdmissionPolicyBinding API operations",
+    arguments: [false, true])
+  func policyBindings(protobuf: Bool) throws {
+    let bench = try Bench.speaking(protobuf: protobuf)
+    let path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+    let binding: JSON = [
+      "metadata": ["generateName": "e2e-example-vapb-"],
+      "spec": ["policyName": "replicalimit-policy.example.com", "validationActions": ["Deny"]],
+    ]
+    operations(bench, path, binding)
+    let made = bench.send("POST", path, binding)
+    let patched = bench.send(
+      "PATCH", "\(path)/\(made.body["metadata"]["name"].string!)", ["spec": ["validationActions": ["Warn"]]],
+      type: Self.merge)
+    #expect(patched.body["spec"]["validationActions"].strings == ["Warn"], "\(patched.text)")
+    let both = bench.send("POST", path, binding.with(["Deny", "Warn"], "spec.validationActions"))
+    #expect(both.status == 422)
+    let none = bench.send("POST", path, binding.with([], "spec.validationActions"))
+    #expect(none.body["details"]["causes"][0]["message"].string?.hasSuffix("action is required") == true)
+  }
+
+  @Test("A policy that says too little is refused in upstream's words")
+  func wrongPolicies() throws {
+    let bench = try Bench()
+    let path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    let reply = bench.send(
+      "POST", path,
+      [
+        "metadata": ["name": "p"],
+        "spec": ["paramKind": ["kind": "Config!"], "variables": [["name": "for", "expression": "1"]]],
+      ])
+    let causes = reply.causes
+    for text in [
+      "spec.paramKind.apiVersion: Required value", "spec.matchConstraints: Required value",
+      "spec.variables[0].name: Invalid value: \"for\": name is not a valid CEL identifier",
+      "spec.validations: Required value: validations or auditAnnotations must contain at least one item",
+    ] { #expect(causes.contains(text), "\(text) in \(causes)") }
+  }
+
+  @Test("API priority and fairness should support FlowSchema API operations", arguments: [false, true])
+  func flowSchemas(protobuf: Bool) throws {
+    let bench = try Bench.speaking(protobuf: protobuf)
+    expectDiscovery(bench, "flowcontrol.apiserver.k8s.io", ["flowschemas", "flowschemas/status"])
+    operations(
+      bench, "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
+      [
+        "metadata": ["generateName": "e2e-example-fs-"],
+        "spec": [
+          "matchingPrecedence": 10000, "priorityLevelConfiguration": ["name": "global-default"],
+          "distinguisherMethod": ["type": "ByUser"],
+          "rules": [
+            [
+              "subjects": [["kind": "User", "user": ["name": "example-e2e-non-existent-user"]]],
+              "nonResourceRules": [["verbs": ["*"], "nonResourceURLs": ["*"]]],
+            ]
+          ],
+        ],
+      ], hasStatus: ["conditions": [["type": "PatchStatusFailed", "status": "False", "reason": "e2e"]]])
+  }
+
+  @Test(
+    "API priority and fairness should support PriorityLevelConfiguration API operations", arguments: [false, true])
+  func priorityLevels(protobuf: Bool) throws {
+    let bench = try Bench.speaking(protobuf: protobuf)
+    let path = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations"
+    let level: JSON = [
+      "metadata": ["generateName": "e2e-example-pl-"],
+      "spec": [
+        "type": "Limited", "limited": ["nominalConcurrencyShares": 2, "limitResponse": ["type": "Reject"]],
+      ],
+    ]
+    operations(
+      bench, path, level,
+      hasStatus: ["conditions": [["type": "PatchStatusFailed", "status": "False", "reason": "e2e"]]])
+    let queued = bench.send(
+      "POST", path, level.with(["type": "Queue", "queuing": ["queues": 0]], "spec.limited.limitResponse"))
+    let queuing = queued.body["spec"]["limited"]["limitResponse"]["queuing"]
+    #expect(queuing["queues"].int == 64 && queuing["handSize"].int == 8 && queuing["queueLengthLimit"].int == 50)
+  }
+
   @Test("Table transformation should return a 406 for a backend which does not implement metadata")
   func tables() throws {
     let bench = try Bench()
@@ -233,5 +381,14 @@ struct APIConformanceTests {
       ["spec": ["nonResourceAttributes": ["path": "/", "verb": "get"]]],
       accept: "application/json;as=Table;v=v1;g=meta.k8s.io")
     #expect(reply.status == 406, "\(reply.text)")
+  }
+}
+
+extension Bench {
+  /// A cluster and a client that speaks JSON, or protobuf as clients in Go do.
+  static func speaking(protobuf: Bool, version: String = "1.33") throws -> Bench {
+    let bench = try Bench(version: version)
+    bench.speaksProtobuf = protobuf
+    return bench
   }
 }

@@ -5,6 +5,8 @@ import World
 final class ObjectStore {
   /// Changes that are held for watches that start in the past.
   static let windowLimit = 1000
+  /// Bytes of the objects in them.
+  static let windowByteLimit = 32 << 20
 
   /// `pods`, `deployments.apps`.
   let resource: String
@@ -12,6 +14,9 @@ final class ObjectStore {
   private(set) var order: [ObjectKey] = []
   private var window: [ObjectChange] = []
   private var windowStart = 0
+  private var windowBytes = 0
+  /// What of the changes is in the store.
+  var history = ChangeHistory()
   /// A watch can start at this revision or a later one.
   private(set) var oldest: Int
 
@@ -51,6 +56,16 @@ final class ObjectStore {
 
   func finishRestoring() { order.sort() }
 
+  /// Takes over what the store kept of the changes after a revision.
+  func restore(_ past: [PastChange], after oldest: Int, until revision: Int) {
+    guard let changes = PastChange.changes(past, to: order.map { objects[$0]! }, after: oldest) else {
+      self.oldest = revision
+      return
+    }
+    self.oldest = oldest
+    for change in changes { record(change) }
+  }
+
   @discardableResult
   func put(_ object: StoredObject) -> ObjectChange {
     let previous = objects.updateValue(object, forKey: object.key)
@@ -74,11 +89,13 @@ final class ObjectStore {
 
   private func record(_ change: ObjectChange) {
     window.append(change)
-    while window.count - windowStart > Self.windowLimit {
+    windowBytes += change.object.bytes.count
+    while window.count - windowStart > Self.windowLimit || windowBytes > Self.windowByteLimit {
       oldest = window[windowStart].revision
+      windowBytes -= window[windowStart].object.bytes.count
       windowStart += 1
     }
-    if windowStart > Self.windowLimit {
+    if windowStart > 64 {
       window.removeFirst(windowStart)
       windowStart = 0
     }

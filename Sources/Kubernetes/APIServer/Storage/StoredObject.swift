@@ -25,6 +25,13 @@ final class StoredObject {
     parsed = json
   }
 
+  /// As it was kept under a revision that is known.
+  init(key: ObjectKey, revision: Int, bytes: [UInt8]) {
+    self.key = key
+    self.revision = revision
+    self.bytes = bytes
+  }
+
   /// From the store; nil when the bytes are no object.
   init?(key: ObjectKey, bytes: [UInt8]) {
     guard let json = try? JSON.parse(bytes), let text = json["metadata"]["resourceVersion"].string,

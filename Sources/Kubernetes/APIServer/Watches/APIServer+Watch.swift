@@ -131,11 +131,8 @@ extension APIServer {
   /// Ends watches whose time is over, and tells the others how far the world is.
   func tendStreams() {
     for watch in watches.all {
-      if watch.endsAt <= now {
-        end(watch)
-      } else if watch.sendsBookmarks {
-        watches.send(watch.bookmark(revision), to: watch, world)
-      }
+      if watch.sendsBookmarks { watches.send(watch.bookmark(revision), to: watch, world) }
+      if watch.endsAt <= now { end(watch) }
     }
     guard watches.streamCount > 0 else { return }
     let next = watches.all.map(\.endsAt).filter { $0 > now }.min() ?? now + WatchTimer.interval

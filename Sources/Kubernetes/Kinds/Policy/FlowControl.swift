@@ -57,7 +57,10 @@ extension KindRules {
         limited.setDefault("lendablePercent", 0)
         if limited["limitResponse"]["type"].string == "Queue" {
           for (field, value) in [("queues", 64), ("handSize", 8), ("queueLengthLimit", 50)] as [(String, JSON)] {
-            limited["limitResponse"]["queuing"].setDefault(field, value)
+            // Protobuf can't leave a number out.
+            if limited["limitResponse"]["queuing"][field].int ?? 0 == 0 {
+              limited["limitResponse"]["queuing"][field] = value
+            }
           }
         }
       }

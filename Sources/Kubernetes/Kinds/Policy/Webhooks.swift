@@ -62,7 +62,9 @@ enum WebhookRules {
       errors += FieldRules.oneOf(
         webhook["reinvocationPolicy"], ["IfNeeded", "Never"], at.child("reinvocationPolicy"), optional: true)
     }
-    return errors + validate(conditions: webhook["matchConditions"], at.child("matchConditions"))
+    let conditions = validate(conditions: webhook["matchConditions"], at.child("matchConditions"))
+    guard conditions.isEmpty, !webhook["matchConditions"].items.isEmpty else { return errors + conditions }
+    return errors + [.forbidden(at.child("matchConditions"), "CEL expressions are not evaluated by ekswhy")]
   }
 
   static func fullyQualifiedName(_ value: JSON, _ at: FieldPath) -> [FieldError] {
@@ -74,7 +76,7 @@ enum WebhookRules {
       ? [.invalid(at, value, "should be a domain with at least three segments separated by dots")] : []
   }
 
-  private static func validate(rule: JSON, _ at: FieldPath) -> [FieldError] {
+  static func validate(rule: JSON, _ at: FieldPath) -> [FieldError] {
     var errors: [FieldError] = []
     let operations = rule["operations"].items
     if operations.isEmpty { errors.append(.required(at.child("operations"))) }
@@ -207,7 +209,7 @@ enum WebhookRules {
     return errors
   }
 
-  private static func validate(conditions: JSON, _ at: FieldPath) -> [FieldError] {
+  static func validate(conditions: JSON, _ at: FieldPath) -> [FieldError] {
     var errors: [FieldError] = []
     var names: Set<String> = []
     if conditions.items.count > conditionsLimit {

@@ -1,4 +1,4 @@
-/// OpenAPI documents of what an API server serves, without prose.
+/// OpenAPI documents of what an API server serves, without prose but for the fields that every object has.
 ///
 /// They hold what clients read: schemas with merge and list keys, and the operations on each kind with their
 /// parameters (kubectl looks for `fieldValidation` and `dryRun` of PATCH).
@@ -252,11 +252,21 @@ private struct SchemaWriter {
   }
 
   private mutating func customSchema(_ gvk: GroupVersionKind, _ own: JSON) -> JSON {
+    // Where anything goes, properties would tell a reader of v2 that nothing else does.
+    if !isV3, own["x-kubernetes-preserve-unknown-fields"].bool == true {
+      return ["type": "object", "x-kubernetes-group-version-kind": [kind(gvk)]]
+    }
     var json = isV3 ? own : own.inOpenAPIV2
     json["type"] = "object"
-    json["properties"]["apiVersion"] = ["type": "string"]
-    json["properties"]["kind"] = ["type": "string"]
-    json["properties"]["metadata"] = reference(named: KubernetesSchema.objectMeta)
+    json["properties"]["apiVersion"] = [
+      "type": "string", "description": "APIVersion defines the group and version in whose form the object is written.",
+    ]
+    json["properties"]["kind"] = ["type": "string", "description": "Kind names the type of the object."]
+    let metadata = reference(named: KubernetesSchema.objectMeta)
+    let about: JSON = "Standard object's metadata: its name, labels, owners and times."
+    json["properties"]["metadata"] =
+      isV3
+      ? ["allOf": [metadata], "description": about] : ["$ref": metadata["$ref"], "description": about]
     json["x-kubernetes-group-version-kind"] = [kind(gvk)]
     return json
   }
@@ -268,7 +278,14 @@ private struct SchemaWriter {
 
   private mutating func write(_ type: KubernetesType) -> JSON {
     var properties = JSONObject()
-    for field in type.fields { properties.append(field.name, write(field)) }
+    for field in type.fields {
+      var written = write(field)
+      if type.name == KubernetesSchema.objectMeta, field.name == "creationTimestamp" {
+        if isV3, written.has("$ref") { written = ["allOf": [written]] }
+        written["description"] = "CreationTimestamp is a timestamp: when the server took the object in."
+      }
+      properties.append(field.name, written)
+    }
     let required = type.fields.filter(\.isRequired).map(\.name)
     return [
       "type": "object", "required": required.isEmpty ? .null : JSON(required),
