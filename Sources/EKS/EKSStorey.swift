@@ -17,6 +17,7 @@ package final class EKSStorey {
     }
     let ports = world.ports
     ports.accessPolicyAllows = { [service] in service.accessPolicyReason($0, $1, $2) }
+    ports.identityProvider = { [service] in service.identityProvider(clusterID: $0) }
     ports.audit = { [service] cluster, event in
       guard let row = service.clusters.first(where: { $0.id == cluster }), row.logs("audit") else { return }
       ControlPlaneLog(service, row).audit(event())

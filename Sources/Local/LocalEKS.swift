@@ -18,10 +18,12 @@ package final class LocalEKS: Sendable {
     package var seed: UInt64?
     /// Whether a new world writes its input log.
     package var record: Bool
+    /// PEM of authorities that are believed beside the system's by calls out of the world.
+    package var authorities: String
 
     package init(
       state: String, port: Int = 4566, clock: ClockMode = .live, awsTime: Durations.Mode = .fast, seed: UInt64? = nil,
-      record: Bool = false
+      record: Bool = false, authorities: String = ""
     ) {
       self.state = state
       self.port = port
@@ -29,6 +31,7 @@ package final class LocalEKS: Sendable {
       self.awsTime = awsTime
       self.seed = seed
       self.record = record
+      self.authorities = authorities
     }
   }
 
@@ -73,7 +76,9 @@ package final class LocalEKS: Sendable {
       KubeDoor(
         cluster: cluster, thread: thread, wall: wall, outsideAddress: outsideAddress, requestIDs: requestIDs)
     }
-    storeys = Storeys(world: world, host: clusterDoors, ports: ports, secrets: secrets) { [thread] in thread.post($0) }
+    storeys = Storeys(
+      world: world, host: clusterDoors, ports: ports, secrets: secrets, authorities: options.authorities
+    ) { [thread] in thread.post($0) }
     try world.restore()
     if world.isResumed, options.clock != .step { world.jump(to: wall()) }
   }

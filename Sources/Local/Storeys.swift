@@ -15,17 +15,22 @@ final class Storeys {
   /// Held here: the API servers know it weakly.
   private let containers: ContainerLogs
   private let clusters: RecordedHost
-  private let calls = OutboundCalls()
+  private let calls: OutboundCalls
 
-  /// `host` and `secrets` keep what stays outside the world's state; `post` hands something to the world's
-  /// thread from any other.
+  /// `host` and `secrets` keep what stays outside the world's state; `authorities` (PEM) are believed beside the
+  /// system's; `post` hands something to the world's thread from any other.
   init(
-    world: World, host: any ClusterHost, ports: ClusterPorts, secrets: any SecretKeeper,
+    world: World, host: any ClusterHost, ports: ClusterPorts, secrets: any SecretKeeper, authorities: String = "",
     post: @escaping @Sendable (@escaping @Sendable (World) -> Void) -> Void
   ) {
     self.world = world
+    calls = OutboundCalls(authorities: authorities)
     clusters = RecordedHost(host, ports: ports, in: world)
     world.ports.clusters = clusters
+    // Keys of others are the outside's: what they say of a signature is an answer that a replay is given.
+    world.ports.verifyWebToken = { [unowned world] token, keys in
+      world.inputs.answer("webToken") { .bool(JSONWebKeys.verify(token, keys: keys)) }.bool ?? false
+    }
     aws = AWSStorey(world: world, secrets: secrets)
     eks = EKSStorey(world: world)
     kubernetes = KubernetesStorey(world: world)

@@ -108,6 +108,8 @@ import World
     _ = try ok(
       "eks", "AssociateAccessPolicy",
       ["clusterName": "demo", "principalArn": person, "policyArn": admin, "accessScope": ["type": "cluster"]])
+    _ = try ok("eks", "AssociateIdentityProviderConfig", IdentityProviderTests.input())
+    region.run(.seconds(5))
     _ = try ok(
       "eks", "UpdateClusterConfig",
       ["name": "demo", "logging": ["clusterLogging": [["types": ["audit"], "enabled": true]]]])

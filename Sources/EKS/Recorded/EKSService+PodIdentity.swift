@@ -8,11 +8,6 @@ extension EKSService {
     "DeletePodIdentityAssociation": deleteAssociation,
   ]
 
-  static let providerOperations: [String: Operation] = [
-    "AssociateIdentityProviderConfig": associateProvider, "DescribeIdentityProviderConfig": describeProvider,
-    "ListIdentityProviderConfigs": listProviders, "DisassociateIdentityProviderConfig": disassociateProvider,
-  ]
-
   private func association(_ request: AWSRequest) throws(AWSError) -> (key: String, value: JSON) {
     let id = request.input["associationId"].string ?? ""
     return try record(request, .association, id) { _ in "No association found with ID: \(id)" }
@@ -84,49 +79,5 @@ extension EKSService {
     let (key, value) = try association(request)
     records[key] = nil
     return ["association": value]
-  }
-
-  // MARK: - Identity providers of the cluster
-
-  private func provider(_ request: AWSRequest) throws(AWSError) -> (key: String, value: JSON) {
-    let name = request.input["identityProviderConfig"]["name"].string ?? ""
-    return try record(request, .provider, name) { _ in "No identity provider config found with name: \(name)" }
-  }
-
-  private func associateProvider(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let cluster = try cluster(of: request)
-    guard records(of: cluster.name, .provider).isEmpty else {
-      throw .inUse("Cluster already has an OIDC identity provider config associated with it", cluster: cluster.name)
-    }
-    var config = request.input["oidc"]
-    let name = config["identityProviderConfigName"].string ?? ""
-    config["clusterName"] = .string(cluster.name)
-    config["identityProviderConfigArn"] = .string(
-      eksARN("identityproviderconfig/\(cluster.name)/oidc/\(name)/\(uuid())"))
-    config["status"] = "ACTIVE"
-    config["tags"] = request.input["tags"].isNull ? .emptyObject : request.input["tags"]
-    records[recordKey(cluster.name, .provider, name)] = config
-    let update = doneUpdate(
-      cluster.name, "AssociateIdentityProviderConfig",
-      [["type": "IdentityProviderConfig", "value": .string(request.input["oidc"].text())]])
-    return ["update": update, "tags": config["tags"]]
-  }
-
-  private func describeProvider(_ request: AWSRequest) throws(AWSError) -> JSON {
-    ["identityProviderConfig": ["oidc": try provider(request).value]]
-  }
-
-  private func listProviders(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let cluster = try cluster(of: request)
-    return [
-      "identityProviderConfigs": .array(
-        records(of: cluster.name, .provider).map { ["type": "oidc", "name": $0["identityProviderConfigName"]] })
-    ]
-  }
-
-  private func disassociateProvider(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let (key, _) = try provider(request)
-    records[key] = nil
-    return ["update": doneUpdate(try cluster(of: request).name, "DisassociateIdentityProviderConfig", [])]
   }
 }

@@ -1,12 +1,10 @@
 import Wire
 import World
 
-/// What is stored and told again, without behaviour: add-ons, Fargate profiles, Pod Identity associations and
-/// identity providers.
+/// What is stored and told again, without behaviour: add-ons, Fargate profiles and Pod Identity associations.
 extension EKSService {
   static let recordedOperations: [String: Operation] =
     addonOperations.merging(fargateOperations) { a, _ in a }.merging(podIdentityOperations) { a, _ in a }
-    .merging(providerOperations) { a, _ in a }
 
   enum RecordKind: String {
     case addon, fargate, association, provider

@@ -21,7 +21,7 @@ extension EKSService {
   }
 
   /// Starts an update of a cluster: one at a time.
-  private func begin(_ row: ClusterRow, _ type: String, _ params: [JSON], change: JSON) throws(AWSError) -> JSON {
+  func begin(_ row: ClusterRow, _ type: String, _ params: [JSON], change: JSON) throws(AWSError) -> JSON {
     if let current = row.currentUpdate {
       throw .inUse(
         "Cannot \(type) because cluster \(row.name) currently has update \(current) in progress", cluster: row.name)

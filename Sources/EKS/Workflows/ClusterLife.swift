@@ -185,6 +185,7 @@ package struct ClusterLife: Component {
       row.currentUpdate = nil
     }
     service.updates.update(Key.update(name, id)) { $0.document["status"] = "Successful" }
+    service.settleProviders(name, update.document["type"].string ?? "")
     guard let after = service.clusters[name], let facts = service.facts(name) else { return }
     if after.version != before.version { service.world.ports.clusterCreated(facts) }
     if after.document["logging"] != before.document["logging"] { ControlPlaneLog(service, after).started() }

@@ -31,6 +31,7 @@ final class APIServer {
   private var stores: [String: ObjectStore] = [:]
 
   let tokens = TokenCache()
+  let providerKeys = ProviderKeys()
   let access = AccessIndex()
   let nodeIndex = NodeIndex()
   let watches: WatchHub
@@ -246,12 +247,19 @@ final class APIServer {
 
   func handle(_ request: KubeRequest, _ target: KubeReplyTarget) {
     let auditID = request.auditID.isEmpty ? world.newID { $0.uuid() } : request.auditID
-    let exchange = Exchange(request, target, at: now, auditID: auditID)
+    begin(Exchange(request, target, at: now, auditID: auditID))
+  }
+
+  /// Finds out who asks and whether he may, and goes on with what he asks for.
+  func begin(_ exchange: Exchange) {
     do throws(KubeStatus) {
       try authenticate(exchange)
-      try impersonate(exchange)
+      if let fault = try impersonate(exchange) { return finish(exchange, fault) }
       try authorize(exchange)
-    } catch { return finish(exchange, .status(error)) }
+    } catch {
+      if error == .suspended { return suspend(exchange) }
+      return finish(exchange, .status(error))
+    }
     exchange.ownAnnotations = exchange.annotations.count
     carryOut(exchange)
   }

@@ -39,7 +39,8 @@ package enum ControlPlane {
   private static var parts: [Part] {
     [
       Part(ReplicaSetController.self), Part(DeploymentController.self), Part(EndpointSliceController.self),
-      Part(EndpointsController.self), Part(ServiceAccountController.self), Part(RootCAPublisher.self),
+      Part(EndpointsController.self), Part(ServiceAccountController.self), Part(TokenController.self),
+      Part(CertificateCleaner.self), Part(RootCAPublisher.self),
       Part(NamespaceController.self), Part(GarbageCollector.self), Part(PodGarbageCollector.self),
       Part(NodeLifecycleController.self), Part(TaintEvictionController.self), Part(CertificateController.self),
       Part(CloudNodeController.self), Part(DaemonSetController.self), Part(StatefulSetController.self),

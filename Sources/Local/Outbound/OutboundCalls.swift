@@ -14,8 +14,12 @@ final class OutboundCalls: Sendable {
   /// The most that an answer may hold.
   private static let bodyLimit = 16 << 20
 
+  /// PEM of authorities that are believed beside the system's, by calls that name none of their own.
+  private let authorities: String
   /// Clients by the authorities that they believe.
   private let clients = Mutex<[String: HTTPClient]>([:])
+
+  init(authorities: String = "") { self.authorities = authorities }
 
   /// `done` is called once, on any thread.
   func send(_ call: OutboundCall, done: @escaping @Sendable (OutboundReply) -> Void) {
@@ -39,7 +43,11 @@ final class OutboundCalls: Sendable {
   private func client(roots: String) throws -> HTTPClient {
     if let known = clients.withLock({ $0[roots] }) { return known }
     var tls = TLSConfiguration.makeClientConfiguration()
-    if !roots.isEmpty { tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(roots.utf8))) }
+    if !roots.isEmpty {
+      tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(roots.utf8)))
+    } else if !authorities.isEmpty {
+      tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMBytes(Array(authorities.utf8)))]
+    }
     var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
     configuration.redirectConfiguration = .disallow
     configuration.connectionPool.retryConnectionEstablishment = false

@@ -44,6 +44,23 @@ package struct NodeReferences: Sendable {
     }
   }
 
+  /// The first kind of object, in the order in which nodes are told of it, that a pod refers to; nil for none.
+  package static func firstKind(of pod: JSON) -> String? {
+    var references = NodeReferences()
+    var plain = pod
+    plain["metadata"]["annotations"] = .null
+    references.add(pod: plain)
+    for kind in ["secrets", "configmaps"] where references.keys.contains(where: { $0.hasPrefix("\(kind)/") }) {
+      return kind
+    }
+    let volumes = pod["spec"]["volumes"].items
+    if volumes.contains(where: { $0["projected"]["sources"].items.contains { !$0["clusterTrustBundle"].isNull } }) {
+      return "clustertrustbundles"
+    }
+    if !pod["spec"]["resourceClaims"].items.isEmpty { return "resourceclaims" }
+    return volumes.contains { !$0["persistentVolumeClaim"].isNull } ? "persistentvolumeclaims" : nil
+  }
+
   /// Adds a volume that is bound to one of the claims, or attached to the node.
   package mutating func add(clusterResource: String, name: String) { keys.insert("\(clusterResource)//\(name)") }
 

@@ -15,20 +15,24 @@ package enum NodeRestriction: Rule {
     package var oldObject: Fact<JSON>
     /// The pod that a token request is bound to; null where there is none.
     package var boundPod: Fact<JSON>
+    /// The Node object that the caller is; null where there is none.
+    package var ownNode: Fact<JSON>
 
     package init(
       request: Fact<AccessRequest>, operation: Fact<Operation>, object: Fact<JSON>, oldObject: Fact<JSON>,
-      boundPod: Fact<JSON> = .known(.null)
+      boundPod: Fact<JSON> = .known(.null), ownNode: Fact<JSON> = .known(.null)
     ) {
       self.request = request
       self.operation = operation
       self.object = object
       self.oldObject = oldObject
       self.boundPod = boundPod
+      self.ownNode = ownNode
     }
 
     package static let hiders: [@Sendable (inout Self) -> Void] = [
       hider(\.request), hider(\.operation), hider(\.object), hider(\.oldObject), hider(\.boundPod),
+      hider(\.ownNode),
     ]
   }
 
@@ -50,8 +54,7 @@ package enum NodeRestriction: Rule {
       case ("", "pods"), ("", "nodes"), ("", "serviceaccounts"), ("coordination.k8s.io", "leases"),
         ("storage.k8s.io", "csinodes"):
         guard let operation = facts.operation.value else { return .open([facts.operation.gap!]) }
-        try check.run(
-          operation, object: facts.object, old: facts.oldObject, boundPod: facts.boundPod)
+        try check.run(operation, facts)
       default: break
       }
       return .yes()
@@ -83,15 +86,14 @@ package enum NodeRestriction: Rule {
       }
     }
 
-    func run(
-      _ operation: Operation, object: Fact<JSON>, old: Fact<JSON>, boundPod: Fact<JSON>
-    ) throws(Stop) {
+    func run(_ operation: Operation, _ facts: Facts) throws(Stop) {
+      let (object, old) = (facts.object, facts.oldObject)
       switch request.resource {
       case "nodes": try nodes(operation, object, old)
-      case "pods": try pods(operation, object, old)
+      case "pods": try pods(operation, object, old, facts.ownNode)
       case "serviceaccounts":
         guard operation == .create, request.subresource == "token" else { return }
-        try token(try need(object), boundPod)
+        try token(try need(object), facts.boundPod)
       case "leases":
         guard request.namespace == "kube-node-lease" else {
           throw .refused("can only access leases in the \"kube-node-lease\" system namespace")
@@ -114,6 +116,9 @@ package enum NodeRestriction: Rule {
       }
       switch operation {
       case .create:
+        guard try need(object)["spec"]["configSource"].isNull else {
+          throw .refused("node \(GoText.quote(node)) is not allowed to create pods with a non-nil configSource")
+        }
         let labels = try need(object)["metadata"]["labels"].stringMap.keys.filter(NodeLabels.isForbidden).sorted()
         guard labels.isEmpty else {
           throw .refused(
@@ -122,6 +127,11 @@ package enum NodeRestriction: Rule {
       case .update:
         let new = try need(object)
         let before = try need(old)
+        let source = new["spec"]["configSource"]
+        guard source.isNull || source == before["spec"]["configSource"] else {
+          throw .refused(
+            "node \(GoText.quote(node)) is not allowed to update configSource to a new non-nil configSource")
+        }
         guard new["spec"]["taints"].items == before["spec"]["taints"].items else {
           throw .refused("node \(GoText.quote(node)) is not allowed to modify taints")
         }
@@ -136,7 +146,9 @@ package enum NodeRestriction: Rule {
       }
     }
 
-    func pods(_ operation: Operation, _ object: Fact<JSON>, _ old: Fact<JSON>) throws(Stop) {
+    func pods(
+      _ operation: Operation, _ object: Fact<JSON>, _ old: Fact<JSON>, _ ownNode: Fact<JSON>
+    ) throws(Stop) {
       let quoted = GoText.quote(node)
       switch (request.subresource, operation) {
       case ("", .create):
@@ -148,8 +160,12 @@ package enum NodeRestriction: Rule {
         guard pod["spec"]["nodeName"].string == node else {
           throw .refused("node \(quoted) can only create pods with spec.nodeName set to itself")
         }
+        try owner(of: pod, ownNode)
         guard (pod["spec"]["serviceAccountName"].string ?? "").isEmpty else {
           throw .refused("node \(quoted) can not create pods that reference a service account")
+        }
+        if let kind = NodeReferences.firstKind(of: pod) {
+          throw .refused("node \(quoted) can not create pods that reference \(kind)")
         }
       case ("", .delete):
         guard try need(old)["spec"]["nodeName"].string == node else {
@@ -161,10 +177,13 @@ package enum NodeRestriction: Rule {
         guard try need(old)["spec"]["nodeName"].string == node else {
           throw .refused("node \(quoted) can only update pod status for pods with spec.nodeName set to itself")
         }
+        guard try need(object)["metadata"]["labels"].stringMap == need(old)["metadata"]["labels"].stringMap else {
+          throw .refused("node \(quoted) cannot update labels through pod status")
+        }
       case ("eviction", _):
         guard let pod = old.value else { throw .open(old.gap!) }
         guard pod.isNull || pod["spec"]["nodeName"].string == node else {
-          throw .refused("node \(quoted) can only evict pods with spec.nodeName set to itself")
+          throw .refused("node \(node) can only evict pods with spec.nodeName set to itself")
         }
       default:
         throw .refused(
@@ -172,13 +191,42 @@ package enum NodeRestriction: Rule {
       }
     }
 
+    /// A mirror pod belongs to its node, and to nothing else.
+    private func owner(of pod: JSON, _ ownNode: Fact<JSON>) throws(Stop) {
+      let quoted = GoText.quote(node)
+      let owners = pod["metadata"]["ownerReferences"].items
+      guard owners.count <= 1 else {
+        throw .refused("node \(quoted) can only create pods with a single owner reference set to itself")
+      }
+      guard let owner = owners.first, owner["apiVersion"].string == "v1", owner["kind"].string == "Node",
+        owner["name"].string == node
+      else { throw .refused("node \(quoted) can only create pods with an owner reference set to itself") }
+      guard owner["controller"].bool == true else {
+        throw .refused("node \(quoted) can only create pods with a controller owner reference set to itself")
+      }
+      guard owner["blockOwnerDeletion"].bool != true else {
+        throw .refused("node \(quoted) must not set blockOwnerDeletion on an owner reference")
+      }
+      let uid = try need(ownNode)["metadata"]["uid"].string ?? ""
+      let said = owner["uid"].string ?? ""
+      guard said == uid else { throw .refused("node \(node) UID mismatch: expected \(said) got \(uid)") }
+    }
+
     func token(_ review: JSON, _ boundPod: Fact<JSON>) throws(Stop) {
       let reference = review["spec"]["boundObjectRef"]
-      guard reference["kind"].string == "Pod", !(reference["name"].string ?? "").isEmpty else {
+      guard reference["apiVersion"].string == "v1", reference["kind"].string == "Pod",
+        !(reference["name"].string ?? "").isEmpty
+      else {
         throw .refused("node requested token not bound to a pod")
       }
       guard !(reference["uid"].string ?? "").isEmpty else {
         throw .refused("node requested token with a pod binding without a uid")
+      }
+      let said = reference["uid"].string ?? ""
+      guard try need(boundPod)["metadata"]["uid"].string == said else {
+        throw .refused(
+          "the UID in the bound object reference (\(said)) does not match the UID in record. The object might have "
+            + "been deleted and then recreated")
       }
       guard try need(boundPod)["spec"]["nodeName"].string == node else {
         throw .refused("node requested token bound to a pod scheduled on a different node")

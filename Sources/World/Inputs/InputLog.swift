@@ -127,6 +127,13 @@ package final class InputLog {
     }
   }
 
+  /// The same for an answer that nobody may read in the log: its digest stands there, the value in the vault.
+  package func secretAnswer(_ question: String, _ ask: () -> String) -> String {
+    guard role != .off else { return ask() }
+    let digest = answer(question) { .string(vault?.seal(ask()) ?? "") }.string ?? ""
+    return vault?.open(digest) ?? digest
+  }
+
   // MARK: - Replay
 
   /// Plays a record. Requests come from the log without credentials: what was found out about them then holds.

@@ -1,3 +1,4 @@
+import Mechanisms
 package import Wire
 
 /// A bearer token as the input log holds it: who it names, and nothing that lets anybody in.
@@ -8,7 +9,8 @@ enum RecordedToken {
   /// `verify` gives the claims of a service-account token that holds.
   static func json(_ token: String, verify: (String) -> JSON?) -> JSON {
     guard token.hasPrefix(awsPrefix) else {
-      return verify(token).map { ["claims": $0] } ?? ["unknown": true]
+      if let claims = verify(token) { return ["claims": claims] }
+      return JSONWebToken(token).map { unsigned($0) } ?? ["unknown": true]
     }
     let payload = token.dropFirst(awsPrefix.count)
     guard payload.utf8.count <= longest, let url = try? GoBase64.rawURLDecode(payload) else {
@@ -22,9 +24,18 @@ enum RecordedToken {
     ]
   }
 
+  /// Somebody else's JWT without what makes it worth anything: whether its signature held is an answer of its own.
+  private static func unsigned(_ token: JSONWebToken) -> JSON {
+    ["unsigned": .string(token.signed), "signature": .int(Int64(token.signature.count))]
+  }
+
   /// The token that stands for a recorded one in a replay.
   static func text(_ json: JSON) -> String {
     if json.has("claims") { return PaperToken.text(json["claims"]) }
+    if let signed = json["unsigned"].string {
+      let length = min(max(json["signature"].int ?? 0, 0), JSONWebToken.longest)
+      return "\(signed).\(GoBase64.rawURLEncode([UInt8](repeating: 0, count: length)))"
+    }
     if let filler = json["malformed"].string { return awsPrefix + filler }
     guard let template = json["presigned"].string, let mark = json["mark"].string else { return "unknown" }
     var url = ""

@@ -8,6 +8,8 @@ package final class Ports {
 
   /// Listeners, certificates and keys of the API servers.
   package var clusters: (any ClusterHost)?
+  /// Whether one of the keys of a JWK set (RFC 7517) made a token's signature.
+  package var verifyWebToken: (_ token: JSONWebToken, _ keys: JSON) -> Bool = { _, _ in false }
 
   // MARK: EC2 tells, a node's component listens
 
@@ -49,6 +51,9 @@ package final class Ports {
   package var accessPolicyAllows: (_ cluster: String, _ user: KubeUser, _ request: AccessRequest) -> String? = {
     _, _, _ in nil
   }
+  /// The OpenID Connect provider whose users the cluster's API server lets in; nil where none is associated.
+  /// Registered by EKS.
+  package var identityProvider: (_ cluster: String) -> OIDCProvider? = { _ in nil }
   /// One audit event; made and kept when the cluster's audit log is on.
   package var audit: (_ cluster: String, _ event: () -> JSON) -> Void = { _, _ in }
 

@@ -38,6 +38,13 @@ struct Up: ParsableCommand {
   @Flag(help: "Keep the requests that change a new world, so that `ekswhy replay` can play it again.")
   var record = false
 
+  @Option(
+    name: .customLong("trust-ca"),
+    help: ArgumentHelp(
+      "PEM of authorities to believe beside the system's: of identity providers that run on this machine.",
+      valueName: "file"))
+  var trustCA: [String] = []
+
   @Option(help: "Another store than the state folder's own.")
   var store: String?
 
@@ -47,6 +54,7 @@ struct Up: ParsableCommand {
 
   func validate() throws {
     guard (0...65_535).contains(port) else { throw ValidationError("--port \(port): wanted 0 to 65535") }
+    _ = try authorities()
     if let store {
       throw ValidationError("--store \(store): so far there is only the store in the state folder")
     }
@@ -67,12 +75,26 @@ struct Up: ParsableCommand {
     }
   }
 
+  /// What `--trust-ca` names, together.
+  func authorities() throws -> String {
+    try trustCA.map { file in
+      guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+        throw ValidationError("--trust-ca \(file): no such file, or not to be read")
+      }
+      guard text.contains("-----BEGIN CERTIFICATE-----") else {
+        throw ValidationError("--trust-ca \(file): holds no certificate in PEM")
+      }
+      return text
+    }.joined(separator: "\n")
+  }
+
   private func childArguments(_ folder: String) -> [String] {
     var arguments = ["up", "--state", folder, "--port", String(port), "--clock", clock.rawValue]
     arguments += ["--aws-time", awsTime.rawValue]
     if let address { arguments += ["--address", address] }
     if let seed { arguments += ["--seed", String(seed)] }
     if record { arguments.append("--record") }
+    for file in trustCA { arguments += ["--trust-ca", file] }
     return arguments
   }
 }

@@ -25,7 +25,7 @@ struct Server {
       let local = try LocalEKS(
         options: LocalEKS.Options(
           state: folder, port: options.port, clock: options.clock, awsTime: options.awsTime, seed: options.seed,
-          record: options.record),
+          record: options.record, authorities: try options.authorities()),
         doors: doors, report: Server.report)
       local.onStopRequest { kill(getpid(), SIGTERM) }
       let port = try local.start()

@@ -230,3 +230,41 @@ extension TrustPolicy: Sampled {
       action: .known("sts:AssumeRole"), context: .known(.sample(&chance)))
   }
 }
+
+extension OIDCToken: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    var provider = OIDCTests.provider
+    if chance.flip(3) { provider.usernameClaim = chance.pick(["email", "name"]) }
+    if chance.flip(3) { provider.requiredClaims = ["hd": chance.pick(["example.com", "other"])] }
+    provider.groupsClaim = chance.pick([nil, "groups", "exp"])
+    let change = chance.below(5)
+    let token = OIDCTests.token(
+      { claims in
+        switch change {
+        case 0: claims["exp"] = 1
+        case 1: claims["iss"] = "https://elsewhere"
+        case 2: claims["aud"] = "x"
+        default: break
+        }
+      }, algorithm: chance.pick(["RS256", "RS256", "ES256", "none"]))
+    return Facts(
+      provider: .known(provider), token: .known(token),
+      signature: .known(chance.pick([.holds, .holds, .fails, .noKeys("EOF")])), now: .known(OIDCTests.now))
+  }
+}
+
+extension RBACEscalation: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    func rules(_ chance: inout Chance) -> [RBACObjects.PolicyRule] {
+      (0...chance.below(3)).map { _ in
+        .init(
+          verbs: [chance.pick(["get", "list", "*"])], groups: [chance.pick(["", "apps", "*"])],
+          resources: [chance.pick(["pods", "pods/scale", "*/scale", "*"])],
+          names: chance.flip(3) ? ["a"] : [])
+      }
+    }
+    return Facts(
+      user: .known(.init(name: "jane", groups: ["dev"])), wanted: .known(rules(&chance)),
+      held: .known(.init(rules: rules(&chance))))
+  }
+}

@@ -98,10 +98,14 @@ extension APIServer {
     if request.isFor("serviceaccounts", "token") {
       boundPod = read("pods", request.namespace, object["spec"]["boundObjectRef"]["name"].string ?? "") ?? .null
     }
+    var ownNode = JSON.null
+    if case .node(let name) = NodeIdentity(username: access.username, groups: access.groups) {
+      ownNode = read("nodes", "", name) ?? .null
+    }
     let verdict = NodeRestriction.decide(
       .init(
         request: .known(access), operation: .known(operation), object: .known(object),
-        oldObject: .known(request.old ?? .null), boundPod: .known(boundPod)))
+        oldObject: .known(request.old ?? .null), boundPod: .known(boundPod), ownNode: .known(ownNode)))
     guard !verdict.isYes else { return }
     throw request.refused(verdict.reasons.last?.text ?? "")
   }
@@ -141,7 +145,10 @@ extension APIServer {
     switch request.subresource {
     case "approval": verb = "approve"
     case "status":
-      guard request.old?["status"]["certificate"] != object["status"]["certificate"] else { return }
+      guard
+        request.old?["status"]["certificate"] != object["status"]["certificate"]
+          || request.old?["status"]["conditions"] != object["status"]["conditions"]
+      else { return }
       verb = "sign"
     default: return
     }

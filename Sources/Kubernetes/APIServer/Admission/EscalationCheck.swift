@@ -2,81 +2,90 @@ import Mechanisms
 import Wire
 import World
 
-/// Nobody gives what he does not have (`pkg/registry/rbac`): who writes a role must hold its rules or may
-/// `escalate`, who writes a binding must hold the rules of its role or may `bind`.
+/// Nobody gives what he does not have (`pkg/registry/rbac/*/policybased`): who writes a role must hold its rules or
+/// may `escalate`, who writes a binding must hold the rules of its role or may `bind`.
 enum EscalationCheck {
+  private static let group = "rbac.authorization.k8s.io"
+
   static func check(_ object: JSON, _ request: AdmissionRequest, _ server: APIServer) throws(KubeStatus) {
     guard let user = request.exchange.user, !request.exchange.access.isPrivileged else { return }
-    let isBinding = request.row.plural.hasSuffix("bindings")
-    if let old = request.old {
-      let field = isBinding ? "subjects" : "rules"
-      if old[field] == object[field], old["roleRef"] == object["roleRef"] { return }
+    if let old = request.old, isOnlyForCollection(object, old) { return }
+    if request.row.plural.hasSuffix("bindings") {
+      try checkBinding(object, user, request, server)
+    } else {
+      try checkRole(object, user, request, server)
     }
-    func may(_ verb: String, _ resource: String, _ name: String) -> Bool {
-      server.decide(
-        AccessRequest(
-          username: user.name, groups: user.groups, verb: verb, group: "rbac.authorization.k8s.io",
-          resource: resource, namespace: request.namespace, name: name), user
-      ).isAllowed
-    }
-    var rules = object["rules"]
-    if isBinding {
-      let kind = object["roleRef"]["kind"].string ?? ""
-      let name = object["roleRef"]["name"].string ?? ""
-      let resource = kind == "ClusterRole" ? "clusterroles" : "roles"
-      if may("bind", resource, name) { return }
-      let namespace = kind == "ClusterRole" ? "" : request.namespace
-      guard let role = server.read("\(resource).rbac.authorization.k8s.io", namespace, name) else {
-        throw .notFound(GroupName(group: "rbac.authorization.k8s.io", name: resource.dropLast() + ""), name)
-      }
-      rules = role["rules"]
-    } else if may("escalate", request.row.plural, request.name) {
-      return
-    }
-    let missing = missingRules(rules.items.map(RBACObjects.PolicyRule.init), user, request.namespace, server)
-    guard !missing.isEmpty else { return }
-    let groups = "[" + user.groups.map(GoText.quote).joined(separator: " ") + "]"
-    throw request.refused(
-      "user \(GoText.quote(user.name)) (groups=\(groups)) is attempting to grant RBAC permissions not currently held:\n"
-        + missing.joined(separator: "\n"))
   }
 
-  /// The single permissions of rules that the user does not hold, as upstream prints them.
-  private static func missingRules(
-    _ rules: [RBACObjects.PolicyRule], _ user: KubeUser, _ namespace: String, _ server: APIServer
-  ) -> [String] {
-    let held = server.access.rules(
-      AccessRequest(username: user.name, groups: user.groups, verb: "", resource: "", namespace: namespace), server)
-    func covers(_ own: [String], _ wanted: String) -> Bool { own.contains("*") || own.contains(wanted) }
-    var missing: [String] = []
-    for rule in rules {
-      for group in rule.groups {
-        for resource in rule.resources {
-          var lacking: [String] = []
-          for verb in rule.verbs {
-            let isHeld = held.contains { own in
-              covers(own.verbs, verb) && covers(own.groups, group) && covers(own.resources, resource)
-                && (own.names.isEmpty || !rule.names.isEmpty && Set(rule.names).isSubset(of: own.names))
-            }
-            if !isHeld { lacking.append(verb) }
-          }
-          guard !lacking.isEmpty else { continue }
-          let names =
-            rule.names.isEmpty ? "" : ", ResourceNames:[\(rule.names.map(GoText.quote).joined(separator: " "))]"
-          missing.append(
-            "{APIGroups:[\(GoText.quote(group))], Resources:[\(GoText.quote(resource))]\(names), "
-              + "Verbs:[\(lacking.map(GoText.quote).joined(separator: " "))]}")
-        }
-      }
-      for path in rule.paths {
-        let lacking = rule.verbs.filter { verb in
-          !held.contains { own in covers(own.verbs, verb) && own.paths.contains { $0 == "*" || $0 == path } }
-        }
-        guard !lacking.isEmpty else { continue }
-        missing.append(
-          "{NonResourceURLs:[\(GoText.quote(path))], Verbs:[\(lacking.map(GoText.quote).joined(separator: " "))]}")
+  private static func checkRole(_ object: JSON, _ user: KubeUser, _ request: AdmissionRequest, _ server: APIServer)
+    throws(KubeStatus)
+  {
+    // The name of what is created stands in no path.
+    let name = request.exchange.info.name
+    if may("escalate", request.row.plural, name, user, request, server) { return }
+    let rules = object["rules"].items.map(RBACObjects.PolicyRule.init)
+    let aggregates = [object, request.old ?? .null].contains {
+      !$0["aggregationRule"]["clusterRoleSelectors"].items.isEmpty
+    }
+    if aggregates {
+      let everything = [
+        RBACObjects.PolicyRule(verbs: ["*"], groups: ["*"], resources: ["*"]),
+        RBACObjects.PolicyRule(verbs: ["*"], paths: ["*"]),
+      ]
+      guard fault(everything, user, request.namespace, server) == nil else {
+        throw request.refused("must have cluster-admin privileges to use the aggregationRule")
       }
     }
-    return missing
+    if let text = fault(rules, user, request.namespace, server) { throw request.refused(text) }
+  }
+
+  private static func checkBinding(_ object: JSON, _ user: KubeUser, _ request: AdmissionRequest, _ server: APIServer)
+    throws(KubeStatus)
+  {
+    let kind = object["roleRef"]["kind"].string ?? ""
+    let name = object["roleRef"]["name"].string ?? ""
+    guard kind == "ClusterRole" || kind == "Role" else { return }
+    let resource = kind == "ClusterRole" ? "clusterroles" : "roles"
+    if may("bind", resource, name, user, request, server) { return }
+    let namespace = kind == "ClusterRole" ? "" : request.namespace
+    guard let role = server.read("\(resource).\(group)", namespace, name) else {
+      throw .notFound(GroupName(group: group, name: String(resource.dropLast())), name)
+    }
+    let rules = role["rules"].items.map(RBACObjects.PolicyRule.init)
+    if let text = fault(rules, user, request.namespace, server) { throw request.refused(text) }
+  }
+
+  private static func may(
+    _ verb: String, _ resource: String, _ name: String, _ user: KubeUser, _ request: AdmissionRequest,
+    _ server: APIServer
+  ) -> Bool {
+    server.decide(
+      AccessRequest(
+        username: user.name, groups: user.groups, verb: verb, group: group, resource: resource,
+        namespace: request.namespace, name: name), user
+    ).isAllowed
+  }
+
+  /// What the user lacks of the rules, in upstream's words; nil when nothing.
+  private static func fault(
+    _ rules: [RBACObjects.PolicyRule], _ user: KubeUser, _ namespace: String, _ server: APIServer
+  ) -> String? {
+    let request = AccessRequest(
+      username: user.name, groups: user.groups, verb: "", resource: "", namespace: namespace)
+    let verdict = RBACEscalation.decide(
+      .init(
+        user: .known(.init(name: user.name, groups: user.groups)), wanted: .known(rules),
+        held: .known(server.access.held(request, server))))
+    return verdict.isYes ? nil : verdict.reasons.last?.text
+  }
+
+  /// Whether nothing but what the garbage collector needs is changed.
+  private static func isOnlyForCollection(_ object: JSON, _ old: JSON) -> Bool {
+    var (a, b) = (object, old)
+    for field in ["ownerReferences", "finalizers", "managedFields", "resourceVersion", "generation"] {
+      a["metadata"][field] = .null
+      b["metadata"][field] = .null
+    }
+    return a == b
   }
 }

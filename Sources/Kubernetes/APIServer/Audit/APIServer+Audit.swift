@@ -74,7 +74,7 @@ extension APIServer {
     }
   }
 
-  private func uri(_ request: KubeRequest) -> String {
+  func uri(_ request: KubeRequest) -> String {
     let path = PercentEncoding.encode(request.path, keepingSlash: true).replacing("%3A", with: ":")
     guard !request.query.isEmpty else { return path }
     let query = request.query.map { "\(PercentEncoding.encode($0.name))=\(PercentEncoding.encode($0.value))" }

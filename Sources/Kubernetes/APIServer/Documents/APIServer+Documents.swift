@@ -12,6 +12,8 @@ extension APIServer {
     case "healthz", "livez", "readyz": return try health(parts, exchange)
     case "version" where parts.count == 1: return .ok(versionInfo)
     case "metrics" where parts.count == 1: return .text(metrics)
+    case ".well-known" where path == "/.well-known/openid-configuration": return issuerConfiguration
+    case "openid" where path == "/openid/v1/jwks": return issuerKeys
     case "api", "apis", "openapi": return try discovery(parts, exchange)
     default: return .text("404 page not found\n", status: 404)
     }
@@ -90,7 +92,8 @@ extension APIServer {
 
   private var rootPaths: [String] {
     var paths: Set<String> = [
-      "/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version",
+      "/.well-known/openid-configuration", "/openid/v1/jwks", "/api", "/apis", "/healthz", "/livez", "/metrics",
+      "/openapi/v2", "/openapi/v3", "/readyz", "/version",
     ]
     for groupVersion in groupVersions {
       if groupVersion.group.isEmpty {

@@ -49,11 +49,4 @@ extension APIServer {
       code: 403, reason: "Forbidden", message: request.forbiddenMessage(reason),
       details: .init(name: request.name, group: request.group, kind: request.resource))
   }
-
-  /// What stands after `… is forbidden: `.
-  static func refusal(_ request: AccessRequest, _ reason: String) -> String {
-    let message = request.forbiddenMessage(reason)
-    guard let range = message.firstRange(of: " is forbidden: ") else { return message }
-    return String(message[range.upperBound...])
-  }
 }

@@ -72,16 +72,21 @@ final class AccessIndex {
   }
 
   /// Every rule that RBAC gives a user in a namespace.
-  func rules(_ request: AccessRequest, _ server: APIServer) -> [RBACObjects.PolicyRule] {
+  func held(_ request: AccessRequest, _ server: APIServer) -> RBACEscalation.Held {
     refresh(server)
-    var rules: [RBACObjects.PolicyRule] = []
-    for binding in clusterBindings.naming(request) { rules += clusterRoles[binding.roleName]?.rules ?? [] }
-    for binding in bindings[request.namespace]?.naming(request) ?? [] {
-      let role =
-        binding.roleKind == "ClusterRole" ? clusterRoles[binding.roleName] : roles[request.namespace]?[binding.roleName]
-      rules += role?.rules ?? []
+    var held = RBACEscalation.Held(rules: [])
+    func add(_ binding: RBACObjects.Binding, _ role: RBACObjects.Role?) {
+      held.rules += role?.rules ?? []
+      guard role == nil else { return }
+      held.faults.append(
+        "\(binding.roleKind.lowercased()).rbac.authorization.k8s.io \(GoText.quote(binding.roleName)) not found")
     }
-    return rules
+    for binding in clusterBindings.naming(request) { add(binding, clusterRoles[binding.roleName]) }
+    for binding in bindings[request.namespace]?.naming(request) ?? [] {
+      let local = roles[request.namespace]?[binding.roleName]
+      add(binding, binding.roleKind == "ClusterRole" ? clusterRoles[binding.roleName] : local)
+    }
+    return held
   }
 }
 

@@ -52,12 +52,11 @@ extension APIServer {
     exchange.requestObject = .null
     let audiences = review["spec"]["audiences"].strings
     let wanted = audiences.isEmpty ? [APIServer.audience] : audiences
-    if let user = try user(
-      ofToken: token, audiences: wanted, callerClock: exchange.request.callerClock, inside: !exchange.isOutside)
-    {
-      review["status"] = ["authenticated": true, "user": userInfo(user), "audiences": JSON(wanted)]
+    let found = try self.review(token, audiences: wanted, exchange)
+    if let user = found.user {
+      review["status"] = ["authenticated": true, "user": userInfo(user), "audiences": JSON(found.audiences)]
     } else {
-      review["status"] = ["user": .emptyObject, "error": "[invalid bearer token]"]
+      review["status"] = ["user": .emptyObject, "error": .string(found.error)]
     }
     return .created(review)
   }
@@ -88,10 +87,8 @@ extension APIServer {
     if user == nil, subject.name.isEmpty, subject.groups.isEmpty {
       errors.append(.invalid("spec.user", "", "at least one of user or group must be specified"))
     }
+    errors += misplaced(review, exchange, row)
     guard errors.isEmpty else { throw .invalid(row.groupKind, "", errors) }
-    if row.namespaced, resource["namespace"].string != exchange.info.namespace {
-      throw .badRequest("spec.resourceAttributes.namespace must match namespace: \(exchange.info.namespace)")
-    }
     let access =
       path.isNull
       ? AccessRequest(
@@ -109,6 +106,31 @@ extension APIServer {
     return .created(review)
   }
 
+  /// What a question of access must not say of itself.
+  private func misplaced(_ review: JSON, _ exchange: Exchange, _ row: KubeResource) -> [FieldError] {
+    var errors: [FieldError] = []
+    var metadata = review["metadata"]
+    for field in ["managedFields", "creationTimestamp"] { metadata[field] = .null }
+    guard row.namespaced else {
+      if !metadata.fields.isEmpty { errors.append(.invalid("metadata", metadata, "must be empty")) }
+      return errors
+    }
+    metadata["namespace"] = .null
+    if !metadata.fields.isEmpty { errors.append(.invalid("metadata", metadata, "must be empty except for namespace")) }
+    let resource = review["spec"]["resourceAttributes"]
+    if !resource.isNull, resource["namespace"].string ?? "" != exchange.info.namespace {
+      errors.append(
+        .invalid(
+          "spec.resourceAttributes.namespace", .string(resource["namespace"].string ?? ""),
+          "must match metadata.namespace"))
+    }
+    let path = review["spec"]["nonResourceAttributes"]
+    if !path.isNull {
+      errors.append(.invalid("spec.nonResourceAttributes", path, "disallowed on this kind of request"))
+    }
+    return errors
+  }
+
   private func reviewRules(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
     var review = try reviewObject(exchange, row)
     let namespace = review["spec"]["namespace"].string ?? ""
@@ -116,13 +138,10 @@ extension APIServer {
     let user = exchange.user!
     var resourceRules: [JSON] = []
     var pathRules: [JSON] = []
-    if user.groups.contains(AccessRequest.privilegedGroup) {
-      resourceRules.append(["verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]])
-      pathRules.append(["verbs": ["*"], "nonResourceURLs": ["*"]])
-    }
     let request = AccessRequest(
       username: user.name, groups: user.groups, verb: "", resource: "", namespace: namespace)
-    for rule in access.rules(request, self) {
+    let held = access.held(request, self)
+    for rule in held.rules {
       if rule.paths.isEmpty {
         var json: JSON = [
           "verbs": JSON(rule.verbs), "apiGroups": JSON(rule.groups), "resources": JSON(rule.resources),
@@ -133,13 +152,16 @@ extension APIServer {
         pathRules.append(["verbs": JSON(rule.verbs), "nonResourceURLs": JSON(rule.paths)])
       }
     }
+    // What authorizes nodes and access policies has no list of rules.
+    var errors = held.faults
+    errors.insert("webhook authorizer does not support user rule resolution", at: 0)
+    if user.groups.contains("system:nodes") {
+      errors.insert("node authorizer does not support user rule resolution", at: 0)
+    }
     review["status"] = [
-      "resourceRules": .array(resourceRules), "nonResourceRules": .array(pathRules), "incomplete": false,
+      "resourceRules": .array(resourceRules), "nonResourceRules": .array(pathRules), "incomplete": true,
+      "evaluationError": .string(GoText.aggregate(errors)),
     ]
-    // Nodes and access policies are authorized by what has no list of rules.
-    let isNode = user.groups.contains("system:nodes")
-    review["status"]["incomplete"] = .bool(isNode)
-    if isNode { review["status"]["evaluationError"] = "node authorizer does not support user rule resolution" }
     return .created(review)
   }
 }

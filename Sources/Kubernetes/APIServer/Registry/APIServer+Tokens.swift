@@ -4,7 +4,9 @@ import World
 extension APIServer {
   /// `--service-account-max-token-expiration` on EKS.
   static let longestToken = 24 * 3600
-  /// How long the token that a pod gets by itself really lives, though it asks for 3607 s.
+  /// What a pod's own token asks for.
+  static let renewedToken = 3607
+  /// How long such a one really lives.
   static let extendedToken = 365 * 24 * 3600
 
   /// TokenRequest: a token for a service account, bound to a pod, a node or a secret or to nothing.
@@ -21,32 +23,23 @@ extension APIServer {
     }
     let account = try existing(exchange, row)
     let name = account.key.name
+    try checkPlace(of: review, account.key)
     let admission = AdmissionRequest(
       operation: .create, row: row, subresource: "token", namespace: account.key.namespace, name: name, old: nil,
       exchange: exchange)
     try admit(&review, admission)
-    try validateAdmission(review, admission)
     if review["spec"]["audiences"].items.isEmpty { review["spec"]["audiences"] = [.string(APIServer.audience)] }
     if review["spec"]["expirationSeconds"].isNull { review["spec"]["expirationSeconds"] = 3600 }
-    let seconds = review["spec"]["expirationSeconds"].int ?? 0
-    let kind = GroupName(group: "authentication.k8s.io", name: "TokenRequest")
-    var errors: [FieldError] = []
-    if seconds < 600 {
-      errors.append(
-        .invalid(
-          "spec.expirationSeconds", .int(Int64(seconds)), "may not specify a duration less than 10 minutes"))
-    }
-    if seconds > 1 << 32 {
-      errors.append(
-        .invalid(
-          "spec.expirationSeconds", .int(Int64(seconds)), "may not specify a duration larger than 2^32 seconds"))
-    }
-    guard errors.isEmpty else { throw .invalid(kind, "", errors) }
-    let bound = try boundObject(review["spec"]["boundObjectRef"], account.key, row)
+    var seconds = review["spec"]["expirationSeconds"].int ?? 0
+    try checkLifetime(seconds)
+    try validateAdmission(review, admission)
+    let bound = try boundObject(review["spec"]["boundObjectRef"], account.key)
     let audiences = review["spec"]["audiences"].strings
-    var lifetime = min(seconds, APIServer.longestToken)
-    if lifetime < seconds {
-      exchange.warnings.append("requested expiration of \(seconds) seconds shortened to \(lifetime) seconds")
+    if seconds > APIServer.longestToken {
+      exchange.warnings.append(
+        "requested expiration of \(seconds) seconds shortened to \(APIServer.longestToken) seconds")
+      seconds = APIServer.longestToken
+      review["spec"]["expirationSeconds"] = .int(Int64(seconds))
     }
     var own: JSON = [
       "namespace": .string(account.key.namespace),
@@ -54,15 +47,19 @@ extension APIServer {
     ]
     for field in bound.fields { own[field.key] = field.value }
     let issued = now.seconds
-    if seconds == 3607, audiences == [APIServer.audience] {
-      own["warnafter"] = .int(issued + 3607)
-      lifetime = APIServer.extendedToken
+    var expires = issued + Int64(seconds)
+    // The token that a pod gets by itself is only warned of when it is used past its renewal.
+    if seconds == APIServer.renewedToken, bound.has("pod"), audiences == [APIServer.audience] {
+      own["warnafter"] = .int(expires)
+      expires = issued + Int64(APIServer.extendedToken)
     }
+    let jti = world.newID { $0.uuid() }
     let claims: JSON = [
-      "aud": JSON(audiences), "exp": .int(issued + Int64(lifetime)), "iat": .int(issued),
-      "iss": .string(options.issuer), "jti": .string(world.newID { $0.uuid() }), "kubernetes.io": own.sorted,
+      "aud": JSON(audiences), "exp": .int(expires), "iat": .int(issued),
+      "iss": .string(options.issuer), "jti": .string(jti), "kubernetes.io": own.sorted,
       "nbf": .int(issued), "sub": .string("system:serviceaccount:\(account.key.namespace):\(name)"),
     ]
+    exchange.annotations.append(("authentication.kubernetes.io/issued-credential-id", "JTI=\(jti)"))
     let token: String
     if exchange.isOutside {
       guard let signed = storey.hooks.signServiceAccountToken(id, claims) else {
@@ -72,7 +69,6 @@ extension APIServer {
     } else {
       token = UnsignedToken.token(claims)
     }
-    review["spec"]["expirationSeconds"] = .int(Int64(lifetime == APIServer.extendedToken ? 3607 : lifetime))
     if review["spec"]["boundObjectRef"].isNull, case .object(var spec) = review["spec"] {
       spec.fields.removeAll { $0.key == "boundObjectRef" }
       spec.append("boundObjectRef", .null)
@@ -84,16 +80,43 @@ extension APIServer {
     ]
     review["status"] = [
       "token": .string(token),
-      "expirationTimestamp": .string(
-        Timestamp(seconds: issued + Int64(min(lifetime, max(seconds, 3607)))).rfc3339),
+      "expirationTimestamp": .string(Timestamp(seconds: issued + Int64(seconds)).rfc3339),
     ]
-    if lifetime != APIServer.extendedToken {
-      review["status"]["expirationTimestamp"] = .string(Timestamp(seconds: issued + Int64(lifetime)).rfc3339)
-    }
     return .created(review)
   }
 
-  private func boundObject(_ reference: JSON, _ account: ObjectKey, _ row: KubeResource) throws(KubeStatus) -> JSON {
+  private static let request = GroupName(group: "authentication.k8s.io", name: "TokenRequest")
+
+  /// A request that says where it belongs says so rightly.
+  private func checkPlace(of review: JSON, _ account: ObjectKey) throws(KubeStatus) {
+    for (field, own) in [("name", account.name), ("namespace", account.namespace)] {
+      let said = review["metadata"][field].string ?? ""
+      guard said.isEmpty || said == own else {
+        throw .invalid(
+          Self.request, account.name,
+          [
+            .invalid(
+              FieldPath("metadata").child(field), .string(said),
+              "must match the service account \(field) if specified")
+          ])
+      }
+    }
+  }
+
+  private func checkLifetime(_ seconds: Int) throws(KubeStatus) {
+    let fault: String
+    if seconds < 600 {
+      fault = "may not specify a duration less than 10 minutes"
+    } else if seconds > 1 << 32 {
+      fault = "may not specify a duration larger than 2^32 seconds"
+    } else {
+      return
+    }
+    throw .invalid(Self.request, "", [.invalid("spec.expirationSeconds", .int(Int64(seconds)), fault)])
+  }
+
+  /// What the token is bound to, as its claims have it; empty where it is bound to nothing.
+  private func boundObject(_ reference: JSON, _ account: ObjectKey) throws(KubeStatus) -> JSON {
     guard reference.object != nil else { return .emptyObject }
     let name = reference["name"].string ?? ""
     let kind = reference["kind"].string ?? ""
@@ -104,30 +127,36 @@ extension APIServer {
       let own = found["metadata"]["uid"].string ?? ""
       guard uid.isEmpty || uid == own else {
         throw .conflict(
-          group, name,
+          GroupName(group: "", name: kind), name,
           "the UID in the bound object reference (\(uid)) does not match the UID in record. The object might have "
             + "been deleted and then recreated")
       }
       return ["name": .string(name), "uid": .string(own)]
     }
+    let version = reference["apiVersion"].string ?? ""
+    let isCore = !version.contains("/")
     switch kind {
-    case "Pod":
-      let pod = try find("pods", account.namespace)
-      let spec = read("pods", account.namespace, name)?["spec"] ?? .null
+    case "Pod" where isCore:
+      guard let spec = read("pods", account.namespace, name)?["spec"] else {
+        throw .notFound(GroupName(group: "", name: "pods"), name)
+      }
       guard spec["serviceAccountName"].string == account.name else {
         throw .badRequest(
-          "cannot bind token for serviceaccount \(GoText.quote(account.name)) to pod running with different serviceaccount "
-            + "name.")
+          "cannot bind token for serviceaccount \(GoText.quote(account.name)) to pod running with different "
+            + "serviceaccount name.")
       }
-      var bound: JSON = ["pod": pod]
+      var bound: JSON = ["pod": try find("pods", account.namespace)]
       if let node = spec["nodeName"].string, !node.isEmpty {
         bound["node"]["name"] = .string(node)
         bound["node"]["uid"] = read("nodes", "", node)?["metadata"]["uid"] ?? .null
       }
       return bound
-    case "Secret": return ["secret": try find("secrets", account.namespace)]
-    case "Node": return ["node": try find("nodes", "")]
-    default: throw .badRequest("cannot bind token for serviceaccount \(GoText.quote(account.name)) to \(kind)")
+    case "Secret" where isCore: return ["secret": try find("secrets", account.namespace)]
+    case "Node" where isCore: return ["node": try find("nodes", "")]
+    default:
+      let group = isCore ? "" : String(version.prefix { $0 != "/" })
+      let number = isCore ? version : String(version.drop { $0 != "/" }.dropFirst())
+      throw .badRequest("cannot bind token to object of type \(group)/\(number), Kind=\(kind)")
     }
   }
 }

@@ -1,8 +1,9 @@
 import Wire
 import World
 
-/// A request that waits for calls out of the world. When all have answered, it is carried out again from
-/// admission, with the answers at hand; nothing before admission leaves a trace.
+/// A request that waits for calls out of the world. When all have answered, it is carried out again, with the
+/// answers at hand: from admission, or from its beginning where it is not known yet who asks. Nothing before
+/// those leaves a trace.
 struct SuspendedRequest: Component {
   static let kind = "suspended-request"
 
@@ -50,7 +51,7 @@ extension KubeStatus {
   static let suspended = KubeStatus(code: 0, reason: "Suspended", message: "")
 }
 
-/// A call out of the world that admission needs before it can go on.
+/// A call out of the world that a request needs before it can go on.
 struct PendingCall {
   /// What is asked, without what differs between two askings of the same: found again when the request is
   /// carried out again.
@@ -102,6 +103,6 @@ extension APIServer {
     world.outbound.forget(id)
     world.stop(id)
     exchange.rewind()
-    carryOut(exchange)
+    if exchange.authenticated == nil { begin(exchange) } else { carryOut(exchange) }
   }
 }

@@ -1,7 +1,7 @@
 import Wire
 import World
 
-/// Where a webhook is called: by its URL, or at a Service of the cluster.
+/// Where an API server calls: by a URL, or at a Service of the cluster.
 enum WebhookAddress {
   case call(url: String, serverName: String)
   /// Nothing can be called there: the error of Go's client after `Post "URL": `.
@@ -28,6 +28,9 @@ enum WebhookAddress {
     case .call(let url, _), .unreachable(let url, _): url
     }
   }
+
+  /// By its URL.
+  init(outside url: String) { self = WebhookAddress.outside(url) }
 
   /// The world's network ends at this machine.
   private static func outside(_ text: String) -> WebhookAddress {
