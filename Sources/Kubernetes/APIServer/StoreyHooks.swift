@@ -40,6 +40,23 @@ package protocol ContainerRuntime: AnyObject {
   /// Begins a session in a container; why that can't be, in the words of the one who is asked. What it carries goes
   /// to the storey's sessions.
   func connect(cluster: String, pod: JSON, _ request: ContainerSessionRequest) -> String?
+  /// What listens on a pod's port answers; or why nobody does, in the API server's words.
+  func answer(
+    cluster: String, pod: JSON, port: Int, method: String, path: String
+  ) -> Result<ContainerAnswer, KubeStatus>
+}
+
+/// An answer over HTTP of what runs in a container.
+package struct ContainerAnswer: Sendable {
+  package var status: Int
+  package var contentType: String
+  package var body: [UInt8]
+
+  package init(status: Int, contentType: String, body: [UInt8]) {
+    self.status = status
+    self.contentType = contentType
+    self.body = body
+  }
 }
 
 /// A session that a client asks for.

@@ -46,7 +46,8 @@ package struct DisruptionController: Reconciler {
     status["disruptionsAllowed"] = .int(Int64(allowed))
     status["observedGeneration"] = .int(Int64(budget.generation))
     say(
-      allowed > 0, allowed > 0 ? "SufficientPods" : "InsufficientPods", "", budget.generation, budget, &status, desk.now)
+      allowed > 0, allowed > 0 ? "SufficientPods" : "InsufficientPods", "", budget.generation, budget, &status, desk.now
+    )
     desk.updateStatus(Self.resource, budget, status)
   }
 

@@ -79,7 +79,6 @@ struct Rollout {
       Self.copyAnnotations(deployment, to: &wantedAnnotations)
       let current = Self.revision(newSet)
       if current < newRevision { wantedAnnotations[DeploymentController.revision] = .string("\(newRevision)") }
-      sizeAnnotations(&wantedAnnotations)
       let minReady = deployment.spec["minReadySeconds"].int ?? 0
       if wantedAnnotations != newSet.annotations || (newSet.spec["minReadySeconds"].int ?? 0) != minReady {
         var changed = newSet

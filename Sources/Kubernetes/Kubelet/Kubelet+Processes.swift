@@ -77,7 +77,7 @@ extension Kubelet {
     return setup
   }
 
-  private func hostname(_ pod: ObjectView) -> String {
+  func hostname(_ pod: ObjectView) -> String {
     if pod.spec["hostNetwork"].bool == true { return identity.nodeName }
     return String((pod.spec["hostname"].string ?? pod.name).prefix(63))
   }

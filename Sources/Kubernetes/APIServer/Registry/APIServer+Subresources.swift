@@ -17,11 +17,12 @@ extension APIServer {
     case ("pods", "log", "get"): return try logs(exchange, row)
     case ("pods", "exec", _), ("pods", "attach", _): return try connect(exchange, row)
     case ("pods", "portforward", _): return try portForward(exchange, row)
+    case ("pods", "proxy", _), ("services", "proxy", _): return try proxy(exchange, row)
     case (_, "proxy", _):
       _ = try existing(exchange, row)
       throw KubeStatus(
         code: 501, reason: "NotImplemented",
-        message: "ekswhy does not simulate \(row.plural)/\(info.subresource): containers have no processes to talk to")
+        message: "ekswhy does not simulate \(row.plural)/\(info.subresource): a kubelet has no address of its own")
     case ("pods", "binding", "create"): return try bind(exchange, row)
     case ("pods", "eviction", "create"): return try evict(exchange, row)
     case ("pods", "ephemeralcontainers", "get"), ("pods", "resize", "get"): return try get(exchange, row)
@@ -39,6 +40,7 @@ extension APIServer {
   // MARK: - Scale
 
   private func scale(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
+    if exchange.isOutside { _ = try Representation(exchange) }
     let old = try existing(exchange, row)
     let paths = custom[row]?.scale
     if let paths, old.json.at(paths.specReplicas).isNull {

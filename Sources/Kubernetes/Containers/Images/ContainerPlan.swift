@@ -43,6 +43,7 @@ package struct ContainerPlan: Sendable {
         && arguments[1].first != "-"
       if entry.passes.contains(base) || goesOn { arguments.removeFirst() }
     }
+    if let entry, let script = entry.script(arguments) { arguments = script }
     kind = Self.kind(arguments, entry, image, environment)
     if let hogs = Stress(arguments) {
       memory = hogs.memory
@@ -70,7 +71,7 @@ package struct ContainerPlan: Sendable {
         behaviour.exit = (.milliseconds(50), missing.code)
         return .serves(behaviour)
       }
-      return .serves(entry.behaviour(arguments))
+      return .serves(entry.behaviour(arguments, environment))
     }
     if entry.interpreters.contains(base) { return .serves(Interpreter.behaviour(arguments, entry)) }
     if program.contains("/") { return .runs }

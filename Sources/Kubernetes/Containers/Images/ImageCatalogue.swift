@@ -119,14 +119,35 @@ package struct ImageEntry: Sendable {
     passes = row["passes"].strings
   }
 
+  private func subcommand(_ arguments: [String]) -> JSON {
+    row["subcommands"].items.first { arguments.contains($0["name"].string ?? "") } ?? .null
+  }
+
+  /// A subcommand whose doing is written down for the shell, which then takes the place of the program.
+  func script(_ arguments: [String]) -> [String]? {
+    guard let first = arguments.first, servers.contains(FilePath.name(first)) else { return nil }
+    let subcommand = subcommand(arguments)
+    guard let script = subcommand["script"].string, let name = subcommand["name"].string,
+      let at = arguments.firstIndex(of: name)
+    else { return nil }
+    return ["/bin/sh", "-c", script, name] + arguments[(at + 1)...]
+  }
+
   /// How the image's own program behaves with those arguments.
-  package func behaviour(_ arguments: [String]) -> ServerBehaviour {
+  package func behaviour(_ arguments: [String], _ environment: [String: String] = [:]) -> ServerBehaviour {
     var json = row
-    for subcommand in row["subcommands"].items where arguments.contains(subcommand["name"].string ?? "") {
-      for field in subcommand.fields where field.key != "name" { json[field.key] = field.value }
-      break
-    }
+    for field in subcommand(arguments).fields where field.key != "name" { json[field.key] = field.value }
     var behaviour = ServerBehaviour(json)
+    if let prefix = json["portsFrom"].string {
+      for name in environment.keys.sorted() where name.hasPrefix(prefix) {
+        guard let port = Int(name.dropFirst(prefix.count)) else { continue }
+        let text = environment[name] ?? ""
+        let shown: JSON = ["Method": "{method}", "Body": .string(text)]
+        let body = arguments.contains("--json-response") ? shown.text() : text
+        behaviour.serves.append(.init(port: port, routes: [.init(path: "*", status: 200, body: body)]))
+        behaviour.knowsPorts = true
+      }
+    }
     // Ports that a flag moves.
     for (index, serve) in json["serves"].items.enumerated() {
       guard let flag = serve["flag"].string else { continue }

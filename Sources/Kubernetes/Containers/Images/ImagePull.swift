@@ -2,7 +2,7 @@
 package enum ImagePull {
   private static let marks = [
     "nonexistent", "non-existent", "does-not-exist", "doesnotexist", "no-such", "notfound", "not-found",
-    "imagenotexist", "invalid-tag", "bad-tag",
+    "imagenotexist", "invalid-tag", "bad-tag", ":404",
   ]
 
   /// Why the image cannot be pulled, in containerd's words; nil when it can. `told` is what an annotation says:

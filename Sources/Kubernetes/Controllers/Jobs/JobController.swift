@@ -17,11 +17,11 @@ package struct JobController: Reconciler {
 
   package func reconcile(_ key: String, _ desk: inout Desk) {
     guard let job = desk.get("jobs.batch", key: key) else { return releaseOrphans(key, &desk) }
-    guard !job.isTerminating else { return }
     // Who says so manages it from elsewhere.
     if let manager = job.spec["managedBy"].string, manager != "kubernetes.io/job-controller" { return }
     let pods = Ownership.claim("pods", of: job, Ownership.selector(job), &desk)
-    if job.isConditionTrue("Complete") || job.isConditionTrue("Failed") {
+    // Pods of a Job that goes go first where it was so asked, and nothing may hold them.
+    if job.isTerminating || job.isConditionTrue("Complete") || job.isConditionTrue("Failed") {
       for pod in pods { release(pod, &desk) }
       return
     }

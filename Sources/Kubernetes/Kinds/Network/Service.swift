@@ -346,36 +346,16 @@ enum ServiceRules {
 
   /// What the server gave stays, when the update leaves it out.
   static func keepAllocated(_ new: inout JSON, _ old: JSON, _ write: KindRules.Write) {
+    dropWhatTypeLacks(&new, old)
     let type = new["spec"]["type"].string
-    if type == "ExternalName" {
-      // What an address had is given back with it.
-      guard old["spec"]["type"].string != "ExternalName" else { return }
-      for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]
-      where new["spec"][field] == old["spec"][field] { new["spec"][field] = .null }
-      return
-    }
+    if type == "ExternalName" { return }
     for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] where new["spec"][field].isNull {
       new["spec"][field] = old["spec"][field]
     }
-    if type != "LoadBalancer" {
-      for field in ["allocateLoadBalancerNodePorts", "loadBalancerClass"]
-      where new["spec"][field] == old["spec"][field] { new["spec"][field] = .null }
+    if needsCheck(new["spec"]), new["spec"]["healthCheckNodePort"].isNull {
+      new["spec"]["healthCheckNodePort"] = old["spec"]["healthCheckNodePort"]
     }
-    let needsCheck = type == "LoadBalancer" && new["spec"]["externalTrafficPolicy"].string == "Local"
-    if needsCheck {
-      if new["spec"]["healthCheckNodePort"].isNull {
-        new["spec"]["healthCheckNodePort"] = old["spec"]["healthCheckNodePort"]
-      }
-    } else if new["spec"]["healthCheckNodePort"] == old["spec"]["healthCheckNodePort"] {
-      new["spec"]["healthCheckNodePort"] = .null
-    }
-    guard type == "NodePort" || type == "LoadBalancer" else {
-      if new["spec"]["externalTrafficPolicy"] == old["spec"]["externalTrafficPolicy"], !isExternal(new["spec"]) {
-        new["spec"]["externalTrafficPolicy"] = .null
-      }
-      dropNodePorts(&new, old)
-      return
-    }
+    guard type == "NodePort" || type == "LoadBalancer" else { return }
     var used = Set(new["spec"]["ports"].items.compactMap { $0["nodePort"].int })
     new["spec"].ifPresent("ports") { ports in
       ports.changeEach { port in
@@ -387,6 +367,28 @@ enum ServiceRules {
         port["nodePort"] = .int(Int64(number))
       }
     }
+  }
+
+  private static func needsCheck(_ spec: JSON) -> Bool {
+    spec["type"].string == "LoadBalancer" && spec["externalTrafficPolicy"].string == "Local"
+  }
+
+  /// What the new type has no use for goes by itself, where the update left it as it was.
+  private static func dropWhatTypeLacks(_ new: inout JSON, _ old: JSON) {
+    let before = old["spec"]
+    let type = new["spec"]["type"].string
+    func drop(_ fields: [String]) {
+      for field in fields where new["spec"][field] == before[field] { new["spec"][field] = .null }
+    }
+    if type == "ExternalName", before["type"].string != "ExternalName" {
+      // Written alone, the first address stands for the list.
+      if new["spec"]["clusterIP"] == before["clusterIP"] { drop(["clusterIP", "clusterIPs"]) }
+      drop(["ipFamilies", "ipFamilyPolicy"])
+    }
+    if type != "LoadBalancer" { drop(["allocateLoadBalancerNodePorts", "loadBalancerClass"]) }
+    if !needsCheck(new["spec"]) { drop(["healthCheckNodePort"]) }
+    if !isExternal(new["spec"]) { drop(["externalTrafficPolicy"]) }
+    if type != "NodePort", type != "LoadBalancer" { dropNodePorts(&new, old) }
   }
 
   /// A Service that became one without node ports need not say so port by port.

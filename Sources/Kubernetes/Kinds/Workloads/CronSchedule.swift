@@ -1,12 +1,12 @@
-import Wire
+package import Wire
 
 /// When a CronJob is due: five fields, or one of the short forms. Read once, for validation and for the controller.
 ///
 /// Source: `robfig/cron` v3, `ParseStandard` and `SpecSchedule.Next`.
-struct CronSchedule: Equatable {
+package struct CronSchedule: Equatable {
   /// What is wrong with a text, in upstream's words.
-  struct Fault: Error, Equatable {
-    var message: String
+  package struct Fault: Error, Equatable {
+    package var message: String
   }
 
   /// A field's values, and whether it was left open (`*`, `?`).
@@ -32,7 +32,7 @@ struct CronSchedule: Equatable {
   ]
   private static let dayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 
-  init(_ text: String) throws(Fault) {
+  package init(_ text: String) throws(Fault) {
     if text.hasPrefix("@every ") {
       let duration = String(text.dropFirst(7))
       guard let pause = GoDuration.parse(duration) else {
@@ -111,7 +111,7 @@ struct CronSchedule: Equatable {
 
   /// The first time after that one at which the zone's clocks show what is asked for; nil when there is none in five
   /// years. A time that is left out in spring is none, one that comes twice in autumn is two.
-  func next(after time: Timestamp, in zone: Zone = .utc) -> Timestamp? {
+  package func next(after time: Timestamp, in zone: Zone = .utc) -> Timestamp? {
     if let every {
       let seconds = time.microseconds / 1_000_000
       return Timestamp(microseconds: seconds * 1_000_000) + every

@@ -1,7 +1,7 @@
 import CTimeZones
 
 /// How far a time zone's clocks are from UTC, by the rules that hold since 2026.
-struct Zone: Equatable {
+package struct Zone: Equatable {
   /// When clocks change: a weekday of a month, at a second of that local day.
   private struct Change: Equatable {
     var month: Int
@@ -42,10 +42,10 @@ struct Zone: Equatable {
 
   private var rule: Rule
 
-  static let utc = Zone(rule: .fixed(0))
+  package static let utc = Zone(rule: .fixed(0))
 
   /// The zone of a name, as Go's `time.LoadLocation` takes it; nil for one that there is not.
-  static func named(_ name: String) -> Zone? { name.isEmpty || name == "UTC" ? utc : table[name] }
+  package static func named(_ name: String) -> Zone? { name.isEmpty || name == "UTC" ? utc : table[name] }
 
   /// Seconds east of UTC at a time, in seconds since 1970.
   func offset(at time: Int64) -> Int {
