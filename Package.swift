@@ -67,9 +67,10 @@ let package = Package(
     + room("Mechanisms", ["Wire", "CGenerated"])
     + room("World", ["Wire", "Mechanisms", "CSQLite"])
     + room("Containers", ["CGenerated", "Wire"], path: "Sources/Kubernetes/Containers")
-    + room("Kubernetes", ["CGenerated", "CTimeZones", "Containers", "World", "Mechanisms", "Wire"], exclude: ["Containers"])
+    + room(
+      "Kubernetes", ["CGenerated", "CTimeZones", "Containers", "World", "Mechanisms", "Wire"], exclude: ["Containers"])
     + room("AWS", ["World", "Mechanisms", "Wire"])
-    + room("EKS", ["World", "Mechanisms", "Wire"], tests: ["AWS"])
+    + room("EKS", ["CGenerated", "World", "Mechanisms", "Wire"], tests: ["AWS"])
     + room("InCluster", ["World", "Mechanisms", "Wire", "CGenerated"])
     + room(
       "Local",

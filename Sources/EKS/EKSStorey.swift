@@ -9,7 +9,7 @@ package final class EKSStorey {
 
   package init(world: World) {
     service = EKSService(world: world)
-    world.know(ClusterLife.self, NodegroupLife.self)
+    world.know(ClusterLife.self, NodegroupLife.self, AddonLife.self)
     world.aws.register(service)
     world.kube.reviewIAMToken = { [unowned self] cluster, token, clock in
       guard let row = service.clusters.first(where: { $0.id == cluster }) else { return .denied }

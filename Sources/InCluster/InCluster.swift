@@ -7,7 +7,7 @@ package enum InCluster {
     world.know(Ipamd.self)
     world.know(EBSController.self)
     world.know(EBSNode.self)
-    world.ports.defaultAddons = { DefaultAddons.manifests($0) }
+    world.ports.addonObjects = { AddonObjects.of($0) }
     world.nodes.startProgram = { launch, context in
       if isIpamd(launch) { return start(Ipamd.id(launch.instanceID), Ipamd(launch), context) }
       switch ebsPlugin(launch) {

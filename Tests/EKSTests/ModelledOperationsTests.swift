@@ -113,6 +113,7 @@ import World
     _ = try ok(
       "eks", "UpdateClusterConfig",
       ["name": "demo", "logging": ["clusterLogging": [["types": ["audit"], "enabled": true]]]])
+    _ = try ok("eks", "CreateAddon", ["clusterName": "demo", "addonName": "vpc-cni"])
     region.run(.seconds(20))
     let group = try ok("logs", "DescribeLogGroups", [:])["logGroups"][0]["arn"].string ?? ""
     return [
@@ -122,6 +123,7 @@ import World
       "logGroupName": "l", "logStreamName": "s", "logGroupIdentifier": "l",
       "resourceArn": .string(group.hasSuffix(":*") ? String(group.dropLast(2)) : group),
       "clusterName": "demo", "name": "demo", "nodegroupName": "ng", "principalArn": person,
+      "addonName": "vpc-cni", "addonVersion": "v1.20.4-eksbuild.1",
       "AutoScalingGroupName": "g", "LifecycleHookName": "h", "AllocationIds": [address],
       "NetworkInterfaceId": machine["NetworkInterfaces"][0]["NetworkInterfaceId"], "Attribute": "groupSet",
     ]

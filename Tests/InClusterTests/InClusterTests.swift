@@ -4,13 +4,16 @@ import Wire
 import World
 
 @Suite("What EKS puts into a cluster")
-struct DefaultAddonsTests {
+struct AddonObjectsTests {
   @Test("Manifests are filled in and complete")
   func manifests() {
     let facts = ClusterFacts(
       id: "AB", name: "demo", account: "111122223333", region: "eu-west-1", version: "1.33", platformVersion: "eks.1",
       serviceCIDR: "172.20.0.0/16", vpcID: "vpc-7", endpoint: "https://localhost:7")
-    let objects = DefaultAddons.manifests(facts)
+    let objects = [
+      ("", ""), ("vpc-cni", "v1.20.4-eksbuild.1"), ("coredns", "v1.12.3-eksbuild.1"),
+      ("kube-proxy", "v1.33.0-eksbuild.2"),
+    ].flatMap { AddonObjects.of(AddonOrder(cluster: facts, name: $0.0, version: $0.1)) }
     func object(_ kind: String, _ name: String) -> JSON {
       objects.first { $0["kind"].string == kind && $0["metadata"]["name"].string == name } ?? .null
     }

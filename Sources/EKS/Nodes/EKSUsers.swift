@@ -10,6 +10,21 @@ enum EKSUsers {
       userAgent: "kubectl/v1.34.2 (linux/amd64) kubernetes/eks")
   }
 
+  /// Field manager of what is applied from kubectl's side.
+  static let clientSideApply = "kubectl-client-side-apply"
+
+  static func addonManager(_ cluster: String) -> KubeClient {
+    KubeClient(cluster: cluster, credential: KubeClient.user("eks:addon-manager"), userAgent: "Go-http-client/1.1")
+  }
+
+  /// What is kept of an object, to find it again.
+  static func reference(_ object: JSON) -> JSON {
+    [
+      "apiVersion": object["apiVersion"], "kind": object["kind"],
+      "metadata": ["name": object["metadata"]["name"], "namespace": object["metadata"]["namespace"]],
+    ]
+  }
+
   static func nodeManager(_ cluster: String) -> KubeClient {
     KubeClient(
       cluster: cluster, credential: KubeClient.user("eks:node-manager"),
@@ -18,16 +33,42 @@ enum EKSUsers {
 }
 
 extension KubeClient {
-  /// Creates an object where its kind and group say.
-  func create(_ object: JSON) -> KubeRequest {
-    let kind = object["kind"].string ?? ""
+  /// Where the objects of an object's kind are, in its namespace.
+  private static func collection(_ object: JSON) -> String {
     let version = object["apiVersion"].string ?? "v1"
     let base = version.contains("/") ? "/apis/\(version)" : "/api/\(version)"
-    let namespace = object["metadata"]["namespace"].string
-    let plural = EKSUsers.plural(kind)
-    return request(
-      "POST", namespace.map { "\(base)/namespaces/\($0)/\(plural)" } ?? "\(base)/\(plural)", body: object)
+    let plural = EKSUsers.plural(object["kind"].string ?? "")
+    return object["metadata"]["namespace"].string.map { "\(base)/namespaces/\($0)/\(plural)" } ?? "\(base)/\(plural)"
   }
+
+  private static func path(_ object: JSON) -> String {
+    "\(collection(object))/\(object["metadata"]["name"].string ?? "")"
+  }
+
+  /// Creates an object as `kubectl apply` does where there is none.
+  func clientSideApply(_ object: JSON) -> KubeRequest {
+    var object = object
+    object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = .string(
+      object.text(.go) + "\n")
+    return request(
+      "POST", Self.collection(object), query: [("fieldManager", EKSUsers.clientSideApply)], body: object)
+  }
+
+  /// Server-side apply.
+  func apply(_ object: JSON, manager: String, force: Bool, isDry: Bool) -> KubeRequest {
+    var query = [("fieldManager", manager), ("force", force ? "true" : "false"), ("timeout", "10s")]
+    if isDry { query.insert(("dryRun", "All"), at: 0) }
+    return request(
+      "PATCH", Self.path(object), query: query.map { (name: $0.0, value: $0.1) }, body: object,
+      contentType: "application/apply-patch+yaml")
+  }
+
+  /// A JSON patch.
+  func patch(_ object: JSON, _ patch: JSON) -> KubeRequest {
+    request("PATCH", Self.path(object), body: patch, contentType: Patch.json.rawValue)
+  }
+
+  func delete(_ object: JSON) -> KubeRequest { request("DELETE", Self.path(object)) }
 }
 
 extension EKSUsers {

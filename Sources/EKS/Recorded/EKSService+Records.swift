@@ -1,13 +1,13 @@
 import Wire
 import World
 
-/// What is stored and told again, without behaviour: add-ons, Fargate profiles and Pod Identity associations.
+/// What is stored and told again, without behaviour: Fargate profiles and Pod Identity associations.
 extension EKSService {
   static let recordedOperations: [String: Operation] =
-    addonOperations.merging(fargateOperations) { a, _ in a }.merging(podIdentityOperations) { a, _ in a }
+    fargateOperations.merging(podIdentityOperations) { a, _ in a }
 
   enum RecordKind: String {
-    case addon, fargate, association, provider
+    case fargate, association, provider
   }
 
   func recordKey(_ cluster: String, _ kind: RecordKind, _ name: String) -> String {

@@ -86,6 +86,7 @@ struct AccessEntryRow: Codable, Sendable {
 struct UpdateRow: Codable, Sendable {
   var cluster: String
   var nodegroup: String?
+  var addon: String?
   /// What `DescribeUpdate` shows.
   var document: JSON
   /// What becomes of the cluster's document when the update is done.

@@ -27,6 +27,8 @@ extension EKSService {
       nodegroups.update(Key.nodegroup(row.cluster, row.name)) { change(&$0.document["tags"]) }
     } else if let row = entries.first(where: { $0.document["accessEntryArn"].string == arn }) {
       entries.update(Key.entry(row.cluster, row.principal)) { change(&$0.document["tags"]) }
+    } else if let row = addons.first(where: { $0.document["addonArn"].string == arn }) {
+      addons.update(Self.addonKey(row.cluster, row.name)) { change(&$0.document["tags"]) }
     } else if let key = recordKey(arn: arn) {
       records.update(key) { change(&$0["tags"]) }
     } else {
@@ -35,7 +37,7 @@ extension EKSService {
   }
 
   private func recordKey(arn: String) -> String? {
-    let members = ["addonArn", "fargateProfileArn", "associationArn", "identityProviderConfigArn"]
+    let members = ["fargateProfileArn", "associationArn", "identityProviderConfigArn"]
     return records.keys.first { key in members.contains { records[key]?[$0].string == arn } }
   }
 

@@ -9,14 +9,16 @@ extension EKSService {
   ]
 
   /// Keeps a new update, under way, and returns what `DescribeUpdate` shows of it.
-  func newUpdate(cluster: String, nodegroup: String? = nil, type: String, params: [JSON], change: JSON) -> JSON {
+  func newUpdate(
+    cluster: String, nodegroup: String? = nil, addon: String? = nil, type: String, params: [JSON], change: JSON
+  ) -> JSON {
     let id = uuid()
     let document: JSON = [
       "id": .string(id), "status": "InProgress", "type": .string(type), "params": .array(params),
       "createdAt": .double(Double(world.now.microseconds / 1000) / 1000), "errors": [],
     ]
     updates[Key.update(cluster, id)] = UpdateRow(
-      cluster: cluster, nodegroup: nodegroup, document: document, change: change)
+      cluster: cluster, nodegroup: nodegroup, addon: addon, document: document, change: change)
     return document
   }
 
@@ -143,7 +145,8 @@ extension EKSService {
     let row = try cluster(of: request)
     let id = request.input["updateId"].string ?? ""
     guard let update = updates[Key.update(row.name, id)],
-      request.input["nodegroupName"].isNull || request.input["nodegroupName"].string == update.nodegroup
+      request.input["nodegroupName"].isNull || request.input["nodegroupName"].string == update.nodegroup,
+      request.input["addonName"].isNull || request.input["addonName"].string == update.addon
     else { throw .eks("ResourceNotFound", "No update found for ID: \(id)", 404, ["clusterName": .string(row.name)]) }
     return ["update": update.document]
   }
@@ -151,7 +154,8 @@ extension EKSService {
   private func listUpdates(_ request: AWSRequest) throws(AWSError) -> JSON {
     let row = try cluster(of: request)
     let group = request.input["nodegroupName"].string
-    let rows = updates.rows(prefix: "\(row.name)|").map(\.row).filter { $0.nodegroup == group }
+    let addon = request.input["addonName"].string
+    let rows = updates.rows(prefix: "\(row.name)|").map(\.row).filter { $0.nodegroup == group && $0.addon == addon }
     return try page(rows.compactMap { $0.document["id"].string }, request.input, "updateIds")
   }
 }

@@ -11,6 +11,7 @@ package final class EKSService: AWSService {
   let nodegroups: Table<NodegroupRow>
   let entries: Table<AccessEntryRow>
   let updates: Table<UpdateRow>
+  let addons: Table<AddonRow>
   /// What is kept without behaviour, key `cluster|kind|name`.
   let records: Table<JSON>
 
@@ -18,7 +19,8 @@ package final class EKSService: AWSService {
     clusterOperations
     .merging(nodegroupOperations) { a, _ in a }.merging(accessOperations) { a, _ in a }
     .merging(updateOperations) { a, _ in a }.merging(catalogueOperations) { a, _ in a }
-    .merging(providerOperations) { a, _ in a }.merging(recordedOperations) { a, _ in a }
+    .merging(providerOperations) { a, _ in a }.merging(addonOperations) { a, _ in a }
+    .merging(recordedOperations) { a, _ in a }
 
   package var modelled: Set<String> { Set(Self.operations.keys).subtracting(recorded) }
   package var recorded: Set<String> { Set(Self.recordedOperations.keys) }
@@ -29,6 +31,7 @@ package final class EKSService: AWSService {
     nodegroups = Table("eks-nodegroup", in: world)
     entries = Table("eks-access-entry", in: world)
     updates = Table("eks-update", in: world)
+    addons = Table("eks-addon", in: world)
     records = Table("eks-record", in: world)
   }
 
@@ -57,6 +60,9 @@ package final class EKSService: AWSService {
         resource =
           entries[Key.entry(cluster, principal)]?.document["accessEntryArn"].string
           ?? "\(base):access-entry/\(cluster)/*"
+      } else if let addon = input["addonName"].string, request.operation != "CreateAddon" {
+        resource =
+          addons[Self.addonKey(cluster, addon)]?.document["addonArn"].string ?? "\(base):addon/\(cluster)/\(addon)/*"
       }
     }
     var needs = [AWSRequirement("eks:\(request.operation)", resources: [resource])]
@@ -76,6 +82,12 @@ package final class EKSService: AWSService {
         AWSRequirement(
           "iam:PassRole", resources: [input["podExecutionRoleArn"].string ?? "*"],
           context: ["iam:PassedToService": ["eks.amazonaws.com"]]))
+    case "CreateAddon", "UpdateAddon":
+      if let role = input["serviceAccountRoleArn"].string, !role.isEmpty {
+        needs.append(
+          AWSRequirement(
+            "iam:PassRole", resources: [role], context: ["iam:PassedToService": ["eks.amazonaws.com"]]))
+      }
     case "CreatePodIdentityAssociation":
       needs.append(
         AWSRequirement(

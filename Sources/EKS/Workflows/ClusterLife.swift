@@ -49,8 +49,12 @@ package struct ClusterLife: Component {
       phase = .installingAddons
       context.wake("next", after: context.durations[.clusterCreate] / 3)
     case .installingAddons:
-      guard row.installsAddons, let facts = service.facts(name) else { return becomeActive(service) }
-      addonsLeft = context.world.ports.defaultAddons(facts)
+      guard let facts = service.facts(name) else { return becomeActive(service) }
+      addonsLeft = context.world.ports.addonObjects(AddonOrder(cluster: facts))
+      for addon in row.installsAddons ? AddonOffer.selfManaged : [] {
+        let version = AddonOffer.named(addon)?.defaultVersion(facts.version) ?? ""
+        addonsLeft += context.world.ports.addonObjects(AddonOrder(cluster: facts, name: addon, version: version))
+      }
       installNext(service, row, context)
     case .deleting: takeDown(service, row, context)
     case .active, .failed: break
@@ -126,7 +130,7 @@ package struct ClusterLife: Component {
   private mutating func installNext(_ service: EKSService, _ row: ClusterRow, _ context: Context) {
     guard !addonsLeft.isEmpty else { return becomeActive(service) }
     let object = addonsLeft.removeFirst()
-    context.submit(EKSUsers.bootstrap(row.id).create(object), tag: "addon")
+    context.submit(EKSUsers.bootstrap(row.id).clientSideApply(object), tag: "addon")
   }
 
   private mutating func installed(_ reply: KubeReply, _ service: EKSService, _ context: Context) {
@@ -224,6 +228,7 @@ package struct ClusterLife: Component {
     }
     for (key, _) in service.entries.rows(prefix: "\(name)|") { service.entries[key] = nil }
     for (key, _) in service.updates.rows(prefix: "\(name)|") { service.updates[key] = nil }
+    for (key, _) in service.addons.rows(prefix: "\(name)|") { service.addons[key] = nil }
     for (key, _) in service.records.rows(prefix: "\(name)|") { service.records[key] = nil }
     service.clusters[name] = nil
     context.stop()

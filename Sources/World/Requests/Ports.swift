@@ -35,8 +35,9 @@ package final class Ports {
 
   // MARK: EKS asks, what is in the cluster answers
 
-  /// Objects that EKS puts into a new cluster (VPC CNI, kube-proxy, CoreDNS). Registered by InCluster.
-  package var defaultAddons: (_ cluster: ClusterFacts) -> [JSON] = { _ in [] }
+  /// The objects of an add-on as they are to be, in the order in which they are applied; of the order without a
+  /// name those that every cluster has. Registered by InCluster.
+  package var addonObjects: (_ order: AddonOrder) -> [JSON] = { _ in [] }
   /// Makes or removes the cluster's API server state and its controllers. Registered by Local.
   package var clusterCreated: (_ cluster: ClusterFacts) -> Void = { _ in }
   package var clusterDeleted: (_ clusterID: String) -> Void = { _ in }
@@ -58,6 +59,28 @@ package final class Ports {
   package var audit: (_ cluster: String, _ event: () -> JSON) -> Void = { _, _ in }
 
   package init() {}
+}
+
+/// Which add-on is to be in a cluster, and how.
+package struct AddonOrder: Sendable {
+  package var cluster: ClusterFacts
+  package var name: String
+  /// `v1.20.4-eksbuild.1`.
+  package var version: String
+  /// Configuration values, valid by the add-on's schema.
+  package var configuration: JSON
+  /// Role that its service account is to name; empty for none.
+  package var roleARN: String
+
+  package init(
+    cluster: ClusterFacts, name: String = "", version: String = "", configuration: JSON = .null, roleARN: String = ""
+  ) {
+    self.cluster = cluster
+    self.name = name
+    self.version = version
+    self.configuration = configuration
+    self.roleARN = roleARN
+  }
 }
 
 /// What a cluster's insides need to know of it.

@@ -219,3 +219,11 @@ extension PodPlacement: Sampled {
     return Facts(pod: .known(pod(&chance)), nodes: .known(nodes), bound: .known(bound))
   }
 }
+
+extension AddonHealth: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    Facts(
+      workloads: .known([Workload(name: "deployment/coredns", desired: 2, ready: chance.below(3))]),
+      missing: .known(chance.flip(3) ? ["daemonsets.apps \"aws-node\" not found"] : []))
+  }
+}
