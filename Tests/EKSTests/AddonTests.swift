@@ -1,0 +1,67 @@
+import Testing
+import Wire
+import World
+
+/// The add-on API where no API server stands behind the cluster: what is refused, and how an add-on goes on.
+@Suite struct AddonTests {
+  private func input(_ members: [(String, JSON)]) -> JSON {
+    .object(JSONObject([("clusterName", .string("demo"))] + members))
+  }
+
+  @Test func whatIsWrongIsSaidInEKSsWords() throws {
+    let region = try Region()
+    _ = try region.makeCluster("demo")
+    func failure(_ members: [(String, JSON)]) -> String? { region.failure("CreateAddon", input(members)) }
+    #expect(
+      failure([("addonName", .string("nothing"))])
+        == "InvalidParameterException: Addon specified is not supported")
+    #expect(
+      failure([("addonName", .string("vpc-cni")), ("addonVersion", .string("v1.0.0-eksbuild.1"))])
+        == "InvalidParameterException: Addon version specified is not supported")
+    #expect(
+      failure([("addonName", .string("vpc-cni")), ("resolveConflicts", .string("PRESERVE"))])
+        == "InvalidParameterException: Resolve conflicts option preserve is not supported for operation CreateAddon")
+    let head =
+      "InvalidParameterException: ConfigurationValue provided in request is not supported: Json schema validation failed with error: "
+    for (addon, values, fault) in [
+      (
+        "vpc-cni", #"{"foo":1}"#,
+        "[$.foo: is not defined in the schema and the schema does not allow additional properties]"
+      ),
+      ("vpc-cni", #"{"enableNetworkPolicy":true}"#, "[$.enableNetworkPolicy: boolean found, string expected]"),
+      ("coredns", "null", "[$: null found, object expected]"),
+      ("coredns", "replicaCount: many", "[$.replicaCount: string found, integer expected]"),
+      (
+        "kube-proxy", #"{"mode":"none"}"#,
+        "[$.mode: does not have a value in the enumeration [iptables, ipvs, nftables]]"
+      ),
+    ] {
+      #expect(
+        failure([("addonName", .string(addon)), ("configurationValues", .string(values))]) == head + fault)
+    }
+  }
+
+  @Test func oneThingAtATime() throws {
+    let region = try Region()
+    _ = try region.makeCluster("demo")
+    let name = input([("addonName", .string("coredns"))])
+    let made = try region.ok("eks", "CreateAddon", name)["addon"]
+    #expect(made["status"].string == "CREATING")
+    #expect(region.failure("CreateAddon", name) == "ResourceInUseException: Addon already exists.")
+    #expect(
+      region.failure("UpdateAddon", name)
+        == "ResourceInUseException: Addon coredns cannot be updated as it is currently in CREATING state")
+    region.run(.seconds(5))
+    #expect(try region.ok("eks", "DescribeAddon", name)["addon"]["status"].string == "ACTIVE")
+    let values: JSON = .string(#"{"replicaCount":3}"#)
+    let update = try region.ok(
+      "eks", "UpdateAddon", input([("addonName", .string("coredns")), ("configurationValues", values)]))["update"]
+    #expect(update["type"].string == "AddonUpdate")
+    #expect(update["status"].string == "InProgress")
+    region.run(.seconds(5))
+    let told = try region.ok(
+      "eks", "DescribeUpdate", ["name": "demo", "addonName": "coredns", "updateId": update["id"]])["update"]
+    #expect(told["status"].string == "Successful")
+    #expect(try region.ok("eks", "DescribeAddon", name)["addon"]["configurationValues"] == values)
+  }
+}
