@@ -5,7 +5,8 @@ package import World
 /// EKS's own approver and signer of kubelets' serving certificates.
 ///
 /// Approves requests of `kubernetes.io/kubelet-serving` whose requester may create
-/// `certificatesigningrequests/selfnodeserver`, then signs those whose names are the instance's.
+/// `certificatesigningrequests/selfnodeserver`, then signs those whose names are the instance's. Requests of EKS's
+/// signer for applications are signed when somebody has approved them.
 package struct CertificateController: Reconciler {
   package static let name = "eks-certificate-controller"
   package static let credential = KubeClient.user("eks:certificate-controller")
@@ -14,6 +15,7 @@ package struct CertificateController: Reconciler {
 
   private static let resource = "certificatesigningrequests.certificates.k8s.io"
   private static let signer = KubeletCSR.signer
+  private static let applicationSigner = "beta.eks.amazonaws.com/app-serving"
 
   /// Requests by the time at which their turn is: as long as EKS takes.
   private var due: [String: Timestamp] = [:]
@@ -21,8 +23,8 @@ package struct CertificateController: Reconciler {
   package init() {}
 
   package mutating func reconcile(_ key: String, _ desk: inout Desk) {
-    guard let csr = desk.get(Self.resource, "", key), csr.spec["signerName"].string == Self.signer,
-      csr.status["certificate"].isNull
+    guard let csr = desk.get(Self.resource, "", key), csr.status["certificate"].isNull,
+      [Self.signer, Self.applicationSigner].contains(csr.spec["signerName"].string)
     else {
       due[key] = nil
       return
@@ -32,6 +34,7 @@ package struct CertificateController: Reconciler {
       sign(csr, &desk)
       return
     }
+    guard csr.spec["signerName"].string == Self.signer else { return }
     guard let at = due[key] else {
       due[key] = desk.now + desk.context.durations[.certificateIssue]
       desk.again(after: desk.context.durations[.certificateIssue])
@@ -93,7 +96,9 @@ package struct CertificateController: Reconciler {
 
   private func sign(_ csr: ObjectView, _ desk: inout Desk) {
     guard let encoded = csr.spec["request"].string, let pem = Base64.decode(encoded),
-      let clusters = desk.context.world.ports.clusters, verdict(csr, mayServe: .known(true), desk)?.value == .issued
+      let clusters = desk.context.world.ports.clusters,
+      csr.spec["signerName"].string == Self.applicationSigner
+        || verdict(csr, mayServe: .known(true), desk)?.value == .issued
     else { return }
     let seconds = min(csr.spec["expirationSeconds"].int ?? 31_536_000, 31_536_000)
     guard

@@ -1,3 +1,5 @@
+package import Wire
+
 /// What somebody asks of the API server, as its authorizers see it.
 package struct AccessRequest: Sendable, Equatable {
   package var username: String
@@ -8,6 +10,8 @@ package struct AccessRequest: Sendable, Equatable {
   package var subresource: String
   package var namespace: String
   package var name: String
+  /// What a list or a watch is restricted to.
+  package var fieldSelector = FieldSelector()
   /// Of a request for no resource: `/healthz`.
   package var path: String
 

@@ -59,6 +59,9 @@ package enum NodeAuthorizer: Rule {
       request.name.isEmpty ? .refuse("No Object name found") : .ifRelated(node)
     }
     switch (request.group, request.resource) {
+    case ("", "nodes"): return judgeNode(request, node)
+    case ("", "pods"): return judgePod(request, node)
+    case ("resource.k8s.io", "resourceslices"): return judgeSlice(request, node)
     case ("", "secrets"), ("", "configmaps"):
       guard ["get", "list", "watch"].contains(request.verb) else {
         return .refuse("can only read resources of this type")
@@ -107,6 +110,48 @@ package enum NodeAuthorizer: Rule {
     }
   }
 
+  /// A node reads its own Node and no other; NodeRestriction sees to what it writes.
+  private static func judgeNode(_ request: AccessRequest, _ node: String) -> Judgement {
+    switch (request.subresource, request.verb) {
+    case ("", "create"), ("", "update"), ("", "patch"), ("status", "update"), ("status", "patch"): return .allow
+    case ("", "get"), ("", "list"), ("", "watch"):
+      if request.name == node { return .allow }
+      let what = request.name.isEmpty ? "all nodes" : "'\(request.name)'"
+      return .refuse("node '\(node)' cannot read \(what), only its own Node object")
+    default: return .refuse("")
+    }
+  }
+
+  /// It reads the pods that are bound to it, and writes mirror pods, statuses and evictions.
+  private static func judgePod(_ request: AccessRequest, _ node: String) -> Judgement {
+    switch (request.subresource, request.verb) {
+    case ("", "get"): return request.name.isEmpty ? .refuse("No Object name found") : .ifRelated(node)
+    case ("", "list"), ("", "watch"):
+      if request.fieldSelector.required("spec.nodeName") == node { return .allow }
+      if !request.name.isEmpty { return .ifRelated(node) }
+      return .refuse("can only list/watch pods with spec.nodeName field selector")
+    case ("", "create"), ("", "delete"), ("status", "update"), ("status", "patch"), ("eviction", "create"):
+      return .allow
+    default: return .refuse("")
+    }
+  }
+
+  private static func judgeSlice(_ request: AccessRequest, _ node: String) -> Judgement {
+    guard request.subresource.isEmpty else { return .refuse("cannot authorize ResourceSlice subresources") }
+    switch request.verb {
+    case "create": return .allow
+    case "get", "update", "patch", "delete":
+      return request.name.isEmpty ? .refuse("No Object name found") : .ifRelated(node)
+    case "watch", "list", "deletecollection":
+      if request.fieldSelector.required("spec.nodeName") == node { return .allow }
+      return .refuse("can only list/watch/deletecollection resourceslices with nodeName field selector")
+    default:
+      return .refuse(
+        "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, delete, "
+          + "deletecollection")
+    }
+  }
+
   /// What every node may do where the authorizer draws no finer line (upstream's `NodeRules`).
   package static let rules: [RBACObjects.PolicyRule] = {
     func rule(_ verbs: String, _ group: String, _ resources: String...) -> RBACObjects.PolicyRule {
@@ -116,15 +161,8 @@ package enum NodeAuthorizer: Rule {
       rule("create", "authentication.k8s.io", "tokenreviews"),
       rule("create", "authorization.k8s.io", "subjectaccessreviews", "localsubjectaccessreviews"),
       rule("get list watch", "", "services"),
-      rule("create get list watch", "", "nodes"),
-      rule("update patch", "", "nodes/status"),
-      rule("update patch", "", "nodes"),
       rule("create update patch", "", "events"),
       rule("create update patch", "events.k8s.io", "events"),
-      rule("get list watch", "", "pods"),
-      rule("create delete", "", "pods"),
-      rule("update patch", "", "pods/status"),
-      rule("create", "", "pods/eviction"),
       rule("get", "", "endpoints"),
       rule("create get list watch", "certificates.k8s.io", "certificatesigningrequests"),
       rule("get list watch", "storage.k8s.io", "csidrivers"),

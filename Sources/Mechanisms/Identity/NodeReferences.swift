@@ -7,10 +7,11 @@ package struct NodeReferences: Sendable {
 
   package init() {}
 
-  /// Adds what a pod refers to. Mirror pods give their node nothing.
+  /// Adds a pod and what it refers to. Mirror pods give their node nothing but themselves.
   package mutating func add(pod: JSON) {
-    guard pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].isNull else { return }
     let namespace = pod["metadata"]["namespace"].string ?? ""
+    if let name = pod["metadata"]["name"].string { keys.insert("pods/\(namespace)/\(name)") }
+    guard pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].isNull else { return }
     let spec = pod["spec"]
     func key(_ resource: String, _ name: JSON) {
       if let name = name.string, !name.isEmpty { keys.insert("\(resource)/\(namespace)/\(name)") }
@@ -29,6 +30,8 @@ package struct NodeReferences: Sendable {
         }
       }
     }
+    for claim in spec["resourceClaims"].items { key("resourceclaims", claim["resourceClaimName"]) }
+    for claim in pod["status"]["resourceClaimStatuses"].items { key("resourceclaims", claim["resourceClaimName"]) }
     for volume in spec["volumes"].items {
       key("secrets", volume["secret"]["secretName"])
       key("configmaps", volume["configMap"]["name"])
@@ -61,8 +64,19 @@ package struct NodeReferences: Sendable {
     return volumes.contains { !$0["persistentVolumeClaim"].isNull } ? "persistentvolumeclaims" : nil
   }
 
-  /// Adds a volume that is bound to one of the claims, or attached to the node.
-  package mutating func add(clusterResource: String, name: String) { keys.insert("\(clusterResource)//\(name)") }
+  /// The audiences of the tokens that a pod's volumes hold; empty is the API server's own.
+  package static func audiences(of pod: JSON) -> [String] {
+    pod["spec"]["volumes"].items.flatMap { $0["projected"]["sources"].items }
+      .filter { !$0["serviceAccountToken"].isNull }
+      .map { $0["serviceAccountToken"]["audience"].string ?? "" }
+  }
+
+  /// Whether a volume is bound to one of the claims.
+  package func has(volume: JSON) -> Bool {
+    let claim = volume["spec"]["claimRef"]
+    return keys.contains(
+      "persistentvolumeclaims/\(claim["namespace"].string ?? "")/\(claim["name"].string ?? "")")
+  }
 
   package func has(_ request: AccessRequest) -> Bool {
     keys.contains("\(request.resource)/\(request.namespace)/\(request.name)")

@@ -17,10 +17,13 @@ package enum NodeRestriction: Rule {
     package var boundPod: Fact<JSON>
     /// The Node object that the caller is; null where there is none.
     package var ownNode: Fact<JSON>
+    /// The audiences for which the node may ask for tokens of the pod: those of its volumes, and what it is
+    /// authorized to ask for beside them.
+    package var audiences: Fact<[String]>
 
     package init(
       request: Fact<AccessRequest>, operation: Fact<Operation>, object: Fact<JSON>, oldObject: Fact<JSON>,
-      boundPod: Fact<JSON> = .known(.null), ownNode: Fact<JSON> = .known(.null)
+      boundPod: Fact<JSON> = .known(.null), ownNode: Fact<JSON> = .known(.null), audiences: Fact<[String]> = .known([])
     ) {
       self.request = request
       self.operation = operation
@@ -28,11 +31,12 @@ package enum NodeRestriction: Rule {
       self.oldObject = oldObject
       self.boundPod = boundPod
       self.ownNode = ownNode
+      self.audiences = audiences
     }
 
     package static let hiders: [@Sendable (inout Self) -> Void] = [
       hider(\.request), hider(\.operation), hider(\.object), hider(\.oldObject), hider(\.boundPod),
-      hider(\.ownNode),
+      hider(\.ownNode), hider(\.audiences),
     ]
   }
 
@@ -93,7 +97,7 @@ package enum NodeRestriction: Rule {
       case "pods": try pods(operation, object, old, facts.ownNode)
       case "serviceaccounts":
         guard operation == .create, request.subresource == "token" else { return }
-        try token(try need(object), facts.boundPod)
+        try token(try need(object), facts.boundPod, facts.audiences)
       case "leases":
         guard request.namespace == "kube-node-lease" else {
           throw .refused("can only access leases in the \"kube-node-lease\" system namespace")
@@ -212,7 +216,7 @@ package enum NodeRestriction: Rule {
       guard said == uid else { throw .refused("node \(node) UID mismatch: expected \(said) got \(uid)") }
     }
 
-    func token(_ review: JSON, _ boundPod: Fact<JSON>) throws(Stop) {
+    func token(_ review: JSON, _ boundPod: Fact<JSON>, _ audiences: Fact<[String]>) throws(Stop) {
       let reference = review["spec"]["boundObjectRef"]
       guard reference["apiVersion"].string == "v1", reference["kind"].string == "Pod",
         !(reference["name"].string ?? "").isEmpty
@@ -230,6 +234,15 @@ package enum NodeRestriction: Rule {
       }
       guard try need(boundPod)["spec"]["nodeName"].string == node else {
         throw .refused("node requested token bound to a pod scheduled on a different node")
+      }
+      let wanted = review["spec"]["audiences"].strings
+      guard wanted.count <= 1 else { throw .refused("node may only request 0 or 1 audiences") }
+      let audience = wanted.first ?? ""
+      guard let allowed = audiences.value else { throw .open(audiences.gap!) }
+      guard allowed.contains(audience) else {
+        throw .refused(
+          "audience \(GoText.quote(audience)) not found in pod spec volume, system:node:\(node) is not authorized to "
+            + "request tokens for this audience")
       }
     }
   }

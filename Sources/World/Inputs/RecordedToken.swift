@@ -10,7 +10,7 @@ enum RecordedToken {
   static func json(_ token: String, verify: (String) -> JSON?) -> JSON {
     guard token.hasPrefix(awsPrefix) else {
       if let claims = verify(token) { return ["claims": claims] }
-      return JSONWebToken(token).map { unsigned($0) } ?? ["unknown": true]
+      return JSONWebToken(token).map { unsigned($0) } ?? ["unknown": .int(Int64(token.utf8.count))]
     }
     let payload = token.dropFirst(awsPrefix.count)
     guard payload.utf8.count <= longest, let url = try? GoBase64.rawURLDecode(payload) else {
@@ -37,7 +37,9 @@ enum RecordedToken {
       return "\(signed).\(GoBase64.rawURLEncode([UInt8](repeating: 0, count: length)))"
     }
     if let filler = json["malformed"].string { return awsPrefix + filler }
-    guard let template = json["presigned"].string, let mark = json["mark"].string else { return "unknown" }
+    guard let template = json["presigned"].string, let mark = json["mark"].string else {
+      return String(repeating: "u", count: min(max(json["unknown"].int ?? 1, 1), longest + 1))
+    }
     var url = ""
     var rest = template[...]
     while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {

@@ -66,6 +66,57 @@ struct AuthConformanceTests {
     }
   }
 
+  @Test("ServiceAccounts should mount an API token into pods")
+  func mountedToken() throws {
+    let bench = try NodeBench.make()
+    NodeBench.ready(bench)
+    bench.send("POST", "/api/v1/namespaces/default/serviceaccounts", ["metadata": ["name": "mount-test"]])
+    let folder = "/var/run/secrets/kubernetes.io/serviceaccount"
+    var pod = NodeBench.script(
+      "pod-service-account", "cd \(folder); for f in token ca.crt namespace; do cat $f; echo; done; sleep 1000")
+    pod["spec"]["serviceAccountName"] = "mount-test"
+    bench.create(pod)
+    bench.settle()
+    let lines = try bench.output("pod-service-account")
+    try #require(lines.count == 3, "\(lines)")
+    let claims = try #require(UnsignedToken.claims(of: lines[0]))
+    #expect(claims["sub"].string == "system:serviceaccount:default:mount-test")
+    #expect(claims["aud"].strings == ["https://kubernetes.default.svc"])
+    #expect(claims["kubernetes.io"]["pod"]["uid"].string == bench.pod("pod-service-account").uid)
+    #expect(claims["kubernetes.io"]["node"]["name"].string == NodeBench.node)
+    #expect(
+      lines[1]
+        == bench.send("GET", "/api/v1/namespaces/default/configmaps/kube-root-ca.crt").body["data"]["ca.crt"].string)
+    #expect(lines[2] == "default")
+  }
+
+  @Test("ServiceAccounts should mount projected service account token")
+  func projectedToken() throws {
+    let bench = try NodeBench.make()
+    NodeBench.ready(bench)
+    var pod = NodeBench.script(
+      "test-pod", "cat /var/run/secrets/tokens/sa-token; echo; ls /var/run/secrets/tokens; sleep 1000")
+    pod["spec"]["automountServiceAccountToken"] = false
+    pod["spec"]["containers"][0]["volumeMounts"] = [["name": "sa", "mountPath": "/var/run/secrets/tokens"]]
+    pod["spec"]["volumes"] = [
+      [
+        "name": "sa",
+        "projected": [
+          "sources": [
+            ["serviceAccountToken": ["path": "sa-token", "audience": "vault", "expirationSeconds": 7200]]
+          ]
+        ],
+      ]
+    ]
+    bench.create(pod)
+    bench.settle()
+    let lines = try bench.output("test-pod")
+    let claims = try #require(lines.first.flatMap { UnsignedToken.claims(of: $0) }, "\(lines)")
+    #expect(claims["aud"].strings == ["vault"])
+    #expect((claims["exp"].int ?? 0) - (claims["iat"].int ?? 0) == 7200)
+    #expect(lines.last == "sa-token")
+  }
+
   @Test("Certificates API should support CSR API operations, those of approval and status too")
   func certificates() throws {
     let bench = try Bench()

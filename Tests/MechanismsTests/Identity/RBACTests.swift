@@ -180,6 +180,87 @@ import Wire
     #expect(decide(bob).reasons.last?.text == "unknown node for user \"bob\"")
   }
 
+  /// What a node reads of nodes and pods, by upstream's table.
+  @Test(arguments: [
+    ("get", "nodes", "", "a", "", true, ""),
+    ("list", "nodes", "", "", "", true, "node 'a' cannot read all nodes, only its own Node object"),
+    ("get", "nodes", "", "b", "", true, "node 'a' cannot read 'b', only its own Node object"),
+    ("list", "nodes", "", "a", "metadata.name=a", false, ""), ("delete", "nodes", "", "a", "", true, "refused"),
+    ("patch", "nodes", "status", "a", "", false, ""), ("get", "nodes", "proxy", "a", "", true, "refused"),
+    ("list", "pods", "", "", "", true, "can only list/watch pods with spec.nodeName field selector"),
+    ("list", "pods", "", "", "spec.nodeName=b", true, "can only list/watch pods with spec.nodeName field selector"),
+    ("watch", "pods", "", "", "spec.nodeName=a", false, ""),
+    ("get", "pods", "", "web", "", false, "no relationship found between node 'a' and this object"),
+    ("get", "pods", "", "web", "", true, ""), ("get", "pods", "log", "web", "", true, "refused"),
+    ("create", "pods", "eviction", "web", "", false, ""), ("update", "pods", "", "web", "", true, "refused"),
+  ])
+  func nodesAndPods(
+    verb: String, resource: String, sub: String, name: String, selector: String, related: Bool, refusal: String
+  ) throws {
+    var request = Self.request(verb, resource, sub: sub, namespace: resource == "pods" ? "shop" : "", name: name)
+    request.fieldSelector = try FieldSelector(parsing: selector)
+    let verdict = NodeAuthorizer.decide(.init(request: .known(request), related: .known(related)))
+    #expect(verdict.isYes == refusal.isEmpty)
+    if !refusal.isEmpty { #expect(verdict.reasons.last?.text == (refusal == "refused" ? "" : refusal)) }
+  }
+
+  @Test func mirrorPods() {
+    func text(_ change: (inout JSON) -> Void) -> String? {
+      var pod: JSON = [
+        "metadata": [
+          "name": "m", "annotations": ["kubernetes.io/config.mirror": "1"],
+          "ownerReferences": [["apiVersion": "v1", "kind": "Node", "name": "a", "uid": "7", "controller": true]],
+        ],
+        "spec": ["nodeName": "a", "containers": [["name": "c"]]],
+      ]
+      change(&pod)
+      return NodeRestriction.decide(
+        .init(
+          request: .known(Self.request("create", "pods")), operation: .known(.create), object: .known(pod),
+          oldObject: .known(.null), ownNode: .known(["metadata": ["uid": "7"]]))
+      ).reasons.last?.text
+    }
+    #expect(text { _ in } == nil)
+    #expect(
+      text { $0["metadata"]["ownerReferences"] = .null }
+        == "node \"a\" can only create pods with an owner reference set to itself")
+    #expect(
+      text { $0["metadata"]["ownerReferences"][0]["controller"] = .null }
+        == "node \"a\" can only create pods with a controller owner reference set to itself")
+    #expect(
+      text { $0["metadata"]["ownerReferences"][0]["uid"] = "8" } == "node a UID mismatch: expected 8 got 7")
+    #expect(
+      text { $0["spec"]["volumes"] = [["secret": ["secretName": "s"]]] }
+        == "node \"a\" can not create pods that reference secrets")
+    #expect(
+      text { $0["spec"]["volumes"] = [["persistentVolumeClaim": ["claimName": "c"]]] }
+        == "node \"a\" can not create pods that reference persistentvolumeclaims")
+  }
+
+  @Test func audiencesOfTokens() {
+    func text(_ audiences: [String], allowed: [String]) -> String? {
+      let review: JSON = [
+        "spec": [
+          "boundObjectRef": ["apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "1"],
+          "audiences": JSON(audiences),
+        ]
+      ]
+      return NodeRestriction.decide(
+        .init(
+          request: .known(Self.request("create", "serviceaccounts", sub: "token")), operation: .known(.create),
+          object: .known(review), oldObject: .known(.null),
+          boundPod: .known(["metadata": ["uid": "1"], "spec": ["nodeName": "a"]]), audiences: .known(allowed))
+      ).reasons.last?.text
+    }
+    #expect(text([], allowed: [""]) == nil)
+    #expect(text(["sts.amazonaws.com"], allowed: ["", "sts.amazonaws.com"]) == nil)
+    #expect(
+      text(["vault"], allowed: [""])
+        == "audience \"vault\" not found in pod spec volume, system:node:a is not authorized to request tokens for this audience"
+    )
+    #expect(text(["a", "b"], allowed: ["a", "b"]) == "node may only request 0 or 1 audiences")
+  }
+
   @Test func referencesOfPods() {
     var references = NodeReferences()
     references.add(pod: [

@@ -38,7 +38,8 @@ extension APIServer {
   /// The plug-ins that only say yes or no; `object` is null for a deletion.
   func validateAdmission(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
     try LimitRanger.validate(object, request, self)
-    try restrictNode(object, request)
+    // A request for a token was asked about before its audience was filled in.
+    if !request.isFor("serviceaccounts", "token") { try restrictNode(object, request) }
     try PodSecurityAdmission.validate(object, request, self)
     if request.isFor("persistentvolumeclaims"), request.operation == .update {
       try ClassAdmission.resize(object, request, self)
@@ -80,34 +81,6 @@ extension APIServer {
           reason: "NamespaceTerminating", message: "namespace \(request.namespace) is being terminated",
           field: "metadata.namespace")
       ])
-  }
-
-  // MARK: - NodeRestriction
-
-  private func restrictNode(_ object: JSON, _ request: AdmissionRequest) throws(KubeStatus) {
-    let access = request.exchange.access
-    guard access.groups.contains("system:nodes"), request.operation != .connect else { return }
-    let operation: NodeRestriction.Operation =
-      switch request.operation {
-      case .create: .create
-      case .update: .update
-      case .delete: .delete
-      case .connect: .update
-      }
-    var boundPod = JSON.null
-    if request.isFor("serviceaccounts", "token") {
-      boundPod = read("pods", request.namespace, object["spec"]["boundObjectRef"]["name"].string ?? "") ?? .null
-    }
-    var ownNode = JSON.null
-    if case .node(let name) = NodeIdentity(username: access.username, groups: access.groups) {
-      ownNode = read("nodes", "", name) ?? .null
-    }
-    let verdict = NodeRestriction.decide(
-      .init(
-        request: .known(access), operation: .known(operation), object: .known(object),
-        oldObject: .known(request.old ?? .null), boundPod: .known(boundPod), ownNode: .known(ownNode)))
-    guard !verdict.isYes else { return }
-    throw request.refused(verdict.reasons.last?.text ?? "")
   }
 
   // MARK: - PersistentVolumeClaims

@@ -40,32 +40,27 @@ extension APIServer {
     -> TokenReview
   {
     var errors = ["invalid bearer token"]
-    if token.hasPrefix(APIServer.iamPrefix) {
-      // Like other authenticators that know nothing of audiences, the webhook speaks for the API server's own.
-      let own = audiences.filter { $0 == APIServer.audience }
-      if !own.isEmpty, let user = iamUser(token, exchange) { return TokenReview(user: user, audiences: own) }
-      return TokenReview(error: GoText.aggregate(errors))
-    }
+    // Authenticators that know nothing of audiences speak for the API server's own.
+    let own = audiences.filter { $0 == APIServer.audience }
+    if !own.isEmpty, let user = tokens.user(token, at: now) { return TokenReview(user: user, audiences: own) }
     switch serviceAccountUser(token, audiences, exchange) {
     case .user(let user, let common): return TokenReview(user: user, audiences: common)
     case .refused(let why): errors.append(why)
     case .unknown: break
     }
-    let own = audiences.filter { $0 == APIServer.audience }
     if !own.isEmpty {
       switch try user(ofIDToken: token, exchange) {
       case .user(let user, _): return TokenReview(user: authenticated(user), audiences: own)
       case .refused(let why): errors.append(why)
       case .unknown: break
       }
+      // The webhook is asked last, of every token that nobody knew; its refusals stand in the authenticator's log.
+      if let user = iamUser(token, exchange) { return TokenReview(user: user, audiences: own) }
     }
     return TokenReview(error: GoText.aggregate(errors))
   }
 
-  private static let iamPrefix = "k8s-aws-v1."
-
   private func iamUser(_ token: String, _ exchange: Exchange) -> KubeUser? {
-    if let user = tokens.user(token, at: now) { return user }
     switch world.kube.reviewIAMToken(id, token, exchange.request.callerClock ?? now) {
     case .authenticated(let user):
       let user = authenticated(user)

@@ -28,7 +28,16 @@ extension APIServer {
     guard case .node(let node) = Mechanisms.NodeIdentity(username: request.username, groups: request.groups),
       NodeAuthorizer.needsRelation(request)
     else { return false }
-    return nodeIndex.references(of: node).has(request)
+    let references = nodeIndex.references(of: node)
+    switch request.resource {
+    case "persistentvolumes":
+      return read("persistentvolumes", "", request.name).map { references.has(volume: $0) } ?? false
+    case "volumeattachments":
+      return read("volumeattachments.storage.k8s.io", "", request.name)?["spec"]["nodeName"].string == node
+    case "resourceslices":
+      return read("resourceslices.resource.k8s.io", "", request.name)?["spec"]["nodeName"].string == node
+    default: return references.has(request)
+    }
   }
 
   /// Decides the request and writes the decision down for the audit log; 403 where nobody allows it.

@@ -89,7 +89,7 @@ extension APIServer {
     }
     errors += misplaced(review, exchange, row)
     guard errors.isEmpty else { throw .invalid(row.groupKind, "", errors) }
-    let access =
+    var access =
       path.isNull
       ? AccessRequest(
         username: subject.name, groups: subject.groups, verb: resource["verb"].string ?? "",
@@ -99,11 +99,27 @@ extension APIServer {
       : AccessRequest(
         username: subject.name, groups: subject.groups, verb: path["verb"].string ?? "",
         path: path["path"].string ?? "/")
+    access.fieldSelector = selector(of: resource)
     let decision = decide(access, subject)
     var status: JSON = ["allowed": .bool(decision.isAllowed)]
     if !decision.reason.isEmpty { status["reason"] = .string(decision.reason) }
     review["status"] = status
     return .created(review)
+  }
+
+  /// What the list is restricted to that a question is about; requirements that no selector can have restrict nothing.
+  private func selector(of resource: JSON) -> FieldSelector {
+    let given = resource["fieldSelector"]
+    if let raw = given["rawSelector"].string { return (try? FieldSelector(parsing: raw)) ?? FieldSelector() }
+    return FieldSelector(
+      given["requirements"].items.compactMap { requirement in
+        guard let field = requirement["key"].string, requirement["values"].strings.count == 1 else { return nil }
+        switch requirement["operator"].string {
+        case "In": return .init(field: field, isEqual: true, value: requirement["values"].strings[0])
+        case "NotIn": return .init(field: field, isEqual: false, value: requirement["values"].strings[0])
+        default: return nil
+        }
+      })
   }
 
   /// What a question of access must not say of itself.

@@ -28,6 +28,8 @@ extension APIServer {
       operation: .create, row: row, subresource: "token", namespace: account.key.namespace, name: name, old: nil,
       exchange: exchange)
     try admit(&review, admission)
+    // Asked before the audience that is meant is filled in.
+    try restrictNode(review, admission)
     if review["spec"]["audiences"].items.isEmpty { review["spec"]["audiences"] = [.string(APIServer.audience)] }
     if review["spec"]["expirationSeconds"].isNull { review["spec"]["expirationSeconds"] = 3600 }
     var seconds = review["spec"]["expirationSeconds"].int ?? 0

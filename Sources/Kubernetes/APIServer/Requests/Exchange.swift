@@ -83,11 +83,18 @@ final class Exchange {
   var access: AccessRequest { access(of: user ?? KubeUser(name: "system:anonymous")) }
 
   func access(of user: KubeUser) -> AccessRequest {
-    info.isResource
-      ? AccessRequest(
-        username: user.name, groups: user.groups, verb: info.verb, group: info.group, resource: info.resource,
-        subresource: info.subresource, namespace: info.namespace, name: info.name)
-      : AccessRequest(username: user.name, groups: user.groups, verb: info.verb, path: info.path)
+    guard info.isResource else {
+      return AccessRequest(username: user.name, groups: user.groups, verb: info.verb, path: info.path)
+    }
+    var access = AccessRequest(
+      username: user.name, groups: user.groups, verb: info.verb, group: info.group, resource: info.resource,
+      subresource: info.subresource, namespace: info.namespace, name: info.name)
+    if ["list", "watch", "deletecollection"].contains(info.verb), let text = request.parameter("fieldSelector"),
+      let selector = try? FieldSelector(parsing: text)
+    {
+      access.fieldSelector = selector
+    }
+    return access
   }
 }
 
