@@ -78,7 +78,7 @@ struct KubectlTests {
     let text = try String(contentsOfFile: "\(Self.folder)/commands.txt", encoding: .utf8)
       .replacing("{D}", with: Self.folder).replacing("{N}", with: node)
     let steps = Self.steps(text)
-    #expect(steps.count > 130)
+    #expect(steps.count > 200)
     for step in steps {
       let outcome = try cluster.eks.kubectlOutcome(step.command, input: step.input, environment: step.environment)
       let told = Self.lines(outcome.all)

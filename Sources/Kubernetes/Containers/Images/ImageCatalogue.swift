@@ -71,7 +71,8 @@ package enum ImageCatalogue {
   /// Whether a program of an image only stands there and serves.
   static func isServer(_ program: String, image: String) -> Bool {
     guard let entry = entry(image) else { return false }
-    return entry.servers.contains(program) || entry.interpreters.contains(program)
+    let name = FilePath.name(program)
+    return entry.servers.contains(name) || entry.interpreters.contains(name)
   }
 
   static func ports(of program: String, _ arguments: [String], _ image: String) -> [Int] {

@@ -188,7 +188,8 @@ package final class PodSystem: Codable {
       }
     }
     processes.append(process)
-    if case .server = process.program { tellPorts(container) }
+    // Of one that only stands there its data says what it listens on.
+    if !serves, case .server = process.program { tellPorts(container) }
     return .success(process.key)
   }
 
