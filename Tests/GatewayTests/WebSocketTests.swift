@@ -31,6 +31,43 @@ import Wire
     }
   }
 
+  /// Whatever comes after the upgrade, the connection ends and the next one works.
+  @Test func survivesNonsense() async throws {
+    try await withListener(WebSocketTests.echo) { listener in
+      var state: UInt64 = 9
+      func chance(_ bound: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int(state >> 33) % bound
+      }
+      let frames = [
+        WebSocketTests.frame(2, [0, 1, 2]), WebSocketTests.frame(1, Array("text".utf8)),
+        WebSocketTests.frame(2, [7], fin: false), WebSocketTests.frame(0, [8]), WebSocketTests.frame(9, [5]),
+        WebSocketTests.frame(8, [3, 0xe8]), WebSocketTests.frame(3, [1]), WebSocketTests.frame(2, [1], masked: false),
+        WebSocketTests.frame(9, [UInt8](repeating: 1, count: 200)),
+        // More than there is memory, and more than a number holds.
+        [0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5],
+        [0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5],
+      ]
+      for turn in 0..<120 {
+        let client = RawClient(port: listener.port)
+        client.send(WebSocketTests.request)
+        #expect(client.answer()?.status == 101)
+        var bytes: [UInt8] = []
+        for _ in 0...chance(5) { bytes += frames[chance(frames.count)] }
+        for _ in 0..<chance(4) { bytes[chance(bytes.count)] = UInt8(chance(256)) }
+        if chance(3) == 0 { bytes.removeLast(chance(bytes.count)) }
+        client.send(bytes)
+        client.closeOutput()
+        while client.readSome() {}
+        #expect(client.isAtEnd, "turn \(turn): \(bytes)")
+      }
+      let client = RawClient(port: listener.port)
+      client.send(Array(WebSocketTests.request.utf8) + WebSocketTests.frame(2, [4]))
+      #expect(client.answer()?.status == 101)
+      #expect(client.read(bytes: 3) == [0x82, 1, 4])
+    }
+  }
+
   @Test func echoesMessages() async throws {
     try await withListener(WebSocketTests.echo) { listener in
       let client = RawClient(port: listener.port)

@@ -1,16 +1,28 @@
 import Synchronization
-import Wire
-import World
+package import Wire
+package import World
 
 /// Requests that wait for the world, each client's in a queue of its own: they are taken in turn, so that one who
 /// sends many waits behind himself and not in front of the others.
-final class FlowQueues: Sendable {
+package final class FlowQueues: Sendable {
   /// Requests of one client that may wait; more are told to come again.
-  static let limit = 4096
+  package static let limit = 4096
 
-  struct Waiting: Sendable {
-    var request: KubeRequest
-    var responder: any HTTPResponder
+  /// What a client is told that has too many waiting, in the form of upstream's filters.
+  package static let refusal = HTTPResponse(
+    status: 429,
+    headers: [
+      "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Retry-After": "1",
+    ], body: Array("Too many requests, please try again later.\n".utf8))
+
+  package struct Waiting: Sendable {
+    package var request: KubeRequest
+    package var responder: any HTTPResponder
+
+    package init(request: KubeRequest, responder: any HTTPResponder) {
+      self.request = request
+      self.responder = responder
+    }
   }
 
   private struct State {
@@ -21,8 +33,10 @@ final class FlowQueues: Sendable {
 
   private let state = Mutex(State())
 
+  package init() {}
+
   /// Adds a request; false when its client has too many waiting already.
-  func add(_ waiting: Waiting) -> Bool {
+  package func add(_ waiting: Waiting) -> Bool {
     let flow = waiting.request.flow
     return state.withLock { state in
       let count = state.queues[flow]?.count ?? 0
@@ -34,7 +48,7 @@ final class FlowQueues: Sendable {
   }
 
   /// The next request of the client whose turn it is.
-  func next() -> Waiting? {
+  package func next() -> Waiting? {
     state.withLock { state in
       guard !state.turns.isEmpty else { return nil }
       let flow = state.turns.removeFirst()

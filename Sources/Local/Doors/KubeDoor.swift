@@ -41,12 +41,7 @@ struct KubeDoor: HTTPHandler {
     asked.callerClock = wall()
     asked.auditID = requestIDs.next()
     guard flows.add(.init(request: asked, responder: responder)) else {
-      return responder.send(
-        HTTPResponse(
-          status: 429,
-          headers: [
-            "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Retry-After": "1",
-          ], body: Array("Too many requests, please try again later.\n".utf8)))
+      return responder.send(FlowQueues.refusal)
     }
     // Each arrival lets one request be carried out: that of the client whose turn it is.
     let posted = thread.post { [flows] world in

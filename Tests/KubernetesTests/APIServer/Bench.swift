@@ -98,13 +98,17 @@ final class Bench {
   }
 
   /// Sends a body as it stands.
-  func sendRaw(_ method: String, _ uri: String, _ body: [UInt8], type: String = "application/json") -> Reply {
+  func sendRaw(
+    _ method: String, _ uri: String, _ body: [UInt8], type: String = "application/json", accept: String = ""
+  ) -> Reply {
     let parts = uri.split(separator: "?", maxSplits: 1).map(String.init)
     let responder = TestResponder()
+    var headers: HTTPHeaders = ["Content-Type": type]
+    if !accept.isEmpty { headers["Accept"] = accept }
     world.kube.handle(
       KubeRequest(
         cluster: "demo", method: method, path: parts[0],
-        query: parts.count > 1 ? PercentEncoding.pairs(parts[1])! : [], headers: ["Content-Type": type],
+        query: parts.count > 1 ? PercentEncoding.pairs(parts[1]) ?? [] : [], headers: headers,
         body: .bytes(body), credential: credential), .outside(responder))
     world.commit()
     return Reply(status: responder.status, headers: responder.headers, bytes: responder.bytes)

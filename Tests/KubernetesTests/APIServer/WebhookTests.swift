@@ -265,6 +265,47 @@ struct WebhookTests {
     #expect(bench.send("GET", "\(maps)/a").status == 404)
   }
 
+  @Test("are asked before a client is connected to a container")
+  func connect() throws {
+    let bench = try Bench()
+    bench.send("POST", "/api/v1/namespaces/default/pods", Bench.pod("p", node: "n"))
+    configure(
+      bench, "Validating", "hooks",
+      Self.webhook("deny.example.com") {
+        $0["rules"][0]["operations"] = ["CONNECT"]
+        $0["rules"][0]["resources"] = ["pods/exec", "pods/attach"]
+      })
+    let hook = Hook(bench) { request in
+      request["object"]["command"].strings.first == "ls"
+        ? ["allowed": true] : ["allowed": false, "status": ["message": "no shells", "code": 403]]
+    }
+    let path = "/api/v1/namespaces/default/pods/p"
+    let denied = bench.call("POST", "\(path)/exec?container=c&command=sh&command=-i&stdin=true&stdout=true&tty=false")
+    #expect(denied.status == 403)
+    #expect(denied.message == "admission webhook \"deny.example.com\" denied the request: no shells")
+    let request = try #require(hook.asked.first).review["request"]
+    #expect(request["operation"].string == "CONNECT" && request["subResource"].string == "exec")
+    #expect(request["kind"].text() == #"{"group":"","version":"v1","kind":"PodExecOptions"}"#)
+    #expect(
+      request["object"].text()
+        == #"{"kind":"PodExecOptions","apiVersion":"v1","stdin":true,"stdout":true,"container":"c","command":["sh","-i"]}"#
+    )
+    #expect(request["name"].string == "p" && request["namespace"].string == "default")
+    // What is allowed goes on to what it needs.
+    #expect(bench.call("POST", "\(path)/exec?command=ls&stdout=true").message == "Upgrade request required")
+    bench.call("POST", "\(path)/attach?stdout=true")
+    #expect(hook.asked.last?.review["request"]["kind"]["kind"].string == "PodAttachOptions")
+  }
+
+  @Test("with conditions in CEL are refused")
+  func conditions() throws {
+    let bench = try Bench()
+    let reply = configure(
+      bench, "Validating", "hooks",
+      Self.webhook("v.example.com") { $0["matchConditions"] = [["name": "a", "expression": "true"]] })
+    #expect(reply.causes == ["webhooks[0].matchConditions: Forbidden: CEL expressions are not evaluated by ekswhy"])
+  }
+
   @Test("keep the request waiting, and nothing else; what changed meanwhile is a conflict")
   func waiting() throws {
     let bench = try Bench()

@@ -10,7 +10,9 @@ extension APIServer {
     if !info.subresource.isEmpty { return try serveSubresource(exchange, row) }
     if let text = custom[row]?.deprecation ?? Deprecations.warning(row, version) { exchange.warn([text]) }
     switch info.verb {
-    case "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection": break
+    case "get", "list", "watch", "create", "delete", "deletecollection": break
+    // There is no such route for a collection.
+    case "update" where !info.name.isEmpty, "patch" where !info.name.isEmpty: break
     default: throw .methodNotAllowed
     }
     guard row.verbs.contains(info.verb) else {

@@ -5,11 +5,11 @@ import World
 extension APIServer {
   /// `pods/exec` and `pods/attach`: a WebSocket between the client and what runs in a container.
   func connect(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
-    let request = exchange.request
+    guard exchange.info.verb == "get" || exchange.info.verb == "create" else { throw .methodNotAllowed }
+    let options = try admitConnection(exchange, row)
     let pod = try existing(exchange, row)
     let name = pod.key.name
-    guard exchange.info.verb == "get" || exchange.info.verb == "create" else { throw .methodNotAllowed }
-    let container = try chosenContainer(exchange, pod.json)
+    let container = try chosenContainer(exchange, pod.json, wanted: options["container"].string)
     guard !(pod.json["spec"]["nodeName"].string ?? "").isEmpty else {
       throw .badRequest("pod \(name) does not have a host assigned")
     }
@@ -17,12 +17,12 @@ extension APIServer {
       throw .badRequest("a component runs nothing in containers by requests")
     }
     let kind = try upgrade(exchange)
-    func flag(_ parameter: String) -> Bool { RequestInfo.flag(request.parameter(parameter)) }
+    func flag(_ field: String) -> Bool { options[field].bool == true }
     let isTerminal = flag("tty")
     guard flag("stdin") || flag("stdout") || flag("stderr") else {
       throw .badRequest("you must specify at least 1 of stdin, stdout, stderr")
     }
-    let command = request.query.filter { $0.name == "command" }.map(\.value)
+    let command = options["command"].strings
     if exchange.info.subresource == "exec", command.isEmpty {
       throw .badRequest("you must specify at least one command for the container")
     }
@@ -39,6 +39,25 @@ extension APIServer {
       storey.sessions.end(id, SessionStatus.failed(fault))
     }
     return Answer(101, .streaming)
+  }
+
+  /// Shows admission what is to be connected, and returns what it makes of that.
+  private func admitConnection(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> JSON {
+    let request = exchange.request
+    let isExec = exchange.info.subresource == "exec"
+    var options: JSON = ["kind": isExec ? "PodExecOptions" : "PodAttachOptions", "apiVersion": "v1"]
+    for field in ["stdin", "stdout", "stderr", "tty"] where RequestInfo.flag(request.parameter(field)) {
+      options[field] = true
+    }
+    if let container = request.parameter("container"), !container.isEmpty { options["container"] = .string(container) }
+    let command = request.query.filter { $0.name == "command" }.map(\.value)
+    if isExec, !command.isEmpty { options["command"] = JSON(command) }
+    let admission = AdmissionRequest(
+      operation: .connect, row: row, subresource: exchange.info.subresource, namespace: exchange.info.namespace,
+      name: exchange.info.name, old: nil, exchange: exchange)
+    try admit(&options, admission)
+    try validateAdmission(options, admission)
+    return options
   }
 
   /// Signs a pod's own tokens: inside the world they are unsigned, as all that components hold.
@@ -83,13 +102,13 @@ extension APIServer {
   }
 
   /// The container that a request means; without a name only where there is but one.
-  func chosenContainer(_ exchange: Exchange, _ pod: JSON) throws(KubeStatus) -> String {
+  func chosenContainer(_ exchange: Exchange, _ pod: JSON, wanted: String?) throws(KubeStatus) -> String {
     let spec = pod["spec"]
     let names = spec["containers"].items.compactMap { $0["name"].string }
     let all =
       spec["initContainers"].items.compactMap { $0["name"].string } + names
       + spec["ephemeralContainers"].items.compactMap { $0["name"].string }
-    if let wanted = exchange.request.parameter("container"), !wanted.isEmpty {
+    if let wanted, !wanted.isEmpty {
       guard all.contains(wanted) else {
         throw .badRequest("container \(wanted) is not valid for pod \(exchange.info.name)")
       }

@@ -6,7 +6,7 @@ extension APIServer {
   func logs(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
     let pod = try existing(exchange, row)
     let name = pod.key.name
-    let container = try chosenContainer(exchange, pod.json)
+    let container = try chosenContainer(exchange, pod.json, wanted: exchange.request.parameter("container"))
     guard !(pod.json["spec"]["nodeName"].string ?? "").isEmpty else {
       throw .badRequest("pod \(name) does not have a host assigned")
     }
