@@ -3,6 +3,13 @@ import World
 
 /// The driver's calls to EC2, as the identity that its pod has.
 extension EBSController {
+  /// The value of a flag of its command line.
+  func flag(_ name: String) -> String? {
+    let containers = launch.pod["spec"]["containers"].items
+    let arguments = containers.first { $0["name"].string == launch.container }?["args"].strings ?? []
+    return arguments.first { $0.hasPrefix("--\(name)=") }.map { String($0.dropFirst(name.count + 3)) }
+  }
+
   private func variable(_ name: String) -> String? {
     let containers = launch.pod["spec"]["containers"].items
     return containers.first { $0["name"].string == launch.container }?["env"].items
@@ -104,17 +111,18 @@ extension EBSController {
     switch credential {
     case .failure(let failure): ec2Failed(call, key, failure.text, code: "", context)
     case .success(let id):
+      let request = context.random { $0.uuid() }
       context.submit(
         AWSCall(
           service: "ec2", operation: operation, input: input, region: launch.region,
           caller: .credential(accessKeyID: id), sourceIP: launch.pod["status"]["podIP"].string ?? "",
-          userAgent: Self.userAgent), tag: "\(call) \(key)",
+          userAgent: Self.userAgent, requestID: request), tag: "\(call) \(request) \(key)",
         weight: (failures[key] ?? 0) > 3 ? .background : .foreground)
     }
   }
 
   /// What a refused call is told as, after `operation error EC2: OPERATION, `.
-  static func text(_ error: AWSError, _ context: Context) -> String {
-    "https response error StatusCode: \(error.status), RequestID: \(context.random { $0.uuid() }), api error \(error.code): \(error.message)"
+  static func text(_ error: AWSError, request: String) -> String {
+    "https response error StatusCode: \(error.status), RequestID: \(request), api error \(error.code): \(error.message)"
   }
 }

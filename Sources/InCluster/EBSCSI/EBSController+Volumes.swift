@@ -64,6 +64,12 @@ extension EBSController {
       ("kubernetes.io/created-for/pv/name", name), ("kubernetes.io/created-for/pvc/name", claim.name),
       ("kubernetes.io/created-for/pvc/namespace", claim.namespace),
     ]
+    if let cluster = flag("k8s-tag-cluster-id") {
+      tags += [
+        ("KubernetesCluster", cluster), ("kubernetes.io/cluster/\(cluster)", "owned"),
+        ("Name", "\(cluster)-dynamic-\(name)"),
+      ]
+    }
     for field in parameters.fields where field.key.hasPrefix("tagSpecification_") {
       let parts = (field.value.string ?? "").split(separator: "=", maxSplits: 1).map(String.init)
       if parts.count == 2 { tags.append((parts[0], parts[1])) }
@@ -89,6 +95,20 @@ extension EBSController {
       claim, context, type: "Warning", "ProvisioningFailed",
       "failed to provision volume with StorageClass \"\(storage.name)\": \(why)")
     again(key, context)
+  }
+
+  /// Goes on when the volume is there for good.
+  private mutating func followUp(_ output: JSON, _ key: String, _ context: Context) {
+    busy.insert(key)
+    if output["State"].string == "available" { return made(output, key, context) }
+    context.wake(
+      "\(Self.awaits)\(output["VolumeId"].string ?? "") \(key)", after: context.durations[.interfaceAttach])
+  }
+
+  mutating func lookAtNew(_ timer: String, _ context: Context) {
+    let parts = timer.split(separator: " ", maxSplits: 2).map(String.init)
+    guard parts.count == 3 else { return }
+    ec2("made", "DescribeVolumes", ["VolumeIds": [.string(parts[1])]], parts[2], context)
   }
 
   private mutating func made(_ output: JSON, _ key: String, _ context: Context) {
@@ -243,16 +263,17 @@ extension EBSController {
     }
   }
 
-  mutating func ec2Answered(_ call: String, _ key: String, _ reply: AWSReply, _ context: Context) {
+  mutating func ec2Answered(_ call: String, _ key: String, _ reply: AWSReply, request: String, _ context: Context) {
     if let error = reply.error, !(call == "delete" && error.code == "InvalidVolume.NotFound"),
       !(call == "detach" && ["IncorrectState", "InvalidAttachment.NotFound"].contains(error.code))
     {
-      ec2Failed(call, key, Self.text(error, context), code: error.code, context)
+      ec2Failed(call, key, Self.text(error, request: request), code: error.code, context)
       return
     }
     let output = reply.output ?? .null
     switch call {
-    case "create": made(output, key, context)
+    case "create": followUp(output, key, context)
+    case "made": followUp(output["Volumes"][0], key, context)
     case "delete": removed(key, context)
     case "modify": grown(key, context)
     default: attachmentAnswered(call, key, output, context)
@@ -272,7 +293,7 @@ extension EBSController {
   mutating func ec2Failed(_ call: String, _ key: String, _ why: String, code: String, _ context: Context) {
     guard let object = object(key, context) else { return done(key) }
     switch call {
-    case "create":
+    case "create", "made":
       guard let storage = storageClass(object, context) else { return done(key) }
       let name = Self.name(for: object)
       say("E", "GRPC error: could not create volume in EC2: operation error EC2: CreateVolume, \(why)", context)

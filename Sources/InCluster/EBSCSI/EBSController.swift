@@ -17,6 +17,9 @@ package struct EBSController: Component {
     "persistentvolumeclaims", "persistentvolumes", "volumeattachments.storage.k8s.io",
   ]
 
+  /// Timers for volumes that are being created: this, the volume's id, and the key of the claim.
+  static let awaits = "await "
+
   let launch: NodeHooks.Launch
   var events: EventRecorder
   var isWatching = false
@@ -46,6 +49,7 @@ package struct EBSController: Component {
     switch input {
     case .start: begin(context)
     case .wake("begin"): begin(context)
+    case .wake(let timer) where timer.hasPrefix(Self.awaits): lookAtNew(timer, context)
     case .wake(let key): work(key, context)
     case .changed(let reference): work(Self.key(of: reference), context)
     case .message("token", let value): tokenCame(value, context)
@@ -197,8 +201,10 @@ package struct EBSController: Component {
 
   private mutating func answered(_ tag: String, _ reply: AWSReply, _ context: Context) {
     if tag == "session" { return sessionCame(reply, context) }
-    guard let blank = tag.firstIndex(of: " ") else { return }
-    ec2Answered(String(tag[..<blank]), String(tag[tag.index(after: blank)...]), reply, context)
+    // The call, the id of the request, the key.
+    let parts = tag.split(separator: " ", maxSplits: 2).map(String.init)
+    guard parts.count == 3 else { return }
+    ec2Answered(parts[0], parts[2], reply, request: parts[1], context)
   }
 
   mutating func event(

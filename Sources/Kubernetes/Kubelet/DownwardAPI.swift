@@ -27,15 +27,17 @@ enum DownwardAPI {
     }
   }
 
-  /// The value of a `resourceFieldRef` of a container, in units of its divisor.
-  static func resource(_ reference: JSON, _ pod: ObjectView, container: JSON?) -> String? {
+  /// The value of a `resourceFieldRef` of a container, in units of its divisor; where the container has no limit,
+  /// what its node can give.
+  static func resource(_ reference: JSON, _ pod: ObjectView, container: JSON?, node: JSON?) -> String? {
     let name = reference["containerName"].string
     let spec =
       name.flatMap { name in pod.spec["containers"].items.first { $0["name"].string == name } } ?? container ?? .null
     let parts = (reference["resource"].string ?? "").split(separator: ".", maxSplits: 1).map(String.init)
     guard parts.count == 2 else { return nil }
-    let text = spec["resources"][parts[0]][parts[1]].string ?? spec["resources"]["requests"][parts[1]].string
-    guard let text, let quantity = Quantity(text) else { return parts[1] == "cpu" ? "2" : "7910368Ki" }
+    var text = spec["resources"][parts[0]][parts[1]].string
+    if parts[0] == "limits" { text = text ?? node?["status"]["allocatable"][parts[1]].string }
+    guard let quantity = Quantity(text ?? "0") else { return nil }
     let divisor = reference["divisor"].string.flatMap { Quantity($0) } ?? Quantity("1")
     guard let divisor, divisor.milliValue != 0 else { return nil }
     return String((quantity.milliValue + divisor.milliValue - 1) / divisor.milliValue)

@@ -88,11 +88,7 @@ extension Kubelet {
       let grace = pod.spec["terminationGracePeriodSeconds"].int ?? 30
       stopAll(&record, pod, grace: grace, context)
     }
-    endContainers(&record, pod, &turn, context)
-    for container in record.containers where container.isRunning {
-      if let ends = container.ends { turn.at(ends) }
-    }
-    if !record.containers.contains(where: \.isRunning) { releaseNetwork(&record, context) }
+    endFailed(&record, pod, &turn, context)
     return true
   }
 }

@@ -230,13 +230,14 @@ extension Kubelet {
   }
 
   /// Lets a container end where it comes to take more memory than it may.
-  private func limitMemory(
+  func limitMemory(
     _ container: inout ContainerRecord, _ plan: ContainerPlan, _ pod: ObjectView, _ context: Context
   ) {
+    if container.endsByMemory == true { container.ends = nil }
     container.endsByMemory = nil
     let limit = spec(of: container.name, pod)["resources"]["limits"]["memory"].string.flatMap { Quantity($0) }
     guard let limit, let after = plan.outgrows(Int(limit.milliValue / 1000)) else { return }
-    let at = context.now + after
+    let at = max(context.now, (container.runningSince ?? context.now) + after)
     if let ends = container.ends, ends <= at { return }
     container.ends = at
     container.endCode = 137

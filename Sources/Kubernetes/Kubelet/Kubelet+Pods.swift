@@ -68,6 +68,11 @@ extension Kubelet {
     _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
   ) {
     endContainers(&record, pod, &turn, context)
+    if record.failure == nil { checkStorage(&record, pod, &turn, context) }
+    if record.failure != nil {
+      endFailed(&record, pod, &turn, context)
+      return
+    }
     if exceedsDeadline(&record, pod, &turn, context) { return }
     if isOver(record, pod) {
       let grace = pod.spec["terminationGracePeriodSeconds"].int ?? 30
@@ -82,7 +87,18 @@ extension Kubelet {
       runContainers(&record, pod, &turn, context)
       return
     }
+    resize(&record, pod, &turn, context)
+    growFileSystems(pod, &turn, context)
     runContainers(&record, pod, &turn, context)
+  }
+
+  /// Lets a pod end that has failed as a whole.
+  mutating func endFailed(_ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context) {
+    endContainers(&record, pod, &turn, context)
+    for container in record.containers where container.isRunning {
+      if let ends = container.ends { turn.at(ends) }
+    }
+    if !record.containers.contains(where: \.isRunning) { releaseNetwork(&record, context) }
   }
 
   private mutating func makeSandbox(

@@ -32,8 +32,22 @@ extension Kubelet {
         if !rests(state, container, probe, pod) { arm(state, container, kind, pod, &turn, context) }
         continue
       }
-      let failure = failure(of: probe, container, record, pod, context)
+      let outcome = outcome(of: probe, container, record, pod, context)
       state.next = context.now + .seconds(probe["periodSeconds"].int ?? 10)
+      var failure: String?
+      switch outcome {
+      case .passed: break
+      case .failed(let why): failure = why
+      case .errored(let why):
+        // Says nothing of the container, and does not count.
+        event(
+          about(container, pod), context, type: "Warning", "Unhealthy",
+          "\(kind.title) probe errored and resulted in unknown state: \(why)")
+        record.containers[index].probes = record.containers[index].probes ?? [:]
+        record.containers[index].probes![kind.rawValue] = state
+        turn.at(state.next, quietly: true)
+        continue
+      }
       if let failure {
         state.successes = 0
         state.failures += 1
@@ -104,42 +118,59 @@ extension Kubelet {
 
   // MARK: - Answers
 
-  /// Why a probe fails; nil when it passes.
-  private func failure(
+  private enum Outcome {
+    case passed
+    case failed(String)
+    /// It could not be made.
+    case errored(String)
+
+    init(_ failure: String?) { self = failure.map { .failed($0) } ?? .passed }
+  }
+
+  private func outcome(
     of probe: JSON, _ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView, _ context: Context
-  ) -> String? {
+  ) -> Outcome {
     if container.program != nil {
       return container.saysReady == true
-        ? nil
-        : "{\"level\":\"info\",\"caller\":\"/root/sdk/go/src/runtime/proc.go:283\",\"msg\":\"timeout: failed to connect service \\\":50051\\\" within 5s\"}"
+        ? .passed
+        : .failed(
+          "{\"level\":\"info\",\"caller\":\"/root/sdk/go/src/runtime/proc.go:283\",\"msg\":\"timeout: failed to connect service \\\":50051\\\" within 5s\"}"
+        )
     }
-    if !probe["exec"].isNull { return execFailure(probe, container, record, pod, context) }
+    if !probe["exec"].isNull { return execOutcome(probe, container, record, pod, context) }
     let answers = ContainerAnswers(
       plan: plan(of: container.name, pod), ports: container.ports,
       declared: spec(of: container.name, pod)["ports"].items, address: record.address,
       age: container.runningSince.map { context.now - $0 } ?? .zero)
-    return answers.failure(of: probe)
+    return Outcome(answers.failure(of: probe))
   }
 
   /// Runs a probe's command on a copy of the pod's inside, so that its outcome is there at once.
-  private func execFailure(
+  private func execOutcome(
     _ probe: JSON, _ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView, _ context: Context
-  ) -> String? {
+  ) -> Outcome {
     let command = probe["exec"]["command"].strings
     let inside: PodRuntime
     if let running = context.world.state(of: PodRuntime.id(record.uid), as: PodRuntime.self) {
-      guard running.has(container.name) else { return nil }
+      guard running.has(container.name) else { return .passed }
       inside = running
     } else {
       // Of an image that nobody knows nobody knows what its programs say.
-      guard ImageCatalogue.entry(spec(of: container.name, pod)["image"].string ?? "") != nil else { return nil }
+      guard ImageCatalogue.entry(spec(of: container.name, pod)["image"].string ?? "") != nil else { return .passed }
       inside = PodRuntime(cluster: identity.cluster, pod: pod, kubelet: context.id, now: context.now, seed: 1)
       inside.stand(setup(container.name, id: container.id, record, pod, context), pod, context)
     }
     let timeout = Duration.seconds(probe["timeoutSeconds"].int ?? 1)
     guard let outcome = inside.tried(command, in: container.name, timeout: timeout, at: context.now) else {
-      return "command timed out: \"\(command.joined(separator: " "))\" timed out after \(timeout.components.seconds)s"
+      return .failed(
+        "command timed out: \"\(command.joined(separator: " "))\" timed out after \(timeout.components.seconds)s")
     }
-    return outcome.code == 0 ? nil : outcome.output
+    if outcome.isFault {
+      let id = context.random { $0.hex(64) }
+      return .errored(
+        "rpc error: code = Unknown desc = failed to exec in container: failed to start exec \"\(id)\": \(outcome.output)"
+      )
+    }
+    return outcome.code == 0 ? .passed : .failed(outcome.output)
   }
 }

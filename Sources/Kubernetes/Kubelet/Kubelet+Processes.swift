@@ -281,7 +281,9 @@ struct ContainerEnvironment {
       default: return DownwardAPI.field(path, pod)
       }
     }
-    return DownwardAPI.resource(source["resourceFieldRef"], pod, container: spec)
+    return DownwardAPI.resource(
+      source["resourceFieldRef"], pod, container: spec,
+      node: kubelet.read("nodes", "", kubelet.identity.nodeName, context)?.json)
   }
 
   /// Services that are there when the container starts, as Docker's links had them.

@@ -98,7 +98,17 @@ extension Kubelet {
       list.append(condition("ContainersReady", unready.isEmpty, "ContainersNotReady", notReady))
     }
     list.append(condition("PodScheduled", true))
-    let own = list.compactMap { $0["type"].string }
+    if let fault = resizeFault(pod, context) {
+      list.append(condition("PodResizePending", true))
+      list[list.count - 1]["reason"] = .string(fault.reason)
+      list[list.count - 1]["message"] = .string(fault.message)
+    }
+    if let failure = record.failure, failure.reason == Self.evicted {
+      list.append(condition("DisruptionTarget", true))
+      list[list.count - 1]["reason"] = "TerminationByKubelet"
+      list[list.count - 1]["message"] = .string(failure.message)
+    }
+    let own = list.compactMap { $0["type"].string } + ["PodResizePending"]
     return list + pod.status["conditions"].items.filter { !own.contains($0["type"].string ?? "") }
   }
 
@@ -118,6 +128,11 @@ extension Kubelet {
         container.isInit && !container.isSidecar
           ? container.exit?.code == 0 : container.isReady && container.postStart == nil))
     object.append("restartCount", .int(Int64(container.restarts)))
+    let resources = resources(of: container, pod)
+    if !resources.isNull {
+      object.append("allocatedResources", resources["requests"])
+      object.append("resources", resources)
+    }
     object.append("started", .bool(container.isRunning && container.hasStarted && container.postStart == nil))
     // What is started is told when its hook is over.
     let shown: ContainerRecord.State =

@@ -52,6 +52,11 @@ extension Kubelet {
     if let missing = missingSource(pod, context) {
       return .failed("MountVolume.SetUp failed for volume \"\(missing.volume)\" : \(missing.why)")
     }
+    for volume in pod.spec["volumes"].items {
+      if let why = HostPaths.fault(volume["hostPath"]) {
+        return .failed("MountVolume.SetUp failed for volume \"\(volume["name"].string ?? "")\" : \(why)")
+      }
+    }
     var waiting: [String] = []
     for use in PodVolumes.claims(of: pod.json) {
       switch claimFault(use, pod, context) {

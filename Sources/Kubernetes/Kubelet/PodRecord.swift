@@ -69,6 +69,8 @@ struct ContainerRecord: Codable, Sendable {
   var stopping: Stopping?
   /// When its image may be asked for again.
   var pullAgainAt: Timestamp?
+  /// Whether it keeps the resources it has although its spec says others.
+  var keepsResources: Bool?
   /// Whether it ends because it takes more memory than it may.
   var endsByMemory: Bool?
 

@@ -162,7 +162,8 @@ package struct PodRuntime: Component {
     let (cluster, namespace) = (cluster, namespace)
     let contents = VolumeContents(cluster: cluster, pod: pod, now: context.now) { resource, name in
       context.world.kube.host?.get(
-        ObjectReference(cluster: cluster, resource: resource, namespace: namespace, name: name))
+        ObjectReference(
+          cluster: cluster, resource: resource, namespace: resource == "nodes" ? "" : namespace, name: name))
     }
     contents.fill(&system.volumes)
   }
@@ -231,6 +232,10 @@ package struct PodRuntime: Component {
 
   func has(_ container: String) -> Bool { system.isRunning(container) }
 
+  /// Bytes in a volume, and those that a container has written outside of volumes.
+  func volumeBytes(_ name: String) -> Int { system.bytes(inVolume: name) }
+  func writtenBytes(_ container: String) -> Int { system.bytes(writtenBy: container) }
+
   /// The last bytes of a file of a container, as long as the container is kept.
   func tail(of path: String, in container: String, limit: Int) -> String? {
     system.content(of: path, in: container).map { String(decoding: $0.suffix(limit), as: UTF8.self) }
@@ -241,21 +246,29 @@ package struct PodRuntime: Component {
     let (cluster, namespace) = (cluster, namespace)
     let contents = VolumeContents(cluster: cluster, pod: pod, now: context.now) { resource, name in
       context.world.kube.host?.get(
-        ObjectReference(cluster: cluster, resource: resource, namespace: namespace, name: name))
+        ObjectReference(
+          cluster: cluster, resource: resource, namespace: resource == "nodes" ? "" : namespace, name: name))
     }
     contents.fill(&system.volumes)
     _ = system.start(setup)
   }
 
+  struct Trial {
+    var code: Int
+    var output: String
+    /// It could not be started at all.
+    var isFault = false
+  }
+
   /// What a command would write and end with, were it run now; nil when it would take longer than that.
   func tried(
     _ command: [String], in container: String, timeout: Duration, at now: Timestamp
-  ) -> (code: Int, output: String)? {
-    guard let copy = try? JSON(encoding: system).decode(PodSystem.self) else { return (0, "") }
+  ) -> Trial? {
+    guard let copy = try? JSON(encoding: system).decode(PodSystem.self) else { return Trial(code: 0, output: "") }
     let session = -1
     let request = PodSystem.SessionRequest(
       session: session, container: container, command: command, hasInput: false, isTerminal: false)
-    if let fault = copy.open(request) { return (126, fault) }
+    if let fault = copy.open(request) { return Trial(code: 126, output: fault, isFault: true) }
     var output: [UInt8] = []
     var time = now
     for _ in 0..<50 {
@@ -263,7 +276,7 @@ package struct PodRuntime: Component {
       for effect in copy.effects {
         switch effect {
         case .output(session, _, let bytes): output += bytes.prefix(max(0, 10_240 - output.count))
-        case .sessionEnded(session, let code): return (code, String(decoding: output, as: UTF8.self))
+        case .sessionEnded(session, let code): return Trial(code: code, output: String(decoding: output, as: UTF8.self))
         default: break
         }
       }

@@ -119,7 +119,8 @@ struct VolumeContents {
     source["items"].items.map { item in
       let text =
         item["fieldRef"].isNull
-        ? DownwardAPI.resource(item["resourceFieldRef"], pod, container: nil)
+        ? DownwardAPI.resource(
+          item["resourceFieldRef"], pod, container: nil, node: read("nodes", pod.nodeName))
         : DownwardAPI.field(item["fieldRef"]["fieldPath"].string ?? "", pod, forVolume: true)
       return File(
         path: item["path"].string ?? "", content: .bytes(Array((text ?? "").utf8)),

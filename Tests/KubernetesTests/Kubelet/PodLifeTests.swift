@@ -160,6 +160,122 @@ struct PodLifeTests {
     #expect((bench.container("once")["restartCount"].int ?? 0) >= 1)
   }
 
+  @Test("Resources of a running container change in place, wait for room, or want a restart")
+  func resize() throws {
+    let bench = try bench()
+    var pod = Bench.pod("web")
+    pod["spec"]["containers"][0]["resources"] = ["requests": ["cpu": "100m", "memory": "64Mi"]]
+    pod["spec"]["containers"][0]["resizePolicy"] = [["resourceName": "memory", "restartPolicy": "RestartContainer"]]
+    bench.create(pod)
+    bench.run(.seconds(3))
+    #expect(bench.container("web")["resources"]["requests"]["cpu"].string == "100m")
+    func resize(_ requests: JSON) {
+      let reply = bench.send(
+        "PATCH", "/api/v1/namespaces/default/pods/web/resize",
+        ["spec": ["containers": [["name": "c", "resources": ["requests": requests]]]]],
+        type: "application/strategic-merge-patch+json")
+      #expect(reply.status == 200, "\(reply.text)")
+      bench.run(.seconds(3))
+    }
+    resize(["cpu": "200m"])
+    #expect(bench.container("web")["resources"]["requests"]["cpu"].string == "200m")
+    #expect(bench.container("web")["allocatedResources"]["cpu"].string == "200m")
+    #expect(bench.container("web")["restartCount"].int == 0)
+    resize(["cpu": "64"])
+    #expect(bench.container("web")["resources"]["requests"]["cpu"].string == "200m")
+    let pending = bench.pod("web").condition("PodResizePending")
+    #expect(pending["reason"].string == "Infeasible")
+    #expect(
+      pending["message"].string?.hasPrefix("Node didn't have enough capacity: cpu, requested: 64000, capacity: ")
+        == true)
+    resize(["cpu": "200m", "memory": "128Mi"])
+    bench.run(.seconds(5))
+    #expect(bench.pod("web").condition("PodResizePending").isNull)
+    #expect(bench.container("web")["restartCount"].int == 1)
+    #expect(bench.told("web").contains("Killing Container c resize requires restart"))
+  }
+
+  @Test(
+    "What takes more of the disk than it may is evicted",
+    arguments: [
+      ("sizeLimit", "Usage of EmptyDir volume \"cache\" exceeds the limit \"1Mi\". "),
+      ("limit", "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. "),
+    ])
+  func storage(kind: String, message: String) throws {
+    let bench = try bench()
+    var pod = NodeBench.script("fat", "sleep 3; head -c 1500000 /dev/zero > /cache/x; sleep 1000")
+    pod["spec"]["volumes"] = [["name": "cache", "emptyDir": kind == "limit" ? [:] : ["sizeLimit": "1Mi"]]]
+    pod["spec"]["containers"][0]["volumeMounts"] = [["name": "cache", "mountPath": "/cache"]]
+    if kind == "limit" {
+      pod["spec"]["containers"][0]["resources"] = ["limits": ["ephemeral-storage": "1Gi"]]
+      pod["metadata"]["annotations"] = ["containers.ekswhy.dev/c": "disk: [{use: 10Mi}, {after: 5s, use: 2Gi}]"]
+    }
+    bench.create(pod)
+    bench.run(.seconds(2))
+    #expect(bench.pod("fat").isPodReady)
+    bench.run(.seconds(30))
+    let status = bench.pod("fat").status
+    #expect(status["phase"].string == "Failed")
+    #expect(status["reason"].string == "Evicted")
+    #expect(status["message"].string == message)
+    #expect(bench.pod("fat").condition("DisruptionTarget")["reason"].string == "TerminationByKubelet")
+  }
+
+  @Test("A probe whose command is not there errs and does not count")
+  func erringProbe() throws {
+    let bench = try bench()
+    bench.create(
+      NodeBench.script(
+        "p", "sleep 1000",
+        container: [
+          "livenessProbe": ["exec": ["command": ["absent"]], "periodSeconds": 1, "failureThreshold": 1]
+        ]))
+    bench.run(.seconds(10))
+    #expect(bench.container("p")["restartCount"].int == 0)
+    #expect(
+      bench.told("p").contains {
+        $0.hasPrefix(
+          "Unhealthy Liveness probe errored and resulted in unknown state: rpc error: code = Unknown desc = ")
+          && $0.hasSuffix("exec: \"absent\": executable file not found in $PATH: unknown")
+      })
+  }
+
+  @Test(
+    "A path of the node must be what it is said to be",
+    arguments: [
+      ("/data", "Directory", "hostPath type check failed: /data is not a directory"),
+      ("/data", "DirectoryOrCreate", nil),
+      ("/var/log", "Directory", nil), ("/var/run/docker.sock", "Socket", nil),
+      ("/var/log", "Socket", "hostPath type check failed: /var/log is not a socket file"), ("/data/x", "", nil),
+    ])
+  func hostPaths(path: String, type: String, why: String?) throws {
+    let bench = try bench()
+    var pod = Bench.pod("h")
+    pod["spec"]["volumes"] = [["name": "v", "hostPath": ["path": .string(path), "type": .string(type)]]]
+    pod["spec"]["containers"][0]["volumeMounts"] = [["name": "v", "mountPath": "/v"]]
+    bench.create(pod)
+    bench.run(.seconds(3))
+    #expect(bench.pod("h").isPodReady == (why == nil))
+    if let why { #expect(bench.told("h").contains("FailedMount MountVolume.SetUp failed for volume \"v\" : \(why)")) }
+  }
+
+  @Test("A container without limits sees what its node can give")
+  func nodeResources() throws {
+    let bench = try bench()
+    bench.create(
+      NodeBench.script(
+        "r", "echo $CPU $MEM; sleep 1000",
+        container: [
+          "resources": ["limits": ["memory": "64Mi"]],
+          "env": [
+            ["name": "CPU", "valueFrom": ["resourceFieldRef": ["resource": "limits.cpu", "divisor": "1m"]]],
+            ["name": "MEM", "valueFrom": ["resourceFieldRef": ["resource": "limits.memory", "divisor": "1Mi"]]],
+          ],
+        ]))
+    bench.run(.seconds(3))
+    #expect(try bench.output("r") == ["1930 64"])
+  }
+
   // MARK: - Images
 
   @Test("A pull that fails is told as such first, then as held back")

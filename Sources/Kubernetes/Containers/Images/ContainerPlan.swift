@@ -18,6 +18,8 @@ package struct ContainerPlan: Sendable {
   package var user: Int
   /// How much memory it takes from a time after its start on, in order.
   package var memory: [(after: Duration, bytes: Int)] = []
+  /// How much of the disk it takes from a time after its start on.
+  package var disk: [(after: Duration, bytes: Int)] = []
   /// What it writes for the one who asks why it ended.
   package var message: String?
   private let image: String
@@ -92,7 +94,8 @@ package struct ContainerPlan: Sendable {
   private mutating func apply(_ told: JSON, _ entry: ImageEntry?, _ image: String) {
     if let user = told["user"].int { self.user = user }
     if let directory = told["directory"].string { self.directory = directory }
-    if told.has("memory") { memory = Self.memory(told["memory"]) }
+    if told.has("memory") { memory = Self.amounts(told["memory"]) }
+    disk = Self.amounts(told["disk"])
     message = told["exit"]["message"].string
     guard ["serves", "exit", "log", "stop", "start"].contains(where: told.has) else { return }
     var behaviour = if case .serves(let own) = kind { own } else { ServerBehaviour(.null) }
@@ -105,7 +108,7 @@ package struct ContainerPlan: Sendable {
     kind = .serves(behaviour)
   }
 
-  private static func memory(_ told: JSON) -> [(after: Duration, bytes: Int)] {
+  private static func amounts(_ told: JSON) -> [(after: Duration, bytes: Int)] {
     func bytes(_ json: JSON) -> Int? {
       json.int ?? json.string.flatMap { Quantity($0) }.map { Int($0.milliValue / 1000) }
     }
@@ -119,6 +122,9 @@ package struct ContainerPlan: Sendable {
   package func outgrows(_ limit: Int) -> Duration? {
     memory.filter { $0.bytes > limit }.map(\.after).min()
   }
+
+  /// What it has written to the disk at that age.
+  package func diskUse(after age: Duration) -> Int { disk.filter { $0.after <= age }.map(\.bytes).max() ?? 0 }
 
   /// Whether a program is one that the shell's files have, in any image with a shell.
   package static func isTool(_ program: String) -> Bool {

@@ -109,6 +109,9 @@ package final class PodSystem: Codable {
     containers[name] = nil
   }
 
+  package func bytes(inVolume name: String) -> Int { volumes[name]?.nodes.values.reduce(0) { $0 + $1.size } ?? 0 }
+  package func bytes(writtenBy container: String) -> Int { containers[container]?.files.writtenBytes ?? 0 }
+
   /// The bytes of a file of a container; nil where there is none.
   package func content(of path: String, in name: String) -> [UInt8]? {
     guard let files = containers[name]?.files else { return nil }

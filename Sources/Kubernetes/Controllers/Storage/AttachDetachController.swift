@@ -18,6 +18,10 @@ package struct AttachDetachController: Reconciler {
 
   /// Attachments whose success was told, by name.
   private var told: [String] = []
+  /// Since when attachments to nodes that do not answer are to go, by name.
+  private var unanswered: [String: Timestamp]?
+  /// How long a node is given to unmount a volume before it is taken from it all the same.
+  private static let unmountPatience: Duration = .seconds(360)
 
   package init() {}
 
@@ -57,6 +61,7 @@ package struct AttachDetachController: Reconciler {
     let users = users(of: JSON.object(claim), desk)
     let nodes = users.map(\.nodeName).unique
     for attachment in attached where !nodes.contains(attachment.spec["nodeName"].string ?? "") {
+      guard mayDetach(attachment, &desk) else { continue }
       told.removeAll { $0 == attachment.name }
       if !attachment.isTerminating { desk.delete(Self.resource, attachment) }
     }
@@ -75,6 +80,29 @@ package struct AttachDetachController: Reconciler {
       attach(offer, node, &desk)
       desk.again(after: Self.patience, .background)
     }
+  }
+
+  /// Whether a volume may be taken from a node: at once when it has unmounted it, which a node that is Ready does as
+  /// soon as its pod is gone; after six minutes from one that does not answer.
+  private mutating func mayDetach(_ attachment: ObjectView, _ desk: inout Desk) -> Bool {
+    let name = attachment.name
+    let node = desk.get("nodes", "", attachment.spec["nodeName"].string ?? "")
+    let isOut = node?.spec["taints"].items.contains { $0["key"].string == "node.kubernetes.io/out-of-service" } ?? true
+    guard let node, !isOut, !node.isConditionTrue("Ready"), !attachment.isTerminating else {
+      unanswered?[name] = nil
+      if unanswered?.isEmpty == true { unanswered = nil }
+      return true
+    }
+    let since = unanswered?[name] ?? desk.now
+    let left = since + Self.unmountPatience - desk.now
+    guard left > .zero else {
+      unanswered?[name] = nil
+      return true
+    }
+    unanswered = unanswered ?? [:]
+    unanswered![name] = since
+    desk.again(after: left, .background)
+    return false
   }
 
   /// Pods on nodes that use the claim, those first that came first.
