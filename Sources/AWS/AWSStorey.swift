@@ -22,7 +22,7 @@ package final class AWSStorey {
     autoScaling = AutoScalingService(world: world)
     logs = LogsService(world: world)
     cloudTrail = CloudTrailService(world: world)
-    world.know(InstanceLife.self, AutoScalingGroupLife.self)
+    world.know(InstanceLife.self, VolumeChange.self, AutoScalingGroupLife.self)
     let services: [any AWSService] = [iam, sts, ec2, autoScaling, logs, cloudTrail]
     for service in services { world.aws.register(service) }
     world.aws.authenticate = { [sts] in sts.authenticate($0) }

@@ -164,6 +164,7 @@ extension EC2Service {
     volume.isMultiAttach = input["MultiAttachEnabled"].bool ?? false
     volume.tags = newTags("volume", input)
     volumes[volume.id] = volume
+    VolumeChange.begin(volume.id, in: world)
     return json(volume, now: request.now)
   }
 
@@ -214,6 +215,7 @@ extension EC2Service {
     let attachment = Volume.Attachment(
       instance: instance.id, device: device, at: request.now + world.durations[.interfaceAttach])
     volumes.update(volume.id) { $0.attachments.append(attachment) }
+    VolumeChange.begin(volume.id, in: world)
     return json(attachment, of: volume, now: request.now)
   }
 
@@ -268,6 +270,7 @@ extension EC2Service {
       row.iops = input["Iops"].int ?? row.iops
       row.throughput = input["Throughput"].int ?? row.throughput
     }
+    VolumeChange.begin(volume.id, in: world)
     return ["VolumeModification": modification(of: volumes[volume.id]!, now: request.now)]
   }
 
@@ -287,5 +290,23 @@ extension EC2Service {
     let rows = volumes.all.map { modification(of: $0, now: request.now) }.filter { !$0.isNull }
     let what = Description(list: "VolumesModifications", ids: "VolumeIds", id: "VolumeId", kind: "volumeModification")
     return try describe(what, rows, request)
+  }
+}
+
+/// A change of a volume that takes its time: its states follow from the clock, and this moves it.
+struct VolumeChange: Component {
+  static let kind = "ec2-volume"
+
+  static func begin(_ volume: String, in world: World) {
+    let id = ComponentID("\(kind)/\(volume)")
+    world.stop(id)
+    world.spawn(id, VolumeChange())
+  }
+
+  mutating func step(_ input: Input, _ context: Context) {
+    switch input {
+    case .start: context.wake("done", after: context.durations[.interfaceAttach])
+    default: context.stop()
+    }
   }
 }

@@ -66,14 +66,12 @@ extension EBSController {
 
   private mutating func attached(_ device: String, _ key: String, _ context: Context) {
     guard let attachment = object(key, context) else { return done(key) }
+    // The null takes away what an attempt before has left.
+    let status = JSONObject([
+      ("attached", true), ("attachError", .null), ("attachmentMetadata", ["devicePath": .string(device)]),
+    ])
     send("attached", key, context) {
-      $0.patch(
-        Self.resource, "", attachment.name,
-        [
-          "status": [
-            "attached": true, "attachError": .null, "attachmentMetadata": ["devicePath": .string(device)],
-          ]
-        ], .merge, subresource: "status")
+      $0.patch(Self.resource, "", attachment.name, ["status": .object(status)], .merge, subresource: "status")
     }
   }
 
@@ -101,7 +99,7 @@ extension EBSController {
     let rest = attachment.finalizers.filter { $0 != Self.holder }
     send("released", key, context) {
       $0.patch(
-        Self.resource, "", attachment.name, ["metadata": ["finalizers": rest.isEmpty ? .null : JSON(rest)]], .merge)
+        Self.resource, "", attachment.name, ["metadata": ["finalizers": JSON(rest)]], .merge)
     }
   }
 

@@ -194,7 +194,7 @@ extension EBSController {
     let rest = volume.finalizers.filter { $0 != Self.finalizer }
     send("unheld", key, context) {
       $0.patch(
-        "persistentvolumes", "", volume.name, ["metadata": ["finalizers": rest.isEmpty ? .null : JSON(rest)]], .merge)
+        "persistentvolumes", "", volume.name, ["metadata": ["finalizers": JSON(rest)]], .merge)
     }
   }
 

@@ -8,9 +8,15 @@ extension Kubelet {
     let status = podStatus(record, pod, context)
     guard status != pod.status else { return }
     let uid = record.uid
+    var change = status
+    // A merged list keeps what the patch doesn't name.
+    let types = status["conditions"].items.map { $0["type"] }
+    let gone = pod.status["conditions"].items.map { $0["type"] }.filter { !types.contains($0) }
+    change["conditions"] = .array(
+      status["conditions"].items + gone.map { ["$patch": "delete", "type": $0] })
     send("pod-status \(uid)", context) { client in
       client.patch(
-        "pods", pod.namespace, pod.name, ["metadata": ["uid": .string(uid)], "status": status], subresource: "status")
+        "pods", pod.namespace, pod.name, ["metadata": ["uid": .string(uid)], "status": change], subresource: "status")
     }
   }
 

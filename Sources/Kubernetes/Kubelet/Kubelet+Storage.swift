@@ -92,7 +92,7 @@ extension Kubelet {
           [
             "status": [
               "capacity": ["storage": volume.spec["capacity"]["storage"]],
-              "conditions": rest.isEmpty ? .null : .array(rest),
+              "conditions": .array(rest),
             ]
           ], .merge, subresource: "status")
       }

@@ -80,15 +80,17 @@ import World
     #expect(failure?.hasPrefix("AttachmentLimitExceeded") == true)
   }
 
-  @Test(arguments: [
-    (["Size": 4, "VolumeType": "gp3"] as JSON, nil),
+  private static let requests: [(JSON, String?)] = [
+    (["Size": 4, "VolumeType": "gp3"], nil),
     (
       ["Size": 1, "VolumeType": "io1", "Iops": 100],
       "InvalidParameterValue: Volume of 1GiB is invalid. io1 volumes cannot be smaller than 4 GiB"
     ),
     (["VolumeType": "gp3"], "MissingParameter: The request must contain the parameter size/snapshot"),
     (["Size": 10, "VolumeType": "io2"], "MissingParameter: The request must contain the parameter iops"),
-  ])
+  ]
+
+  @Test(arguments: requests)
   func whatIsAskedForMustBePossible(input: JSON, failure: String?) throws {
     var input = input
     input["AvailabilityZone"] = "us-east-1a"

@@ -203,7 +203,7 @@ struct PodLifeTests {
     ])
   func storage(kind: String, message: String) throws {
     let bench = try bench()
-    var pod = NodeBench.script("fat", "sleep 3; head -c 1500000 /dev/zero > /cache/x; sleep 1000")
+    var pod = NodeBench.script("fat", "sleep 3; dd if=/dev/zero of=/cache/x bs=1500000 count=1; sleep 1000")
     pod["spec"]["volumes"] = [["name": "cache", "emptyDir": kind == "limit" ? [:] : ["sizeLimit": "1Mi"]]]
     pod["spec"]["containers"][0]["volumeMounts"] = [["name": "cache", "mountPath": "/cache"]]
     if kind == "limit" {
