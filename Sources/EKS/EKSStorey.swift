@@ -11,11 +11,18 @@ package final class EKSStorey {
     service = EKSService(world: world)
     world.know(ClusterLife.self, NodegroupLife.self, AddonLife.self)
     world.aws.register(service)
+    world.aws.register(EKSAuthService(eks: service))
     world.kube.reviewIAMToken = { [unowned self] cluster, token, clock in
       guard let row = service.clusters.first(where: { $0.id == cluster }) else { return .denied }
       return Authenticator(service: service, row: row, localOrigins: localOrigins).review(token, clock: clock)
     }
     let ports = world.ports
+    ports.controlPlaneWebhook = { [service] cluster, url, review in
+      guard url == PodIdentityWebhookServer.url, let row = service.clusters.first(where: { $0.id == cluster }) else {
+        return nil
+      }
+      return PodIdentityWebhookServer(service: service, row: row).review(review)
+    }
     ports.accessPolicyAllows = { [service] in service.accessPolicyReason($0, $1, $2) }
     ports.identityProvider = { [service] in service.identityProvider(clusterID: $0) }
     ports.audit = { [service] cluster, event in
@@ -31,6 +38,11 @@ package final class EKSStorey {
         ]
       }
     }
+  }
+
+  /// Id of the cluster that issues tokens under that name.
+  package func clusterID(issuer: String) -> String? {
+    service.clusters.first { $0.document["identity"]["oidc"]["issuer"].string == issuer }?.id
   }
 
   /// Facts of the cluster whose API server answers at an endpoint.

@@ -42,6 +42,9 @@ final class Storeys {
     connectKubernetes(post)
     connectClusters()
     connectMachines()
+    world.ports.webIdentity = { [unowned world, unowned eks] token, isInside in
+      WebIdentities(world: world, clusterID: { eks.clusterID(issuer: $0) }).read(token, isInside: isInside)
+    }
     world.inputs.listen("endpoint") { [unowned eks] in eks.localOrigins = [$0.string ?? ""] }
     world.outbound.send = { [calls] ticket, call in
       calls.send(call) { reply in post { world in world.outbound.answer(ticket, reply) } }

@@ -11,8 +11,8 @@ import World
 
   @Test func keysAreMadeOnceAndReadBack() throws {
     let folder = try folder()
-    let first = try ClusterKeys(folder: folder, cluster: "A", spare: SpareKeys())
-    let again = try ClusterKeys(folder: folder, cluster: "A", spare: SpareKeys())
+    let first = try ClusterKeys(folder: folder, cluster: "A", region: "us-east-1", spare: SpareKeys())
+    let again = try ClusterKeys(folder: folder, cluster: "A", region: "us-east-1", spare: SpareKeys())
     #expect(try first.authority.certificatePEM == again.authority.certificatePEM)
     #expect(first.signer.keyID == again.signer.keyID)
     let mode = try FileManager.default.attributesOfItem(atPath: "\(folder.path)/keys/A/ca.key")[.posixPermissions]

@@ -1,3 +1,4 @@
+import Mechanisms
 package import Wire
 import World
 
@@ -58,6 +59,11 @@ extension EC2Service {
       let (key, _) = sts.instanceCredentials(id, profile: profile)
     else { return nil }
     return sts.secrets.credentials(of: key)
+  }
+
+  /// How the instance's metadata service answers.
+  func metadataOptions(ofInstance id: String) -> InstanceMetadata.Options? {
+    instances[id].map { InstanceMetadata.Options(tokensRequired: $0.tokensRequired, hopLimit: $0.hopLimit) }
   }
 
   /// Metadata and user data by path below `/latest`; nil where there is none.

@@ -139,12 +139,11 @@ extension IAMService {
 
   /// Whether the role's trust lets the holder of a web identity assume it.
   func mayAssume(
-    _ role: IAMRole, _ identity: WebIdentity, provider: String, host: String, _ request: AWSRequest
+    _ role: IAMRole, _ claims: WebIdentityToken.Claims, provider: String, _ request: AWSRequest
   ) -> Bool {
     guard let trust = document(role.trust) else { return false }
     var context = context(of: request)
-    context.set("\(host):sub", identity.subject)
-    context.set("\(host):aud", values: identity.audiences)
+    context.add(WebIdentityToken.context(claims))
     context.set("sts:RoleSessionName", request.input["RoleSessionName"].string)
     return TrustPolicy.decide(
       .init(

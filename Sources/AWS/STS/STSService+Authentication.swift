@@ -43,6 +43,21 @@ extension STSService {
     return .failure((try? answer["failure"].decode(SigV4Failure.self)) ?? .missing)
   }
 
+  /// Why credentials that a program in the world was given by hand are none; nil where they hold.
+  func fault(of credentials: AWSCredentials, for service: String) -> AWSError? {
+    let format = AWSServiceModel.named(service)?.format ?? .restXML
+    let failure = world.inputs.answer("credentials") {
+      guard let known = isActive(credentials.accessKeyID) ? secrets.credentials(of: credentials.accessKeyID) : nil
+      else { return "key" }
+      return known == credentials ? .null : known.sessionToken == credentials.sessionToken ? "secret" : "key"
+    }
+    switch failure.string {
+    case "secret": return SigV4Failure.mismatch.error(in: format)
+    case "key": return SigV4Failure.unknownKey.error(in: format)
+    default: return nil
+    }
+  }
+
   private func format(_ call: AWSCall) -> AWSFormat { AWSServiceModel.named(call.service)?.format ?? .query }
 
   private func isActive(_ id: String) -> Bool { sessions[id] != nil || iam.keys[id]?.isActive == true }
@@ -78,6 +93,7 @@ extension STSService {
       principal.roleARN = session.roleARN
       principal.sessionPolicies = session.policies
       principal.issuedAt = session.issuedAt
+      principal.provider = session.provider
       return .success(principal)
     }
     guard let key = iam.keys[id], key.isActive else {

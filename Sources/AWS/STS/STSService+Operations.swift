@@ -24,14 +24,14 @@ extension STSService {
     ["Account": .string(world.account)]
   }
 
-  private func json(_ session: STSSession, _ credentials: AWSCredentials) -> JSON {
+  func json(_ session: STSSession, _ credentials: AWSCredentials) -> JSON {
     [
       "AccessKeyId": .string(session.accessKeyID), "SecretAccessKey": .string(credentials.secretAccessKey),
       "SessionToken": JSON(credentials.sessionToken), "Expiration": .time(session.expires),
     ]
   }
 
-  private func policies(in input: JSON) throws(AWSError) -> [JSON] {
+  func policies(in input: JSON) throws(AWSError) -> [JSON] {
     var all: [JSON] = []
     if let text = input["Policy"].string {
       guard let value = try? JSON.parse(Array(text.utf8)), value.object != nil else {
@@ -50,7 +50,7 @@ extension STSService {
     return all
   }
 
-  private func duration(_ input: JSON, of role: IAMRole) throws(AWSError) -> Duration {
+  func duration(_ input: JSON, of role: IAMRole) throws(AWSError) -> Duration {
     let seconds = input["DurationSeconds"].int ?? 3600
     guard seconds <= role.maxSession else {
       throw AWSError(
@@ -101,47 +101,5 @@ extension STSService {
       expires: request.now + .seconds(request.input["DurationSeconds"].int ?? 43_200))
     sessions[session.accessKeyID] = session
     return ["Credentials": json(session, secrets.make(accessKeyID: session.accessKeyID, temporary: true))]
-  }
-
-  private func assumeRoleWithWebIdentity(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let input = request.input
-    let token = input["WebIdentityToken"].string ?? ""
-    let identity: WebIdentity
-    switch verifyWebIdentity(token, request.now) {
-    case .success(let verified): identity = verified
-    case .failure(let error): throw error
-    }
-    func invalid(_ message: String) -> AWSError {
-      AWSError(code: "InvalidIdentityToken", message: message, status: 400)
-    }
-    guard let audience = identity.audiences.first else { throw invalid("Missing a required claim: aud") }
-    let bare = identity.issuer.hasPrefix("https://") ? String(identity.issuer.dropFirst(8)) : identity.issuer
-    guard let provider = iam.providers["arn:aws:iam::\(world.account):oidc-provider/\(bare)"] else {
-      throw invalid("No OpenIDConnect provider found in your account for \(identity.issuer)")
-    }
-    guard identity.audiences.contains(where: { provider.clientIDs.contains($0) }) else {
-      throw invalid("Incorrect token audience")
-    }
-    guard request.now < identity.expires else {
-      throw AWSError(
-        code: "ExpiredTokenException",
-        message:
-          "Token expired: current date/time \(request.now.seconds) must be before the expiration date/time \(identity.expires.seconds)",
-        status: 400)
-    }
-    guard let role = iam.role(arn: input["RoleArn"].string ?? ""),
-      iam.mayAssume(role, identity, provider: provider.arn, host: bare, request)
-    else {
-      throw AWSError(
-        code: "AccessDenied", message: "Not authorized to perform sts:AssumeRoleWithWebIdentity", status: 403)
-    }
-    let (session, credentials) = makeSession(
-      role: role, name: input["RoleSessionName"].string ?? "", duration: try duration(input, of: role),
-      policies: try policies(in: input))
-    return [
-      "Credentials": json(session, credentials), "SubjectFromWebIdentityToken": .string(identity.subject),
-      "AssumedRoleUser": ["AssumedRoleId": .string(session.userID), "Arn": .string(session.arn)],
-      "Provider": .string(provider.arn), "Audience": .string(audience),
-    ]
   }
 }

@@ -9,16 +9,6 @@ package final class STSService: AWSService {
   let secrets: any SecretKeeper
   let sessions: Table<STSSession>
 
-  /// Checks a web identity token: signature, issuer's keys, time. Registered by Local.
-  package var verifyWebIdentity: (_ token: String, _ now: Timestamp) -> Result<WebIdentity, AWSError> = { _, _ in
-    .failure(
-      AWSError(
-        code: "InvalidIdentityToken",
-        message:
-          "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements"
-      ))
-  }
-
   private let operations: [String: Operation<STSService>]
   package let modelled: Set<String>
 
@@ -48,14 +38,15 @@ package final class STSService: AWSService {
 
   /// Makes a session of a role and keeps it.
   func makeSession(
-    role: IAMRole, name: String, duration: Duration, policies: [JSON] = [], instance: String? = nil
+    role: IAMRole, name: String, duration: Duration, policies: [JSON] = [], instance: String? = nil,
+    provider: String? = nil
   ) -> (STSSession, AWSCredentials) {
     prune()
     let session = STSSession(
       accessKeyID: iam.newID("ASIA", letters: 16), kind: .assumedRole,
       arn: "arn:aws:sts::\(world.account):assumed-role/\(role.name)/\(name)", userID: "\(role.id):\(name)",
       roleARN: iam.arn(of: role), policies: policies, issuedAt: world.now, expires: world.now + duration,
-      instance: instance)
+      instance: instance, provider: provider)
     sessions[session.accessKeyID] = session
     iam.roles.update(role.name) { $0.lastUsed = world.now }
     return (session, secrets.make(accessKeyID: session.accessKeyID, temporary: true))
@@ -85,20 +76,5 @@ package final class STSService: AWSService {
     if let current { return (current.accessKeyID, current.expires) }
     let (made, _) = makeSession(role: role, name: instanceID, duration: .seconds(21_600), instance: instanceID)
     return (made.accessKeyID, made.expires)
-  }
-}
-
-/// What a web identity token says, once its signature held.
-package struct WebIdentity: Sendable {
-  package var issuer: String
-  package var subject: String
-  package var audiences: [String]
-  package var expires: Timestamp
-
-  package init(issuer: String, subject: String, audiences: [String], expires: Timestamp) {
-    self.issuer = issuer
-    self.subject = subject
-    self.audiences = audiences
-    self.expires = expires
   }
 }

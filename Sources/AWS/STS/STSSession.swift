@@ -17,4 +17,6 @@ struct STSSession: Codable, Sendable {
   var expires: Timestamp
   /// The instance whose metadata service handed it out.
   var instance: String?
+  /// ARN of the OpenID Connect provider by whose token it was made.
+  var provider: String?
 }

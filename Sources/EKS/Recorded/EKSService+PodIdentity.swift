@@ -8,6 +8,13 @@ extension EKSService {
     "DeletePodIdentityAssociation": deleteAssociation,
   ]
 
+  /// The association of a service account.
+  func association(cluster: String, namespace: String, serviceAccount: String) -> JSON? {
+    records(of: cluster, .association).first {
+      $0["namespace"].string == namespace && $0["serviceAccount"].string == serviceAccount
+    }
+  }
+
   private func association(_ request: AWSRequest) throws(AWSError) -> (key: String, value: JSON) {
     let id = request.input["associationId"].string ?? ""
     return try record(request, .association, id) { _ in "No association found with ID: \(id)" }

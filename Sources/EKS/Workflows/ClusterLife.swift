@@ -50,7 +50,9 @@ package struct ClusterLife: Component {
       context.wake("next", after: context.durations[.clusterCreate] / 3)
     case .installingAddons:
       guard let facts = service.facts(name) else { return becomeActive(service) }
-      addonsLeft = context.world.ports.addonObjects(AddonOrder(cluster: facts))
+      // Without API servers, as in tests of EKS alone, there is nobody to put it.
+      addonsLeft = context.world.kube.host == nil ? [] : [PodIdentityWebhookServer.object(facts)]
+      addonsLeft += context.world.ports.addonObjects(AddonOrder(cluster: facts))
       for addon in row.installsAddons ? AddonOffer.selfManaged : [] {
         let version = AddonOffer.named(addon)?.defaultVersion(facts.version) ?? ""
         addonsLeft += context.world.ports.addonObjects(AddonOrder(cluster: facts, name: addon, version: version))

@@ -22,6 +22,9 @@ struct KubeDoor: HTTPHandler {
   }
 
   func handle(_ request: HTTPRequest, _ responder: any HTTPResponder) {
+    if let issuer = IssuerDoor(cluster: cluster, thread: thread, path: request.path) {
+      return issuer.answer(request, responder)
+    }
     guard let path = PercentEncoding.decode(request.path), let query = PercentEncoding.pairs(request.query ?? "") else {
       return responder.send(refuse(request, .malformed))
     }

@@ -41,8 +41,13 @@ final class ClusterDoors: ClusterHost {
     let port = try listen(clusterID, port: ports[clusterID] ?? 0)
     let authority = try material(clusterID).authority.certificatePEM
     let endpoint = "https://localhost:\(port)"
-    return (endpoint, Data(authority.utf8).base64EncodedString(), "\(endpoint)/id/\(clusterID)")
+    return (
+      endpoint, Data(authority.utf8).base64EncodedString(), "https://\(Self.issuerHost(world.region))/id/\(clusterID)"
+    )
   }
+
+  /// The host of all issuers of a region, as EKS has it.
+  static func issuerHost(_ region: String) -> String { "oidc.eks.\(region).amazonaws.com" }
 
   func close(_ clusterID: String) {
     world.afterCommit { [self] in
@@ -76,7 +81,7 @@ final class ClusterDoors: ClusterHost {
 
   private func material(_ clusterID: String) throws -> ClusterKeys {
     if let held = keys[clusterID] { return held }
-    let made = try ClusterKeys(folder: folder, cluster: clusterID, spare: spare)
+    let made = try ClusterKeys(folder: folder, cluster: clusterID, region: world.region, spare: spare)
     keys[clusterID] = made
     return made
   }

@@ -10,7 +10,7 @@ package final class ClusterKeys: Sendable {
   package let server: TLSIdentity
 
   /// Reads the cluster's keys, or makes them.
-  package init(folder: StateFolder, cluster: String, spare: SpareKeys) throws {
+  package init(folder: StateFolder, cluster: String, region: String, spare: SpareKeys) throws {
     let base = "keys/\(cluster)"
     let now = Date()
     func text(_ name: String) -> String? { folder.read("\(base)/\(name)").map { String(decoding: $0, as: UTF8.self) } }
@@ -31,7 +31,7 @@ package final class ClusterKeys: Sendable {
       names: [
         "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
         "kubernetes.default.svc.cluster.local",
-        "*.eks.amazonaws.com",
+        "*.eks.amazonaws.com", ClusterDoors.issuerHost(region),
       ], addresses: ["127.0.0.1", "::1"], wall: now)
     server = TLSIdentity(certificateChain: issued.certificate, privateKey: issued.key, clientRoots: ca)
     // The authority's certificate comes last: keys that are found with it are whole.

@@ -205,12 +205,14 @@ extension PodIdentityWebhook {
         changed = true
       }
       let wantsSTS = usesRegionalSTS && !has("AWS_STS_REGIONAL_ENDPOINTS")
-      let wantsRegion = !settings.region.isEmpty && !has("AWS_DEFAULT_REGION", "AWS_REGION")
+      let hasRegion = has("AWS_DEFAULT_REGION", "AWS_REGION")
+      let wantsRegion = !settings.region.isEmpty && !hasRegion
       let wantsIdentity =
         role == nil
         ? !has("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
         : !has("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
-      guard wantsSTS || wantsRegion || wantsIdentity else { return nil }
+      // Nothing is looked at where all that could be set is, the choice of STS endpoints included.
+      guard !hasRegion || wantsIdentity || !has("AWS_STS_REGIONAL_ENDPOINTS") else { return nil }
       if wantsSTS { set("AWS_STS_REGIONAL_ENDPOINTS", "regional") }
       if wantsRegion {
         set("AWS_DEFAULT_REGION", settings.region)

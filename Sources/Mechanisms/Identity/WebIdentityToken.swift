@@ -14,11 +14,36 @@ package enum WebIdentityToken: Rule {
     /// Seconds since 1970.
     package var expires: Int64
 
+    /// Of a token's claims; nil where no issuer or subject stands in them.
+    package init?(_ json: JSON) {
+      guard let issuer = json["iss"].string, let subject = json["sub"].string else { return nil }
+      self.issuer = issuer
+      self.subject = subject
+      audience = json["aud"].string.map { [$0] } ?? (json["aud"].isNull ? nil : json["aud"].strings)
+      expires = Int64(json["exp"].int ?? 0)
+    }
+
     package init(issuer: String, subject: String, audience: [String]?, expires: Int64) {
       self.issuer = issuer
       self.subject = subject
       self.audience = audience
       self.expires = expires
+    }
+  }
+
+  /// A token as its verifier read it.
+  package struct Reading: Sendable {
+    /// Nil where it is no JWT.
+    package var claims: Claims?
+    /// Id of the cluster whose key signed it; nil where none of ours did.
+    package var cluster: String?
+    /// All claims.
+    package var json: JSON
+
+    package init(claims: Claims?, cluster: String?, json: JSON) {
+      self.claims = claims
+      self.cluster = cluster
+      self.json = json
     }
   }
 

@@ -25,6 +25,8 @@ package struct AWSCall: Sendable {
   /// The clock by which dates the caller wrote are judged: wall time at the arrival of a request from
   /// outside, so that real clients get on with any world time; nil for the world's own clock.
   package var callerClock: Timestamp?
+  /// From a program inside the world; from outside every request comes as it was sent.
+  package var isInside: Bool { if case .signed = caller { false } else { true } }
   /// What was wrong with the input by the service's model; told only to callers whose signature held.
   package var inputError: AWSError?
 
@@ -69,6 +71,8 @@ package struct AWSPrincipal: Sendable, Equatable, Codable {
   package var sessionPolicies: [JSON] = []
   /// For services: `eks.amazonaws.com`.
   package var service: String?
+  /// ARN of the OpenID Connect provider by whose token the session was made.
+  package var provider: String?
   /// When the session's credentials were made.
   package var issuedAt: Timestamp?
 

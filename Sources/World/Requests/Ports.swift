@@ -22,6 +22,18 @@ package final class Ports {
   package var instanceCredentials: (_ instanceID: String) -> AWSCredentials? = { _ in nil }
   /// `meta-data` and `user-data` of an instance as IMDS serves them (path → text). Registered by EC2.
   package var instanceMetadata: (_ instanceID: String, _ path: String) -> String? = { _, _ in nil }
+  /// How that service answers; nil where there is no such instance. Registered by EC2.
+  package var instanceMetadataOptions: (_ instanceID: String) -> InstanceMetadata.Options? = { _ in nil }
+  /// Why credentials that somebody typed are none that were given out; nil where they are. Registered by STS.
+  package var credentialsFault: (_ credentials: AWSCredentials, _ service: String) -> AWSError? = { _, _ in nil }
+
+  // MARK: STS and EKS ask
+
+  /// What stands in a service account's token, and whether its cluster signed it. Inside the world tokens are not
+  /// signed, and nobody forges them. Registered by Local.
+  package var webIdentity: (_ token: String, _ isInside: Bool) -> WebIdentityToken.Reading = { _, _ in
+    WebIdentityToken.Reading(claims: nil, cluster: nil, json: .null)
+  }
 
   // MARK: Auto Scaling tells, who put the hook listens
 
@@ -55,6 +67,9 @@ package final class Ports {
   /// The OpenID Connect provider whose users the cluster's API server lets in; nil where none is associated.
   /// Registered by EKS.
   package var identityProvider: (_ cluster: String) -> OIDCProvider? = { _ in nil }
+  /// What a webhook that EKS runs beside the API server answers to a review; nil where none listens at that URL.
+  /// Registered by EKS.
+  package var controlPlaneWebhook: (_ cluster: String, _ url: String, _ review: JSON) -> JSON? = { _, _, _ in nil }
   /// One audit event; made and kept when the cluster's audit log is on.
   package var audit: (_ cluster: String, _ event: () -> JSON) -> Void = { _, _ in }
 

@@ -53,7 +53,12 @@ import Wire
     #expect(
       Self.env(Self.decide(Self.pod(["env": [["name": "AWS_REGION", "value": "x"]]]), settings: settings).value)
         == ["AWS_REGION", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"])
-    let full: JSON = [["name": "AWS_REGION", "value": "x"], ["name": "AWS_ROLE_ARN", "value": "x"]]
+    // The mount is added as long as one variable that could be set is not.
+    var full: JSON = [["name": "AWS_REGION", "value": "x"], ["name": "AWS_ROLE_ARN", "value": "x"]]
+    let mounted = Self.decide(Self.pod(["env": full]), settings: settings).value?.items.last?["value"][0]
+    #expect(mounted?["env"] == full)
+    #expect(mounted?["volumeMounts"][0]["name"].string == "aws-iam-token")
+    full.append(["name": "AWS_STS_REGIONAL_ENDPOINTS", "value": "legacy"])
     #expect(Self.decide(Self.pod(["env": full]), settings: settings).isNo)
   }
 

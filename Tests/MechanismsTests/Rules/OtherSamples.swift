@@ -227,3 +227,43 @@ extension AddonHealth: Sampled {
       missing: .known(chance.flip(3) ? ["daemonsets.apps \"aws-node\" not found"] : []))
   }
 }
+
+extension CredentialChain: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    var environment: [String: String] = [:]
+    for name in variables where chance.flip(3) { environment[name] = name.hasSuffix("DISABLED") ? "true" : "x" }
+    return Facts(environment: .known(environment), hasSharedFile: .known(chance.flip(4)))
+  }
+}
+
+extension InstanceMetadata: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    Facts(
+      isHostNetwork: .known(chance.flip()),
+      options: .known(
+        Options(isEnabled: !chance.flip(5), tokensRequired: chance.flip(), hopLimit: chance.pick([1, 1, 2]))),
+      role: .known(chance.flip(4) ? nil : "arn:aws:iam::1:role/node"))
+  }
+}
+
+extension PodIdentityExchange: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    let statement: JSON = [
+      "Effect": chance.flip(6) ? "Deny" : "Allow", "Principal": ["Service": "pods.eks.amazonaws.com"],
+      "Action": chance.flip(3) ? "sts:AssumeRole" : ["sts:AssumeRole", "sts:TagSession"],
+      "Condition": chance.flip(3) ? ["StringEquals": ["aws:SourceAccount": "1"]] : .null,
+    ]
+    let policy = try? PolicyDocument(["Version": "2012-10-17", "Statement": [statement]] as JSON)
+    return Facts(
+      claims: .known(
+        chance.flip(8)
+          ? nil
+          : WebIdentityToken.Claims(
+            issuer: "https://a/id", subject: "s", audience: chance.pick([[audience], [audience], ["x"]]),
+            expires: chance.pick([900, 2000, 2000]))), isVerified: .known(!chance.flip(5)),
+      now: .known(Timestamp(seconds: 1000)),
+      association: .known(chance.flip(5) ? nil : Association(id: "a-1", roleARN: "arn:aws:iam::1:role/r")),
+      trust: .known(chance.flip(6) ? nil : policy.map { NamedPolicy("r", $0) }),
+      context: .known(PolicyContext(["aws:SourceAccount": [chance.pick(["1", "2"])]])))
+  }
+}

@@ -40,6 +40,12 @@ package struct PolicyContext: Sendable, Equatable {
 
   package mutating func set(_ key: String, unknown gap: Gap) { entries[key.lowercased()] = .unknown(gap) }
 
+  /// Takes the keys of another one.
+  package mutating func add(_ other: PolicyContext) {
+    entries.merge(other.entries) { _, new in new }
+    rest = rest ?? other.rest
+  }
+
   /// The keys that have values, in order.
   package var keys: [String] { entries.keys.sorted() }
 }

@@ -171,6 +171,10 @@ extension APIServer {
       if request.isDryRun, hook.sideEffects != "None", hook.sideEffects != "NoneOnDryRun" {
         throw .badRequest("admission webhook \(GoText.quote(hook.name)) does not support dry run")
       }
+      if let verdict = askControlPlane(&review, object, request) {
+        verdicts.append((review, verdict))
+        continue
+      }
       let address = WebhookAddress(hook.client, timeoutSeconds: hook.timeoutSeconds, self)
       guard case .call(let url, let serverName) = address else {
         if case .unreachable(let url, let why) = address {
@@ -222,6 +226,19 @@ extension APIServer {
     }
     if isWaiting { throw .suspended }
     return verdicts
+  }
+
+  /// What a webhook says that runs beside the API server, in the control plane.
+  private func askControlPlane(_ review: inout WebhookReview, _ object: JSON, _ request: AdmissionRequest)
+    -> WebhookReview.Verdict?
+  {
+    guard let url = review.webhook.client["url"].string, WebhookAddress.isOwn(url) else { return nil }
+    let question = review.question(
+      shown(object, review, request), shown(request.old ?? .null, review, request), request,
+      namespace: webhookNamespace(request))
+    let uid = world.newID { $0.uuid() }
+    guard let answer = world.ports.controlPlaneWebhook(id, url, review.body(question, uid: uid)) else { return nil }
+    return review.judge(.answer(status: 200, body: answer.bytes()), uid: uid, url: url)
   }
 
   /// An object as a webhook sees it: in the version by which its rule matched.

@@ -23,6 +23,9 @@ enum WebhookAddress {
     self = .unreachable(url: url, why: WebhookAddress.failure(service: name, namespace, port, server))
   }
 
+  /// Whether a URL leads to the API server's own machine, where webhooks of the control plane may listen.
+  static func isOwn(_ url: String) -> Bool { url.hasPrefix("https://127.0.0.1:") }
+
   var url: String {
     switch self {
     case .call(let url, _), .unreachable(let url, _): url
