@@ -66,7 +66,7 @@ let package = Package(
     + room("Wire", ["CGenerated", "Yams", crypto])
     + room("Mechanisms", ["Wire", "CGenerated"])
     + room("World", ["Wire", "Mechanisms", "CSQLite"])
-    + room("Containers", ["CGenerated", "Wire"], path: "Sources/Kubernetes/Containers")
+    + room("Containers", ["CGenerated", "Mechanisms", "Wire"], path: "Sources/Kubernetes/Containers")
     + room(
       "Kubernetes", ["CGenerated", "CTimeZones", "Containers", "World", "Mechanisms", "Wire"], exclude: ["Containers"])
     + room("AWS", ["World", "Mechanisms", "Wire"])

@@ -23,7 +23,7 @@ package final class AWSStorey {
     logs = LogsService(world: world)
     cloudTrail = CloudTrailService(world: world)
     world.know(InstanceLife.self, VolumeChange.self, AutoScalingGroupLife.self)
-    let services: [any AWSService] = [iam, sts, ec2, autoScaling, logs, cloudTrail]
+    let services: [any AWSService] = [iam, sts, S3Service(iam: iam), ec2, autoScaling, logs, cloudTrail]
     for service in services { world.aws.register(service) }
     world.aws.authenticate = { [sts] in sts.authenticate($0) }
     world.aws.authorize = { [iam] in iam.authorize($0, $1) }

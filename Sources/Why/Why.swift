@@ -69,7 +69,7 @@ package struct Why: Sendable {
 
 extension Why {
   package static let questions: [any Question] = [
-    PodQuestion(), WorkloadQuestion(), NodeQuestion(), NodegroupQuestion(),
+    PodQuestion(), WorkloadQuestion(), NodeQuestion(), NodegroupQuestion(), CredentialsQuestion(),
   ]
 }
 
@@ -86,5 +86,7 @@ extension Catalogue {
     PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),
     ContainerCrashes(), Unschedulable(), NoNodeFits(), NodegroupIssue(), NodegroupLacksNodes(), NodegroupCannotLaunch(),
     NodegroupIsWell(),
+    PodCredentials(), PodNotInjected(), PodRoleNotConfigured(), PodNodeCredentials(), WebIdentityRefused(),
+    WebIdentityTaken(), PodIdentityRefused(), PodIdentityGranted(),
   ])
 }

@@ -114,6 +114,19 @@ import World
       "eks", "UpdateClusterConfig",
       ["name": "demo", "logging": ["clusterLogging": [["types": ["audit"], "enabled": true]]]])
     _ = try ok("eks", "CreateAddon", ["clusterName": "demo", "addonName": "vpc-cni"])
+    _ = try ok(
+      "iam", "CreateRole",
+      [
+        "RoleName": "pods",
+        "AssumeRolePolicyDocument":
+          #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#,
+      ])
+    _ = try ok(
+      "eks", "CreatePodIdentityAssociation",
+      [
+        "clusterName": "demo", "namespace": "default", "serviceAccount": "app",
+        "roleArn": "arn:aws:iam::000000000000:role/pods",
+      ])
     region.run(.seconds(20))
     let group = try ok("logs", "DescribeLogGroups", [:])["logGroups"][0]["arn"].string ?? ""
     return [
@@ -134,6 +147,8 @@ import World
     let region = try Region()
     let known = try Self.known(region)
     for (id, service) in region.world.aws.services.sorted(by: { $0.key < $1.key }) {
+      // S3 is asked by programs inside the world only, and has no model.
+      guard id != "s3" else { continue }
       let model = try #require(AWSServiceModel.named(id))
       let reads = service.modelled.sorted().filter { name in
         ["Describe", "List", "Lookup", "Filter"].contains { name.hasPrefix($0) }
@@ -160,6 +175,8 @@ import World
   @Test func everyOneAnswersByItself() throws {
     let region = try Region()
     for (id, service) in region.world.aws.services.sorted(by: { $0.key < $1.key }) {
+      // S3 is asked by programs inside the world only, and has no model.
+      guard id != "s3" else { continue }
       let model = try #require(AWSServiceModel.named(id))
       for name in service.modelled.sorted() {
         let operation = try #require(model.operation(name), "\(id):\(name) is in no model")

@@ -1,3 +1,4 @@
+import Mechanisms
 package import Wire
 package import World
 
@@ -37,7 +38,7 @@ package final class CloudTrailService: AWSService {
     let call = request.call
     let isRead = Self.isRead(call.operation)
     var event: JSON = [
-      "eventVersion": "1.11", "userIdentity": Self.identity(request),
+      "eventVersion": "1.11", "userIdentity": Self.identity(request, reply),
       "eventTime": .string(request.now.rfc3339), "eventSource": .string("\(Self.source(call.service)).amazonaws.com"),
       "eventName": .string(call.operation), "awsRegion": .string(call.service == "iam" ? "us-east-1" : call.region),
       "sourceIPAddress": .string(call.sourceIP.isEmpty ? "AWS Internal" : call.sourceIP),
@@ -66,7 +67,7 @@ package final class CloudTrailService: AWSService {
 
   private static func source(_ service: String) -> String { service }
 
-  private static func identity(_ request: AWSRequest) -> JSON {
+  private static func identity(_ request: AWSRequest, _ reply: AWSReply) -> JSON {
     let principal = request.principal
     switch principal.kind {
     case .service: return ["type": "AWSService", "invokedBy": .string(principal.service ?? principal.arn)]
@@ -93,15 +94,43 @@ package final class CloudTrailService: AWSService {
             "arn": .string(role), "accountId": .string(principal.account),
             "userName": .string(role.split(separator: "/").last.map(String.init) ?? ""),
           ],
+          "webIdFederationData": principal.provider.map {
+            ["federatedProvider": .string($0), "attributes": .emptyObject] as JSON
+          } ?? .null,
           "attributes": [
             "creationDate": principal.issuedAt.map { .string($0.rfc3339) } ?? .null, "mfaAuthenticated": "false",
           ],
         ],
         "invokedBy": JSON(principal.service),
       ]
-    case .anonymous:
-      return ["type": "WebIdentityUser", "principalId": .string(request.input["RoleArn"].string ?? "")]
+    case .anonymous: return webIdentity(request, reply)
     }
+  }
+
+  /// Who handed a web identity's token in: as STS says when it took it, else as the token itself says.
+  private static func webIdentity(_ request: AWSRequest, _ reply: AWSReply) -> JSON {
+    var provider = reply.output?["Provider"].string
+    var subject = reply.output?["SubjectFromWebIdentityToken"].string
+    var audience = reply.output?["Audience"].string
+    if reply.output == nil, let claims = claims(in: request.input["WebIdentityToken"].string ?? "") {
+      let issuer = claims.issuer.hasPrefix("https://") ? String(claims.issuer.dropFirst(8)) : claims.issuer
+      provider = "arn:aws:iam::\(request.account):oidc-provider/\(issuer)"
+      subject = claims.subject
+      audience = claims.audience?.first
+    }
+    guard let provider, let subject else { return ["type": "WebIdentityUser"] }
+    return [
+      "type": "WebIdentityUser", "principalId": .string("\(provider):\(audience ?? ""):\(subject)"),
+      "userName": .string(subject), "identityProvider": .string(provider),
+    ]
+  }
+
+  private static func claims(in token: String) -> WebIdentityToken.Claims? {
+    let parts = token.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 3, let bytes = try? GoBase64.rawURLDecode(parts[1]), let json = try? JSON.parse(bytes) else {
+      return nil
+    }
+    return WebIdentityToken.Claims(json)
   }
 
   /// Never told: secrets and tokens; user data may hold some.

@@ -87,6 +87,7 @@ extension IAMService {
     if principal.kind == .user {
       context.set("aws:username", principal.arn.split(separator: "/").last.map(String.init))
     }
+    for (key, value) in principal.tags { context.set("aws:PrincipalTag/\(key)", value) }
     if !request.call.sourceIP.isEmpty { context.set("aws:SourceIp", request.call.sourceIP) }
     context.set("aws:CurrentTime", request.now.rfc3339)
     context.set("aws:EpochTime", String(request.now.seconds))
@@ -105,7 +106,7 @@ extension IAMService {
       AWSError(
         code: "UnauthorizedOperation", message: AccessDenied.ec2Message(asked, reasons, encoded: nil), status: 403)
     case "eks": AWSError(code: "AccessDeniedException", message: AccessDenied.message(asked, reasons), status: 403)
-    case "logs", "cloudtrail", "kms":
+    case "logs", "cloudtrail", "kms", "eks-auth":
       AWSError(code: "AccessDeniedException", message: AccessDenied.message(asked, reasons), status: 400)
     default: AWSError(code: "AccessDenied", message: AccessDenied.message(asked, reasons), status: 403)
     }
@@ -115,7 +116,9 @@ extension IAMService {
 
   /// Whether the role's trust (and where it only names the account, the caller's own policies) lets the
   /// caller assume it.
-  func mayAssume(_ role: IAMRole, _ request: AWSRequest) -> Bool {
+  func mayAssume(
+    _ role: IAMRole, _ request: AWSRequest, _ action: String = "sts:AssumeRole", tags: Tags? = nil
+  ) -> Bool {
     let principal = request.principal
     let asking: PolicyPrincipal? =
       principal.kind == .service
@@ -124,15 +127,21 @@ extension IAMService {
     guard let asking, let trust = document(role.trust) else { return false }
     var context = context(of: request)
     context.set("sts:RoleSessionName", request.input["RoleSessionName"].string)
+    let tags = tags ?? Tags(request.input["Tags"])
+    for tag in tags.list { context.set("aws:RequestTag/\(tag.key)", tag.value) }
+    if !tags.isEmpty { context.set("aws:TagKeys", values: tags.list.map(\.key)) }
+    if !request.input["TransitiveTagKeys"].isNull {
+      context.set("sts:TransitiveTagKeys", values: request.input["TransitiveTagKeys"].strings)
+    }
     context.set("sts:ExternalId", request.input["ExternalId"].string)
     let verdict = TrustPolicy.decide(
       .init(
         trust: .known(NamedPolicy(arn(of: role), trust)), principal: .known(asking),
-        action: .known("sts:AssumeRole"), context: .known(context)))
+        action: .known(action), context: .known(context)))
     switch verdict.value {
     case .direct: return true
     case .account:
-      return authorize(request, [AWSRequirement("sts:AssumeRole", resources: [arn(of: role)])]) == nil
+      return authorize(request, [AWSRequirement(action, resources: [arn(of: role)])]) == nil
     case nil: return false
     }
   }

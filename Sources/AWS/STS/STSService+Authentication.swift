@@ -94,6 +94,7 @@ extension STSService {
       principal.sessionPolicies = session.policies
       principal.issuedAt = session.issuedAt
       principal.provider = session.provider
+      for tag in session.tags?.list ?? [] { principal.tags[tag.key] = tag.value }
       return .success(principal)
     }
     guard let key = iam.keys[id], key.isActive else {

@@ -64,12 +64,24 @@ extension STSService {
     let input = request.input
     let arn = input["RoleArn"].string ?? ""
     let name = input["RoleSessionName"].string ?? ""
+    // Transitive tags of the caller's session go on, and may not be given anew.
+    let before = sessions[request.principal.accessKeyID]
+    let inherited = before?.transitiveTags ?? []
+    var tags = Tags(input["Tags"])
+    for key in inherited { tags[key] = before?.tags?[key] }
+    let transitive = inherited + input["TransitiveTagKeys"].strings.filter { !inherited.contains($0) }
     guard let role = iam.role(arn: arn), role.service == nil || request.principal.service != nil,
       iam.mayAssume(role, request)
     else {
       throw AWSError(
         code: "AccessDenied",
         message: "User: \(request.principal.arn) is not authorized to perform: sts:AssumeRole on resource: \(arn)",
+        status: 403)
+    }
+    guard tags.isEmpty || iam.mayAssume(role, request, "sts:TagSession", tags: tags) else {
+      throw AWSError(
+        code: "AccessDenied",
+        message: "User: \(request.principal.arn) is not authorized to perform: sts:TagSession on resource: \(arn)",
         status: 403)
     }
     if request.principal.kind == .assumedRole, request.principal.service == nil,
@@ -81,7 +93,8 @@ extension STSService {
         status: 400)
     }
     let (session, credentials) = makeSession(
-      role: role, name: name, duration: try duration(input, of: role), policies: try policies(in: input))
+      role: role, name: name, duration: try duration(input, of: role), policies: try policies(in: input),
+      tags: tags, transitiveTags: transitive)
     return [
       "Credentials": json(session, credentials),
       "AssumedRoleUser": ["AssumedRoleId": .string(session.userID), "Arn": .string(session.arn)],

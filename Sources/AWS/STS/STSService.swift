@@ -39,14 +39,16 @@ package final class STSService: AWSService {
   /// Makes a session of a role and keeps it.
   func makeSession(
     role: IAMRole, name: String, duration: Duration, policies: [JSON] = [], instance: String? = nil,
-    provider: String? = nil
+    provider: String? = nil,
+    tags: Tags = Tags(), transitiveTags: [String] = []
   ) -> (STSSession, AWSCredentials) {
     prune()
-    let session = STSSession(
+    var session = STSSession(
       accessKeyID: iam.newID("ASIA", letters: 16), kind: .assumedRole,
       arn: "arn:aws:sts::\(world.account):assumed-role/\(role.name)/\(name)", userID: "\(role.id):\(name)",
       roleARN: iam.arn(of: role), policies: policies, issuedAt: world.now, expires: world.now + duration,
       instance: instance, provider: provider)
+    if !tags.isEmpty { (session.tags, session.transitiveTags) = (tags, transitiveTags) }
     sessions[session.accessKeyID] = session
     iam.roles.update(role.name) { $0.lastUsed = world.now }
     return (session, secrets.make(accessKeyID: session.accessKeyID, temporary: true))

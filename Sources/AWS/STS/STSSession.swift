@@ -17,6 +17,9 @@ struct STSSession: Codable, Sendable {
   var expires: Timestamp
   /// The instance whose metadata service handed it out.
   var instance: String?
+  /// Tags given with the session, and the keys of those that a chained session inherits.
+  var tags: Tags?
+  var transitiveTags: [String]?
   /// ARN of the OpenID Connect provider by whose token it was made.
   var provider: String?
 }

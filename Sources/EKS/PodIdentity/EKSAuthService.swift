@@ -37,7 +37,7 @@ package final class EKSAuthService: AWSService {
     let verdict = PodIdentityExchange.decide(
       .init(
         claims: .known(token.claims), isVerified: .known(token.cluster == cluster.id), now: .known(request.now),
-        association: .known(association), trust: .known(association.flatMap { trust($0.roleARN) }),
+        association: .known(association), trust: .known(association.flatMap { eks.trustPolicy(of: $0.roleARN) }),
         context: .known(context)))
     guard let association = verdict.value, let row, let claims = token.claims else {
       let reason = verdict.reasons.last ?? Because("", "")
@@ -94,15 +94,6 @@ package final class EKSAuthService: AWSService {
     case .error:
       throw AWSError(code: "AccessDeniedException", message: PodIdentityExchange.trustText, status: 400)
     }
-  }
-
-  private func trust(_ role: String) -> NamedPolicy? {
-    let name = role.split(separator: "/").last.map(String.init) ?? ""
-    let found = eks.call("iam", "GetRole", ["RoleName": .string(name)], by: .plain).output?["Role"] ?? .null
-    guard found["Arn"].string == role, let text = found["AssumeRolePolicyDocument"].string,
-      let document = try? PolicyDocument(text: PercentEncoding.decode(text) ?? text)
-    else { return nil }
-    return NamedPolicy(role, document)
   }
 
   private static func tags(_ cluster: ClusterRow, _ own: JSON) -> [(key: String, value: String)] {

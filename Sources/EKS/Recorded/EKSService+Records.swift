@@ -1,10 +1,9 @@
 import Wire
 import World
 
-/// What is stored and told again, without behaviour: Fargate profiles and Pod Identity associations.
+/// What is stored and told again, without behaviour: Fargate profiles.
 extension EKSService {
-  static let recordedOperations: [String: Operation] =
-    fargateOperations.merging(podIdentityOperations) { a, _ in a }
+  static let recordedOperations: [String: Operation] = fargateOperations
 
   enum RecordKind: String {
     case fargate, association, provider

@@ -20,6 +20,7 @@ package final class EKSService: AWSService {
     .merging(nodegroupOperations) { a, _ in a }.merging(accessOperations) { a, _ in a }
     .merging(updateOperations) { a, _ in a }.merging(catalogueOperations) { a, _ in a }
     .merging(providerOperations) { a, _ in a }.merging(addonOperations) { a, _ in a }
+    .merging(podIdentityOperations) { a, _ in a }
     .merging(recordedOperations) { a, _ in a }
 
   package var modelled: Set<String> { Set(Self.operations.keys).subtracting(recorded) }

@@ -36,12 +36,15 @@ package struct AWSCall: Hashable, Sendable {
   package var action: String { "\(service):\(name)" }
 
   package static func kebab(_ name: String) -> String {
+    let letters = Array(name)
     var out = ""
-    var previousWasLower = false
-    for character in name {
-      if character.isUppercase, previousWasLower { out.append("-") }
-      out += character.lowercased()
-      previousWasLower = character.isLowercase || character.isNumber
+    for (index, letter) in letters.enumerated() {
+      if letter.isUppercase, index > 0 {
+        let before = letters[index - 1]
+        let beginsWord = index + 1 < letters.count && letters[index + 1].isLowercase
+        if before.isLowercase || before.isNumber || (before.isUppercase && beginsWord) { out.append("-") }
+      }
+      out += letter.lowercased()
     }
     return out
   }
@@ -99,6 +102,10 @@ extension AWSCall {
   package static let getInstanceProfile = AWSCall(
     "iam", "GetInstanceProfile", items: ["InstanceProfile"], notFound: ["NoSuchEntity"])
   package static let getRole = AWSCall("iam", "GetRole", items: ["Role"], notFound: ["NoSuchEntity"])
+  package static let listOpenIDConnectProviders = AWSCall(
+    "iam", "ListOpenIDConnectProviders", items: ["OpenIDConnectProviderList", "*"])
+  package static let getOpenIDConnectProvider = AWSCall(
+    "iam", "GetOpenIDConnectProvider", items: [], notFound: ["NoSuchEntity"])
   package static let listAttachedRolePolicies = AWSCall(
     "iam", "ListAttachedRolePolicies", items: ["AttachedPolicies", "*"], notFound: ["NoSuchEntity"])
   package static let listRolePolicies = AWSCall(
@@ -120,7 +127,8 @@ extension AWSCall {
     .describeAddon, .listAccessEntries, .describeAccessEntry, .listPodIdentityAssociations,
     .describePodIdentityAssociation, .describeInstances, .describeInstanceAttribute, .describeNetworkInterfaces,
     .describeSubnets, .describeVpcs,
-    .describeInstanceTypes, .getInstanceProfile, .getRole, .listAttachedRolePolicies, .listRolePolicies,
+    .describeInstanceTypes, .getInstanceProfile, .getRole, .listOpenIDConnectProviders,
+    .getOpenIDConnectProvider, .listAttachedRolePolicies, .listRolePolicies,
     .getRolePolicy, .getPolicy, .getPolicyVersion, .describeAutoScalingGroups, .describeScalingActivities,
   ]
 }

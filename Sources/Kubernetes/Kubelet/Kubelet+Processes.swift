@@ -47,6 +47,9 @@ extension Kubelet {
     setup.directory = spec["workingDir"].string ?? plan.directory
     setup.user = user
     setup.group = spec["securityContext"]["runAsGroup"].int ?? pod.spec["securityContext"]["runAsGroup"].int ?? 0
+    let security = pod.spec["securityContext"]
+    let groups = security["supplementalGroups"].items.compactMap(\.int) + [security["fsGroup"].int].compactMap { $0 }
+    if !groups.isEmpty { setup.groups = groups }
     setup.isReadOnly = spec["securityContext"]["readOnlyRootFilesystem"].bool ?? false
     setup.hasInput = spec["stdin"].bool ?? false
     setup.hasTerminal = spec["tty"].bool ?? false

@@ -15,7 +15,7 @@ package struct PodRuntime: Component {
   let name: String
   let uid: String
   let kubelet: ComponentID
-  private var system: PodSystem
+  var system: PodSystem
   /// How often each container's output stream was begun, for the name of its log.
   private var attempts: [String: Int] = [:]
   private var ids: [String: String] = [:]
@@ -147,9 +147,9 @@ package struct PodRuntime: Component {
       ], context)
   }
 
-  private func storey(_ context: Context) -> KubernetesStorey? { context.world.kube.host as? KubernetesStorey }
+  func storey(_ context: Context) -> KubernetesStorey? { context.world.kube.host as? KubernetesStorey }
 
-  private func pod(_ context: Context) -> ObjectView? {
+  func pod(_ context: Context) -> ObjectView? {
     let reference = ObjectReference(cluster: cluster, resource: "pods", namespace: namespace, name: name)
     return context.world.kube.host?.get(reference).map { ObjectView($0) }.flatMap { $0.uid == uid ? $0 : nil }
   }
@@ -172,7 +172,8 @@ package struct PodRuntime: Component {
 
   private mutating func goOn(_ context: Context) {
     if !system.isQuiet { mount(context) }
-    let next = system.run(at: context.now)
+    var next = system.run(at: context.now)
+    while answerQuestions(context) { next = system.run(at: context.now) }
     let effects = system.effects
     system.effects = []
     var changed: Set<String> = []
@@ -193,6 +194,7 @@ package struct PodRuntime: Component {
         tell(["container": .string(container), "exit": .int(Int64(code))], context)
       case .ports(let container, let ports):
         tell(["container": .string(container), "ports": .array(ports.map { .int(Int64($0)) })], context)
+      case .asks: break
       case .tokensWanted:
         guard !asksForTokens, let pod = pod(context) else { continue }
         asksForTokens = true

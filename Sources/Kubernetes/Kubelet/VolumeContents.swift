@@ -1,4 +1,5 @@
 import Containers
+import Mechanisms
 import Wire
 import World
 
@@ -52,6 +53,10 @@ struct VolumeContents {
       for file in files {
         let path = "/..data/" + file.path
         var node = FileNode(file.content, mode: group == 0 ? file.mode : file.mode | 0o040, group: group, at: now)
+        if case .token = file.content {
+          let shown = ProjectedToken.file(in: pod.spec, of: volume["projected"])
+          (node.mode, node.owner, node.group) = (shown.mode, shown.owner, shown.group)
+        }
         if case .token = file.content, case .bytes? = volumes[name]?.nodes[path]?.content {
           node = volumes[name]!.nodes[path]!
         }

@@ -12,6 +12,12 @@ extension Effect.Kind {
   static let roleUnmapped: Self = "identity/role-unmapped"
   static let roleMapped: Self = "identity/role-mapped"
 
+  static let podCredentials: Self = "identity/pod-credentials"
+  static let podNotInjected: Self = "identity/pod-not-injected"
+  static let podWebIdentity: Self = "identity/pod-web-identity"
+  static let podAgentCredentials: Self = "identity/pod-agent-credentials"
+  static let podNodeCredentials: Self = "identity/pod-node-credentials"
+
   // Addresses
   static let cniNotInitialized: Self = "addresses/cni-not-initialized"
   static let cniAgentFails: Self = "addresses/cni-agent-fails"

@@ -20,16 +20,21 @@ struct PodQuestion: Question {
     let age = state.since.map { Ages.text(world.now - $0) } ?? "an unknown time"
     let others = [
       NotChecked("packets", ask: "ekswhy trace \(entity.title) TO:PORT"),
-      NotChecked("identity", ask: "ekswhy can \(entity.title) service:Action RESOURCE"),
+      NotChecked("identity", ask: "ekswhy credentials/\(subject.name) -n \(namespace)"),
     ]
     if state.phase == "Succeeded" {
       return Inquiry(
         entity, effects: [], isTrouble: false, summary: "no fault found in \(entity.title): it ran to its end",
         notChecked: others)
     }
+    // Where it is meant to have AWS credentials of its own, these are looked at too.
+    var asked: [Explanation.Cause] = []
+    if await world.podIdentity(entity).reading?.isConfigured == true {
+      asked = [.init(Effect(.podCredentials, entity), deciding: false)]
+    }
     if state.isReady {
       return Inquiry(
-        entity, effects: [.init(Effect(.podRunning, entity))], isTrouble: false,
+        entity, effects: [.init(Effect(.podRunning, entity))] + asked, isTrouble: false,
         summary: "no fault found in \(entity.title): Ready for \(age)",
         hiddenTrouble: "\(entity.title) is Ready, and something it needs is broken", notChecked: others)
     }
@@ -40,7 +45,7 @@ struct PodQuestion: Question {
     } else if state.containers.contains(where: { $0.restarts > 0 || $0.isRunning || !$0.last.isNull })
       || state.phase == "Failed"
     {
-      effects = [.init(Effect(.podFails, entity))]
+      effects = [.init(Effect(.podFails, entity))] + asked
     } else {
       effects = [.init(Effect(.podNotStarted, entity))]
     }

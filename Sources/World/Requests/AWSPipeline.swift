@@ -71,6 +71,8 @@ package struct AWSPrincipal: Sendable, Equatable, Codable {
   package var sessionPolicies: [JSON] = []
   /// For services: `eks.amazonaws.com`.
   package var service: String?
+  /// Tags of the session.
+  package var tags: [String: String] = [:]
   /// ARN of the OpenID Connect provider by whose token the session was made.
   package var provider: String?
   /// When the session's credentials were made.

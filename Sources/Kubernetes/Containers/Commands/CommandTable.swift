@@ -145,6 +145,7 @@ enum CommandTable {
   static func knows(_ name: String) -> Bool { commands[name] != nil }
 
   private static let commands: [String: Command] = [
+    "aws": AWSCommand.run,
     "true": { _ in .exit(0) }, "false": { _ in .exit(1) }, ":": { _ in .exit(0) },
     "echo": { call in
       call.out(TextCommands.echo(call.arguments, interprets: false))

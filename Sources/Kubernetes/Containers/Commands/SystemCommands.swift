@@ -263,7 +263,9 @@ enum SystemCommands {
       func named(_ number: Int, _ name: String) -> String { name == String(number) ? name : "\(number)(\(name))" }
       let user = named(process.user, UserNames.name(process.user, call.system, process))
       let group = named(process.group, UserNames.group(process.group, call.system, process))
-      call.out("uid=\(user) gid=\(group) groups=\(group)\n")
+      let more = (call.container.groups ?? []).filter { $0 != process.group }
+        .map { named($0, UserNames.group($0, call.system, process)) }
+      call.out("uid=\(user) gid=\(group) groups=\(([group] + more).joined(separator: ","))\n")
     }
     return .exit(0)
   }

@@ -110,7 +110,9 @@ extension PodSystem {
   func allows(_ node: FileNode, _ what: Int, _ process: Process) -> Bool {
     if process.user == 0 { return true }
     if process.user == node.owner { return node.mode >> 6 & what == what }
-    if process.group == node.group { return node.mode >> 3 & what == what }
+    if process.group == node.group || containers[process.container]?.groups?.contains(node.group) == true {
+      return node.mode >> 3 & what == what
+    }
     return node.mode & what == what
   }
 

@@ -56,6 +56,7 @@ extension PodSystem {
     case .time(let at): return at <= now
     case .inputOrTime(let handle, let at): return at <= now || isReadable(handle)
     case .signal, .token: return false
+    case .answer: return replies[process.key] != nil
     }
   }
 

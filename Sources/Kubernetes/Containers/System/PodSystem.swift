@@ -13,6 +13,8 @@ package final class PodSystem: Codable {
     /// What a container's processes listen on has changed.
     case ports(container: String, [Int])
     case tokensWanted
+    /// A process waits for something that only the world outside the pod can tell.
+    case asks(process: Int, Question)
   }
 
   package struct Session: Codable {
@@ -42,6 +44,8 @@ package final class PodSystem: Codable {
 
   /// Gathered during a step.
   package var effects: [Effect] = []
+  /// Answers that processes have not taken yet; they do in the step that brought them.
+  var replies: [Int: QuestionReply] = [:]
 
   private enum CodingKeys: String, CodingKey {
     case containers, volumes, processes, handles, pipes, sessions, lastKey, sharesProcesses, now, randomState
@@ -308,6 +312,8 @@ package struct ContainerSystem: Codable {
   var hostname: String
   var user: Int
   var group: Int
+  /// Further groups of its processes.
+  var groups: [Int]?
   var environment: [String: String]
   var directory: String
   var files: ContainerFiles
@@ -326,6 +332,7 @@ package struct ContainerSystem: Codable {
     hostname = setup.hostname
     user = setup.user
     group = setup.group
+    groups = setup.groups
     environment = setup.environment
     directory = setup.directory
     files = ContainerFiles(image: setup.image, mounts: setup.mounts)
@@ -357,6 +364,8 @@ package struct ContainerSetup: Codable, Sendable {
   package var directory = "/"
   package var user = 0
   package var group = 0
+  /// Further groups: that of the pod's volumes, and those its specification adds.
+  package var groups: [Int]?
   package var mounts: [ContainerFiles.Mount] = []
   package var files: [File] = []
   package var isReadOnly = false

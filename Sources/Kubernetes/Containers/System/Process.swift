@@ -57,6 +57,8 @@ enum Wait: Codable, Equatable {
   case signal
   /// The token of the service account.
   case token
+  /// What the process asked of the world outside its pod.
+  case answer
 }
 
 struct Process: Codable {

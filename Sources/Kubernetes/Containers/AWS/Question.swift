@@ -1,0 +1,51 @@
+package import Wire
+
+/// What a program in a container asks of the world outside its pod.
+package enum Question: Sendable, Equatable {
+  /// A request to an AWS service.
+  case aws(AWSQuestion)
+  /// Credentials of the Pod Identity agent.
+  case agent(uri: String, token: String)
+  /// Credentials of the node's role.
+  case instance
+
+  package struct AWSQuestion: Sendable, Equatable {
+    package var service: String
+    package var operation: String
+    package var input: JSON
+    package var region: String
+    /// Nil for requests without a signature.
+    package var signer: Signer?
+    package var userAgent: String
+  }
+
+  /// With what a request is signed.
+  package enum Signer: Sendable, Equatable {
+    /// Credentials that AWS gave out, by their access key.
+    case session(accessKeyID: String)
+    /// Credentials that stood in a variable or a file.
+    case typed(AWSCredentials)
+  }
+}
+
+/// What the world says.
+package enum QuestionReply: Sendable, Equatable {
+  case output(JSON)
+  case error(AWSError)
+  /// Credentials, by their access key.
+  case credentials(accessKeyID: String)
+  /// The agent's answer that is none: its status and text.
+  case refused(status: Int, String)
+  /// Nobody answers.
+  case unreachable
+  /// There are none.
+  case nothing
+}
+
+extension PodSystem {
+  /// Asks for a process, which goes on when the answer is there.
+  func ask(_ question: Question, for process: Process) { effects.append(.asks(process: process.key, question)) }
+
+  /// Gives a process its answer.
+  package func answer(_ process: Int, _ reply: QuestionReply) { replies[process] = reply }
+}

@@ -1,0 +1,90 @@
+import Containers
+import Mechanisms
+import Wire
+import World
+
+/// What programs in a pod ask of AWS: the services of the account, the Pod Identity agent and the metadata service
+/// of the node.
+extension PodRuntime {
+  /// Answers what was asked in this step; false when nobody asked.
+  mutating func answerQuestions(_ context: Context) -> Bool {
+    var questions: [(process: Int, question: Question)] = []
+    system.effects.removeAll { effect in
+      guard case .asks(let process, let question) = effect else { return false }
+      questions.append((process, question))
+      return true
+    }
+    for (process, question) in questions { system.answer(process, reply(to: question, context)) }
+    return !questions.isEmpty
+  }
+
+  private func reply(to question: Question, _ context: Context) -> QuestionReply {
+    guard let pod = pod(context) else { return .unreachable }
+    switch question {
+    case .aws(let call): return perform(call, pod, context)
+    case .instance: return nodeCredentials(pod, context)
+    case .agent(let uri, let token): return askAgent(uri, token, pod, context)
+    }
+  }
+
+  // MARK: - Services
+
+  private func perform(_ question: Question.AWSQuestion, _ pod: ObjectView, _ context: Context) -> QuestionReply {
+    let caller: AWSCall.Caller
+    switch question.signer {
+    case nil: caller = .anonymous
+    case .session(let key)?: caller = .credential(accessKeyID: key)
+    case .typed(let credentials)?:
+      if let fault = context.world.ports.credentialsFault(credentials, question.service) { return .error(fault) }
+      caller = .credential(accessKeyID: credentials.accessKeyID)
+    }
+    let reply = context.world.aws.perform(
+      AWSCall(
+        service: question.service, operation: question.operation, input: question.input, region: question.region,
+        caller: caller, sourceIP: egress(pod, context), userAgent: question.userAgent))
+    switch reply {
+    case .ok(let output): return .output(output)
+    case .error(let error): return .error(error)
+    }
+  }
+
+  /// The address from which the pod is seen to call: its node's, behind which the VPC CNI hides it.
+  private func egress(_ pod: ObjectView, _ context: Context) -> String {
+    guard let instance = instanceID(pod, context) else { return "" }
+    let metadata = context.world.ports.instanceMetadata
+    return metadata(instance, "public-ipv4") ?? metadata(instance, "local-ipv4") ?? ""
+  }
+
+  // MARK: - The node
+
+  /// Nil for nodes that are no EC2 instances.
+  private func instanceID(_ pod: ObjectView, _ context: Context) -> String? {
+    let reference = ObjectReference(
+      cluster: cluster, resource: "nodes", namespace: "", name: pod.spec["nodeName"].string ?? "")
+    let id = context.world.kube.host?.get(reference)?["spec"]["providerID"].string?.split(separator: "/").last
+    return id.flatMap { $0.hasPrefix("i-") ? String($0) : nil }
+  }
+
+  private func nodeCredentials(_ pod: ObjectView, _ context: Context) -> QuestionReply {
+    guard let instance = instanceID(pod, context),
+      let options = context.world.ports.instanceMetadataOptions(instance)
+    else { return .nothing }
+    let credentials = context.world.ports.instanceCredentials(instance)
+    let verdict = InstanceMetadata.decide(
+      .init(
+        isHostNetwork: .known(pod.spec["hostNetwork"].bool ?? false), options: .known(options),
+        role: .known(credentials.map { _ in "" })))
+    guard verdict.isYes, let credentials else { return .nothing }
+    return .credentials(accessKeyID: credentials.accessKeyID)
+  }
+
+  // MARK: - The Pod Identity agent
+
+  /// The agent answers in the pod's node, with what EKS Auth gives it for the pod's token.
+  private func askAgent(_ uri: String, _ token: String, _ pod: ObjectView, _ context: Context) -> QuestionReply {
+    guard let url = try? GoURL(uri), PodIdentityAgent.hosts.contains(url.host),
+      let agent = PodIdentityAgent(cluster: cluster, node: pod.spec["nodeName"].string ?? "", context)
+    else { return .unreachable }
+    return agent.answer(token, instanceID: instanceID(pod, context) ?? "", address: pod.json, context)
+  }
+}
