@@ -116,7 +116,7 @@ import World
     let versions = try region.ok("eks", "DescribeAddonVersions", ["addonName": "coredns", "kubernetesVersion": "1.34"])
     #expect(versions["addons"].items.count == 1)
     let service = region.eks.service
-    #expect(service.recorded.contains("CreatePodIdentityAssociation"))
+    #expect(service.recorded.contains("CreateFargateProfile"))
     #expect(service.modelled.contains("CreateCluster"))
     #expect(service.modelled.isDisjoint(with: service.recorded))
   }
