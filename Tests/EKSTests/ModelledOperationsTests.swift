@@ -87,6 +87,9 @@ import World
         "AutoScalingGroupName": "g", "LifecycleHookName": "h",
         "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
       ])
+    let volume = try ok("ec2", "CreateVolume", ["AvailabilityZone": "us-east-1a", "Size": 1, "VolumeType": "gp3"])
+    region.run(.seconds(20))
+    _ = try ok("ec2", "ModifyVolume", ["VolumeId": volume["VolumeId"], "Size": 2])
     _ = try ok("logs", "CreateLogGroup", ["logGroupName": "l", "tags": ["a": "b"]])
     _ = try ok("logs", "CreateLogStream", ["logGroupName": "l", "logStreamName": "s"])
     _ = try ok(

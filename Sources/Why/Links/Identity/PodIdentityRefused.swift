@@ -15,8 +15,8 @@ struct PodIdentityRefused: Link {
       return .holds(
         Explanation(check.symptom, entity: effect.entity, evidence: check.evidence, root: root))
     }
-    if !check.gaps.isEmpty { return .open(check.gaps) }
-    return .refuted("EKS Auth gives the pod the role of its association", check.evidence)
+    // That it is taken is the statement of another link.
+    return check.gaps.isEmpty ? .silent : .open(check.gaps)
   }
 }
 
