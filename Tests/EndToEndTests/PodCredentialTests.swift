@@ -138,5 +138,52 @@ struct PodCredentialTests {
       "curl", ["-sk", "\(cluster.endpoint)/id/\(issuer.split(separator: "/").last ?? "")/keys"],
       environment: eks.environment)
     #expect(try JSON.parse(keys.output)["keys"][0]["alg"].string == "RS256")
+
+    try await podIdentity(eks, environment)
+  }
+
+  /// EKS Pod Identity on the same cluster: each step that is missing is named, and its remedy carried out.
+  private func podIdentity(_ eks: LocalEKSProcess, _ environment: [String: String]) async throws {
+    func kubectl(_ line: String, input: String? = nil) throws -> Outcome {
+      try eks.kubectlOutcome(line, input: input, environment: environment)
+    }
+    func why() throws -> JSON {
+      let asked = try Shell.run(
+        LocalEKSProcess.binary, ["credentials/pi", "--cluster", "demo", "-o", "json"],
+        environment: eks.environment.merging(environment) { $1 })
+      return try JSON.parse(asked.output)
+    }
+    func trust(_ actions: String) -> String {
+      #"'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":[\#(actions)]}]}'"#
+    }
+    let both = #""sts:AssumeRole","sts:TagSession""#
+    try eks.aws(#"iam create-role --role-name pods --assume-role-policy-document \#(trust(#""sts:AssumeRole""#))"#)
+    let create =
+      "eks create-pod-identity-association --cluster-name demo --namespace default --service-account pi --role-arn arn:aws:iam::\(Self.account):role/pods"
+    let early = try eks.awsOutcome(create)
+    #expect(early.all.contains("Trust policy of the role provided is invalid."), "\(early.all)")
+    try eks.aws("iam update-assume-role-policy --role-name pods --policy-document \(trust(both))")
+    try eks.aws(create)
+    _ = try kubectl("create serviceaccount pi")
+    _ = try kubectl("apply -f -", input: Self.pod("pi", account: "pi"))
+    #expect(try kubectl("wait pod/pi --for=condition=Ready --timeout=60s").status == 0)
+    let alone = try kubectl("exec pi -- aws sts get-caller-identity")
+    #expect(alone.status == 255)
+    #expect(
+      alone.all.contains("Could not connect to the endpoint URL: \"http://169.254.170.23/v1/credentials\""),
+      "\(alone.all)")
+    #expect(try why()["roots"][0]["code"].string == "identity/no-pod-identity-agent")
+    try eks.aws("eks create-addon --cluster-name demo --addon-name eks-pod-identity-agent")
+    try eks.aws("eks wait addon-active --cluster-name demo --addon-name eks-pod-identity-agent")
+    let got = try kubectl("exec pi -- aws sts get-caller-identity --query Arn --output text")
+    #expect(got.output.hasPrefix("arn:aws:sts::\(Self.account):assumed-role/pods/eks-demo-pi-"), "\(got.all)")
+    try eks.aws(
+      #"iam update-assume-role-policy --role-name pods --policy-document \#(trust(#""sts:AssumeRole""#))"#)
+    let refused = try kubectl("exec pi -- aws sts get-caller-identity")
+    #expect(
+      refused.all.contains(
+        "(AccessDeniedException): Unauthorized Exception! EKS does not have permissions to assume the associated role., "
+          + "fault: client"), "\(refused.all)")
+    #expect(try why()["roots"][0]["code"].string == "identity/role-does-not-trust-pod-identity")
   }
 }
