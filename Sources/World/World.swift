@@ -98,10 +98,27 @@ package final class World {
     }
   }
 
-  private struct Saved: Codable {
+  /// As a slot is read back.
+  private struct Saved: Decodable {
     var state: JSON
     var scheduled: [Scheduled]
     var random: RandomStream
+  }
+
+  /// As a slot is written.
+  private struct Saving: Encodable {
+    var state: any Component
+    var scheduled: [Scheduled]
+    var random: RandomStream
+
+    private enum Field: String, CodingKey { case state, scheduled, random }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: Field.self)
+      try container.encode(state, forKey: .state)
+      try container.encode(scheduled, forKey: .scheduled)
+      try container.encode(random, forKey: .random)
+    }
   }
 
   private struct Meta: Codable {
@@ -112,7 +129,8 @@ package final class World {
     var region: String
     var outsideAddress: String
     var ids: RandomStream
-    var logs: [String: Int]
+    /// Lengths of the logs, in a world that was written before each had a row of its own.
+    var logs: [String: Int]?
     var recording: InputLog.Saved?
   }
 
@@ -131,7 +149,14 @@ package final class World {
       let meta = try JSON.parse(bytes).decode(Meta.self)
       (now, seed, account, region) = (meta.now, meta.seed, meta.account, meta.region)
       (outsideAddress, ids, sequence) = (meta.outsideAddress, meta.ids, meta.sequence)
-      logs = try LogStore(files: logFiles, committed: meta.logs)
+      var lengths = meta.logs ?? [:]
+      for key in keys where key.hasPrefix(Self.logRow) {
+        let length = rows.removeValue(forKey: key).flatMap { Int(String(decoding: $0, as: UTF8.self)) }
+        guard let length else { throw StoreError.unreadable("the length of a log, \(key), is no number") }
+        lengths[String(key.dropFirst(Self.logRow.count))] = length
+      }
+      keys.removeAll { $0.hasPrefix(Self.logRow) }
+      logs = try LogStore(files: logFiles, committed: lengths)
       recording = meta.recording
       isResumed = true
     } else {
@@ -388,6 +413,9 @@ package final class World {
 
   // MARK: - Commit
 
+  /// What the rows with the committed lengths of logs begin with.
+  private static let logRow = "log/"
+
   func touch(_ table: String, _ key: String) {
     changes &+= 1
     dirtyRows[table, default: []].insert(key)
@@ -458,18 +486,21 @@ package final class World {
     for index in dirtySlots.sorted() {
       guard let slot = slots[Int(index)] else { continue }
       do {
-        let state = try JSON(encoding: slot.component)
-        let saved = Saved(state: state, scheduled: slot.scheduled, random: slot.random)
-        batch.put("component/\(slot.id)", try JSON(encoding: saved).bytes())
+        let saved = Saving(state: slot.component, scheduled: slot.scheduled, random: slot.random)
+        batch.put("component/\(slot.id)", try JSON.bytes(encoding: saved))
       } catch { preconditionFailure("the component \(slot.id) cannot be written: \(error)") }
     }
     dirtySlots.removeAll()
     inputs.settle()
     let lengths = try logs.flush()
+    for (stream, length) in lengths {
+      let key = Self.logRow + stream
+      if let length { batch.put(key, Array("\(length)".utf8)) } else { batch.remove(key) }
+    }
     let meta = Meta(
       now: now, sequence: sequence, seed: seed, account: account, region: region, outsideAddress: outsideAddress,
-      ids: ids, logs: lengths, recording: inputs.saved)
-    do { batch.put("meta/world", try JSON(encoding: meta).bytes()) } catch {
+      ids: ids, recording: inputs.saved)
+    do { batch.put("meta/world", try JSON.bytes(encoding: meta)) } catch {
       preconditionFailure("the world's own row cannot be written: \(error)")
     }
     try store.commit(batch)

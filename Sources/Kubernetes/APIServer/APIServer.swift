@@ -98,7 +98,7 @@ final class APIServer {
   }
 
   private func persistOptions() {
-    do { world.put("k8s-cluster/\(id)", try JSON(encoding: options).bytes()) } catch {
+    do { world.put("k8s-cluster/\(id)", try JSON.bytes(encoding: options)) } catch {
       preconditionFailure("the options of cluster \(id) cannot be written: \(error)")
     }
   }
@@ -291,6 +291,9 @@ final class APIServer {
   private func send(_ answer: Answer, _ exchange: Exchange) {
     if case .streaming = answer.body { return }
     guard case .outside(let responder) = exchange.target else {
+      guard exchange.target.isRead(answer.status) else {
+        return world.kube.answer(exchange.target, status: answer.status, headers: answer.headers, body: .null)
+      }
       let body: JSON
       switch answer.body {
       case .json(let json): body = json

@@ -14,7 +14,7 @@ extension Kubelet {
     let gone = pod.status["conditions"].items.map { $0["type"] }.filter { !types.contains($0) }
     change["conditions"] = .array(
       status["conditions"].items + gone.map { ["$patch": "delete", "type": $0] })
-    send("pod-status \(uid)", context) { client in
+    send("pod-status \(uid)", context, wants: .outcome) { client in
       client.patch(
         "pods", pod.namespace, pod.name, ["metadata": ["uid": .string(uid)], "status": change], subresource: "status")
     }

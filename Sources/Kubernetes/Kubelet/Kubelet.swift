@@ -80,14 +80,15 @@ package struct Kubelet: Component {
   // MARK: - Requests
 
   mutating func send(
-    _ tag: String, _ context: Context, weight: Weight = .foreground, _ make: (KubeClient) -> KubeRequest
+    _ tag: String, _ context: Context, weight: Weight = .foreground, wants part: KubeReply.Part = .whole,
+    _ make: (KubeClient) -> KubeRequest
   ) {
     guard let client = credential.client(identity, context) else {
       replied(
         tag, KubeReply(status: 0, body: ["message": .string(NodeCredential.failure), "reason": "Credential"]), context)
       return
     }
-    context.submit(make(client), tag: tag, weight: weight)
+    context.submit(make(client), tag: tag, weight: weight, wants: part)
   }
 
   mutating func event(
@@ -103,7 +104,6 @@ package struct Kubelet: Component {
     case "register": registered(reply, context)
     case "node-status", "csi-node", "csi-driver", "node-labels": nodeWritten(tag, reply, context)
     case "csr": certificateAsked(reply, context)
-    case "event": break
     default: podReplied(tag, reply, context)
     }
   }

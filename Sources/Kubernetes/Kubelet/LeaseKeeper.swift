@@ -55,7 +55,7 @@ package struct LeaseKeeper: Component {
     if var lease = context.world.kube.host?.get(reference) {
       lease["spec"]["renewTime"] = time
       lease["spec"]["holderIdentity"] = .string(identity.nodeName)
-      context.submit(client.update(Self.resource, lease), tag: "renew", weight: .heartbeat)
+      context.submit(client.update(Self.resource, lease), tag: "renew", weight: .heartbeat, wants: .outcome)
     } else {
       let node = context.world.kube.host?.get(
         ObjectReference(cluster: identity.cluster, resource: "nodes", namespace: "", name: identity.nodeName))
@@ -78,7 +78,7 @@ package struct LeaseKeeper: Component {
             "spec": [
               "holderIdentity": .string(identity.nodeName), "leaseDurationSeconds": 40, "renewTime": time,
             ],
-          ]), tag: "renew", weight: .heartbeat)
+          ]), tag: "renew", weight: .heartbeat, wants: .outcome)
     }
   }
 

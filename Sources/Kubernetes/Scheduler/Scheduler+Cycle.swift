@@ -275,7 +275,7 @@ extension Scheduler {
           "metadata": [
             "name": .string(pod.name), "namespace": .string(pod.namespace), "uid": .string(pod.uid),
           ], "target": ["kind": "Node", "name": .string(node)],
-        ]), tag: "bind \(pod.key)")
+        ]), tag: "bind \(pod.key)", wants: .outcome)
   }
 
   mutating func replied(_ tag: String, _ reply: KubeReply, _ context: Context) {

@@ -13,7 +13,7 @@ final class WorldThread: @unchecked Sendable {
   /// Of a time in which there is always more to do, at most one part in this many goes into commits.
   private static let commitShare = 5.0
   /// Longest that an answer is kept for a batch to grow, in seconds.
-  private static let longestBatch = 0.25
+  private static let longestBatch = 1.0
 
   private let condition = NSCondition()
   // Guarded by `condition`.

@@ -215,13 +215,30 @@ extension JSON: Equatable {
   }
 }
 
+extension JSON {
+  /// Whether this is a list or an object that was copied from the other and left as it was.
+  func sharesStorage(with other: JSON) -> Bool {
+    switch (self, other) {
+    case (.array(let a), .array(let b)):
+      a.withUnsafeBufferPointer { a in b.withUnsafeBufferPointer { a.baseAddress == $0.baseAddress } }
+        && a.count == b.count
+    case (.object(let a), .object(let b)): a.sharesStorage(with: b)
+    default: false
+    }
+  }
+}
+
+extension JSONObject {
+  fileprivate func sharesStorage(with other: JSONObject) -> Bool {
+    fields.withUnsafeBufferPointer { a in other.fields.withUnsafeBufferPointer { a.baseAddress == $0.baseAddress } }
+      && fields.count == other.fields.count
+  }
+}
+
 extension JSONObject: Equatable {
   package static func == (a: JSONObject, b: JSONObject) -> Bool {
     guard a.fields.count == b.fields.count else { return false }
-    // What one was copied from the other and left as it was shares its storage.
-    if a.fields.withUnsafeBufferPointer({ a in b.fields.withUnsafeBufferPointer { a.baseAddress == $0.baseAddress } }) {
-      return true
-    }
+    if a.sharesStorage(with: b) { return true }
     for (index, field) in a.fields.enumerated() {
       // Most often both sides have the same order.
       if b.fields[index].key == field.key {

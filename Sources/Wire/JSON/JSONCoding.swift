@@ -22,6 +22,7 @@ extension JSON: Codable {
   }
 
   package func encode(to encoder: any Encoder) throws {
+    if let text = encoder as? JSONBytesEncoder { return text.sink.write(self) }
     guard let tree = encoder as? JSONTreeEncoder else {
       throw EncodingError.invalidValue(
         self, .init(codingPath: encoder.codingPath, debugDescription: "a JSON value is written to JSON only"))
@@ -36,7 +37,7 @@ private class Slot {
 }
 
 /// The type of the keys with which a dictionary encodes itself, which has no public name.
-private enum DictionaryKey {
+enum DictionaryKey {
   static let id: ObjectIdentifier = {
     let probe = Probe()
     _ = try? ["": ""].encode(to: probe)

@@ -205,6 +205,6 @@ extension Context {
       client, about: about, type: type, reason: reason, message: message, now: now,
       // Upstream's suffix is the time in nanoseconds, hexadecimal, so that names are in order of time.
       suffix: { String(world.nanoseconds(), radix: 16) })
-    if let request { submit(request, tag: "event", weight: .background) }
+    if let request { tell(request) }
   }
 }

@@ -31,9 +31,14 @@ package struct Context {
   }
 
   /// Sends a request to a cluster's API server; the answer comes as ``Input/kube(tag:_:)`` with that tag.
-  package func submit(_ request: KubeRequest, tag: String, weight: Weight = .foreground) {
-    world.kube.handle(request, .component(id, tag: tag, weight))
+  package func submit(
+    _ request: KubeRequest, tag: String, weight: Weight = .foreground, wants part: KubeReply.Part = .whole
+  ) {
+    world.kube.handle(request, .component(id, tag: tag, weight, wants: part))
   }
+
+  /// Sends a request to a cluster's API server whose answer is of no use.
+  package func tell(_ request: KubeRequest) { world.kube.handle(request, .nobody) }
 
   package func send(_ to: ComponentID, _ message: String, _ value: JSON = .null, after: Duration = .zero) {
     world.schedule(to, .message(message, value), at: now + after)

@@ -149,7 +149,7 @@ package final class InputLog {
       if done != count { diverge("has \(done) events of \(count)") }
     case .aws(let json):
       let reply = world.aws.perform(recording.call(json))
-      if let body = try? JSON(encoding: reply).bytes() {
+      if let body = try? JSON.bytes(encoding: reply) {
         world.answerOutside { _ in responder.send(HTTPResponse(status: reply.error?.status ?? 200, body: body)) }
       }
     case .kube(let json): world.kube.handle(recording.request(json), .outside(responder))

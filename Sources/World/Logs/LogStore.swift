@@ -100,10 +100,11 @@ package final class LogStore {
 
   var hasPending: Bool { !pending.isEmpty || !removed.isEmpty }
 
-  /// Writes what is pending and returns the lengths that the commit has to hold. Called again after a
-  /// commit that failed, it first cuts what that attempt left.
-  func flush() throws(StoreError) -> [String: Int] {
-    var lengths = committed
+  /// Writes what is pending and returns the lengths that the commit has to hold, of the streams that changed; nil of
+  /// one that is gone. Called again after a commit that failed, it first cuts what that attempt left.
+  func flush() throws(StoreError) -> [String: Int?] {
+    var lengths: [String: Int?] = [:]
+    for stream in removed { lengths[stream] = .some(nil) }
     for stream in pending.keys.sorted() {
       let bytes = pending[stream]!
       let before = committed[stream] ?? 0
@@ -122,10 +123,10 @@ package final class LogStore {
     return lengths
   }
 
-  func flushed(_ lengths: [String: Int]) {
-    committed = lengths
+  func flushed(_ lengths: [String: Int?]) {
+    for (stream, length) in lengths { committed[stream] = length }
     pending.removeAll()
-    for stream in removed { files.remove(stream) }
+    for stream in removed where committed[stream] == nil { files.remove(stream) }
     removed.removeAll()
   }
 }

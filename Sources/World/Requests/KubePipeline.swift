@@ -61,6 +61,13 @@ package struct KubeReply: Sendable, Codable {
     self.body = body
   }
 
+  /// How much of an answer is of use to who asked: waiting answers are saved with them.
+  package enum Part: Sendable {
+    case whole
+    /// Of a success the status alone.
+    case outcome
+  }
+
   package var isSuccess: Bool { (200..<300).contains(status) }
   /// `reason` of a Status answer: `NotFound`, `Conflict`.
   package var reason: String { body["reason"].string ?? "" }
@@ -69,8 +76,19 @@ package struct KubeReply: Sendable, Codable {
 
 /// Where the answer of an API server goes.
 package enum KubeReplyTarget {
-  case component(ComponentID, tag: String, Weight)
+  case component(ComponentID, tag: String, Weight, wants: KubeReply.Part)
+  /// Who asked doesn't wait for an answer.
+  case nobody
   case outside(any HTTPResponder)
+
+  /// Whether anybody looks into the body of an answer of this status.
+  package func isRead(_ status: Int) -> Bool {
+    switch self {
+    case .component(_, _, _, .outcome): !(200..<300).contains(status)
+    case .nobody: false
+    default: true
+    }
+  }
 }
 
 /// What the kinds of a cluster look like to a component that watches them: the caches of its informers.
@@ -113,8 +131,10 @@ package final class KubePipeline {
   /// Answers a request: to a component as an event, to the outside after the next commit.
   package func answer(_ target: KubeReplyTarget, status: Int, headers: HTTPHeaders, body: JSON) {
     switch target {
-    case .component(let id, let tag, let weight):
-      world.schedule(id, .kube(tag: tag, KubeReply(status: status, body: body)), at: world.now, weight)
+    case .component(let id, let tag, let weight, _):
+      let reply = KubeReply(status: status, body: target.isRead(status) ? body : .null)
+      world.schedule(id, .kube(tag: tag, reply), at: world.now, weight)
+    case .nobody: break
     case .outside(let responder):
       let response = HTTPResponse(status: status, headers: headers, body: body.bytes(.go) + [0x0a])
       world.answerOutside { failure in

@@ -24,7 +24,7 @@ package final class Table<Row: Codable & Sendable> {
     }
     world.register(name) { [unowned self] key in
       guard let row = rows[key] else { return nil }
-      do { return try JSON(encoding: row).bytes() } catch {
+      do { return try JSON.bytes(encoding: row) } catch {
         preconditionFailure("the row \(name)/\(key) cannot be written: \(error)")
       }
     }

@@ -125,4 +125,42 @@ import Wire
     "2026-11-22T12:04:15.Z",
   ])
   func brokenTextsAreRefused(_ text: String) { #expect(Timestamp(rfc3339: text) == nil) }
+
+  private struct Everything: Codable {
+    enum Choice: Codable {
+      case plain
+      case named(first: Int, second: String?)
+      case unnamed(JSON)
+    }
+    struct Hollow: Codable {}
+    var text = "a \"b\"\n"
+    var number = -3
+    var wide = UInt64.max
+    var fraction = 1.5
+    var yes = true
+    var nothing: Int?
+    var hollow = Hollow()
+    var json: JSON = ["b": 1, "a": [2, ["c": 3]]]
+    var null = JSON.null
+    var map = ["z": 1, "a": 2, "m": 3, "b": 4]
+    var nested = ["y": ["q": ["b", "a"], "c": []], "x": [:]]
+    var numbers = [10: "ten", 9: "nine"]
+    var choices: [Choice] = [.plain, .named(first: 1, second: nil), .named(first: 2, second: "b"), .unnamed([1, 2])]
+    var byName = ["second": Choice.unnamed(.null), "first": .named(first: 3, second: "c")]
+    var none: [Int] = []
+    var lists = [[1], [], [2, 3]]
+    var moment = Timestamp(seconds: 5)
+    var optional: [String?] = ["a", nil]
+  }
+
+  @Test("Encoded at once or by way of a tree, the text is the same")
+  func encodesAtOnce() throws {
+    let value = Everything()
+    let text = String(decoding: try JSON.bytes(encoding: value), as: UTF8.self)
+    #expect(text == (try JSON(encoding: value)).text())
+    #expect(try JSON.parse(text).decode(Everything.self).map == value.map)
+    #expect(try JSON.bytes(encoding: "a") == Array("\"a\"".utf8))
+    #expect(try JSON.bytes(encoding: [String: Int]()) == Array("{}".utf8))
+    #expect(try JSON.bytes(encoding: JSON.null) == Array("null".utf8))
+  }
 }

@@ -101,11 +101,12 @@ extension APIServer {
     return object
   }
 
-  /// Gives an object the form in which it is kept, by its own kind and version.
-  func settle(_ object: inout JSON) {
+  /// Gives an object the form in which it is kept, by its own kind and version; `old` is what is kept already.
+  func settle(_ object: inout JSON, over old: JSON = .null) {
     guard let version = GroupVersion(object["apiVersion"].string ?? "") else { return }
     schema.settle(
-      &object, as: GroupVersionKind(group: version.group, version: version.version, kind: object["kind"].string ?? ""))
+      &object, as: GroupVersionKind(group: version.group, version: version.version, kind: object["kind"].string ?? ""),
+      over: old)
   }
 
   func check(_ object: inout JSON, as gvk: GroupVersionKind, _ exchange: Exchange) throws(KubeStatus) {

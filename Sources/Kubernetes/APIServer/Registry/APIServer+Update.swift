@@ -53,7 +53,7 @@ extension APIServer {
     var object = given
     try checkPreconditions(&object, old, row, rules)
     keepSystemFields(&object, before)
-    settle(&object)
+    settle(&object, over: before)
     switch part {
     case .main:
       if row.subresource("status") != nil { object["status"] = before["status"] }
@@ -108,7 +108,7 @@ extension APIServer {
     _ object: inout JSON, over old: StoredObject, _ exchange: Exchange, _ row: KubeResource, subresource: String
   ) throws(KubeStatus) -> Answer {
     let before = old.json
-    settle(&object)
+    settle(&object, over: before)
     object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"]
     if object == before { return try answer(old, exchange, row) }
     track(&object, old: before, exchange, row, subresource: subresource)

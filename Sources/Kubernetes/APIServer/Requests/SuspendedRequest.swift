@@ -39,7 +39,7 @@ struct SuspendedRequest: Component {
     if let component {
       let status = KubeStatus.internalError("context canceled")
       context.world.kube.answer(
-        .component(component, tag: tag, weight), status: status.code, headers: [:], body: status.json)
+        .component(component, tag: tag, weight, wants: .whole), status: status.code, headers: [:], body: status.json)
     }
     context.world.outbound.forget(context.id)
     context.stop()
@@ -71,7 +71,7 @@ extension APIServer {
     if world.exists(id) { world.stop(id) }
     var suspended = SuspendedRequest(
       cluster: self.id, exchange: exchange.auditID, component: nil, tag: "", weight: .foreground, deadline: deadline)
-    if case .component(let component, let tag, let weight) = exchange.target {
+    if case .component(let component, let tag, let weight, _) = exchange.target {
       (suspended.component, suspended.tag, suspended.weight) = (component, tag, weight)
     }
     world.spawn(id, suspended)

@@ -21,7 +21,8 @@ extension APIServer {
           cluster: id, method: "GET", path: row.path(), query: query,
           headers: ["User-Agent": component.kind], credential: credential)
         let exchange = Exchange(
-          request, .component(component, tag: "", .foreground), at: now, auditID: world.newID { $0.uuid() })
+          request, .component(component, tag: "", .foreground, wants: .whole), at: now,
+          auditID: world.newID { $0.uuid() })
         do throws(KubeStatus) {
           try authenticate(exchange)
           try authorize(exchange)

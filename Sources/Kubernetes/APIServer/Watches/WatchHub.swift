@@ -49,7 +49,7 @@ final class WatchHub {
   }
 
   func row(of component: ComponentID) -> [UInt8]? {
-    registrations[component].flatMap { try? JSON(encoding: $0).bytes() }
+    registrations[component].flatMap { try? JSON.bytes(encoding: $0) }
   }
 
   func remove(_ component: ComponentID) {

@@ -4,18 +4,19 @@ extension KubernetesSchema {
   ///
   /// `nodeSelector: {}` goes, `resources: {}` of a container comes, `lastProbeTime: null` too. An object of a kind
   /// that the schema does not know is left as it is, and so is everything of a custom resource but its metadata.
-  package func settle(_ object: inout JSON, as gvk: GroupVersionKind) {
-    if let index = index(of: gvk) { settle(&object, index, depth: 0) }
+  /// What still shares its storage with `old`, a settled object of the same kind, is passed over.
+  package func settle(_ object: inout JSON, as gvk: GroupVersionKind, over old: JSON = .null) {
+    if let index = index(of: gvk) { settle(&object, index, old, depth: 0) }
   }
 
-  private func settle(_ value: inout JSON, _ index: Int, depth: Int) {
+  private func settle(_ value: inout JSON, _ index: Int, _ old: JSON, depth: Int) {
     guard case .object(var object) = value, depth <= JSON.depthLimit else { return }
     let type = types[index]
     value = .null
     var leavesOut = false
     for at in object.fields.indices {
       guard let field = type[object.fields[at].key] else { continue }
-      settle(&object.fields[at].value, field.shape, depth: depth + 1)
+      settle(&object.fields[at].value, field.shape, old[field.name], depth: depth + 1)
       switch field.presence {
       case .asSaid: break
       case .leftOut:
@@ -30,24 +31,27 @@ extension KubernetesSchema {
     if leavesOut { object.fields.removeAll { $0.value.isNull && type[$0.key]?.presence == .leftOut } }
     for field in type.alwaysWritten where !object.has(field.name) {
       var fresh = empty(field.shape)
-      settle(&fresh, field.shape, depth: depth + 1)
+      settle(&fresh, field.shape, .null, depth: depth + 1)
       object.append(field.name, fresh)
     }
     value = .object(object)
   }
 
-  private func settle(_ value: inout JSON, _ shape: KubernetesType.Shape, depth: Int) {
+  private func settle(_ value: inout JSON, _ shape: KubernetesType.Shape, _ old: JSON, depth: Int) {
+    if value.sharesStorage(with: old) { return }
     switch shape {
-    case .object(let index): settle(&value, index, depth: depth)
+    case .object(let index): settle(&value, index, old, depth: depth)
     case .list(let items):
       guard items.hasFields, case .array(var array) = value else { return }
       value = .null
-      for at in array.indices { settle(&array[at], items, depth: depth + 1) }
+      for at in array.indices { settle(&array[at], items, old[at], depth: depth + 1) }
       value = .array(array)
     case .map(let values):
       guard values.hasFields, case .object(var object) = value else { return }
       value = .null
-      for at in object.fields.indices { settle(&object.fields[at].value, values, depth: depth + 1) }
+      for at in object.fields.indices {
+        settle(&object.fields[at].value, values, old[object.fields[at].key], depth: depth + 1)
+      }
       value = .object(object)
     default: break
     }
