@@ -414,7 +414,7 @@ package final class World {
   // MARK: - Commit
 
   /// What the rows with the committed lengths of logs begin with.
-  private static let logRow = "log/"
+  package static let logRow = "log/"
 
   func touch(_ table: String, _ key: String) {
     changes &+= 1

@@ -19,14 +19,13 @@ package struct RecordedWorld {
     var rows: [String: [UInt8]] = [:]
     try store.load { key, value in rows[key] = value }
     let files = LogFiles(folder: "\(path)/logs")
-    let meta = rows["meta/world"] ?? []
-    for (stream, length) in WorldRows.logs(meta) { logs[stream] = files.read(stream, length: length) }
-    let length = (try? JSON.parse(meta))?["logs"][InputLog.stream].int ?? 0
-    inputs = LogStore.records(files.read(InputLog.stream, length: length))
+    var lengths = WorldRows.logs(rows)
+    inputs = LogStore.records(files.read(InputLog.stream, length: lengths.removeValue(forKey: InputLog.stream) ?? 0))
+    for (stream, length) in lengths { logs[stream] = files.read(stream, length: length) }
     guard !inputs.isEmpty else {
       throw Replay.Problem(description: "the world in \(path) was not recorded; record one with: ekswhy up --record")
     }
-    for (key, value) in rows { self.rows[key] = WorldRows.comparable(key, value) }
+    self.rows = WorldRows.comparable(rows)
     vault = SealedFile(path: "\(path)/keys/sealed")
     withExtendedLifetime(folder) {}
   }

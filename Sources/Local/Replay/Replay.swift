@@ -84,13 +84,12 @@ package final class Replay {
 
   /// The rows of the store in order of their keys.
   package var rows: [(key: String, value: [UInt8])] {
-    store.rows.sorted { $0.key < $1.key }.map { ($0.key, WorldRows.comparable($0.key, $0.value)) }
+    WorldRows.comparable(store.rows).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
   /// The logs in order of their names, each as its file holds it.
   package var logs: [(stream: String, bytes: [UInt8])] {
-    let lengths = WorldRows.logs(store.rows["meta/world"] ?? [])
-    return lengths.map { ($0.stream, files.read($0.stream, length: $0.length)) }
+    WorldRows.logs(store.rows).sorted { $0.key < $1.key }.map { ($0.key, files.read($0.key, length: $0.value)) }
   }
 
   /// Every answer that left, in order: the input's number, and what was answered.
@@ -112,18 +111,23 @@ package final class Replay {
 
 /// Rows of a store, and what of them two worlds may be compared by.
 package enum WorldRows {
-  /// A row as a replayed world has it too: it writes no input log.
-  package static func comparable(_ key: String, _ value: [UInt8]) -> [UInt8] {
-    guard key == "meta/world", var meta = try? JSON.parse(value) else { return value }
-    meta.remove("recording")
-    meta["logs"][InputLog.stream] = .null
-    return meta.bytes()
+  /// The rows as a replayed world has them too: it writes no input log.
+  package static func comparable(_ rows: [String: [UInt8]]) -> [String: [UInt8]] {
+    var rows = rows
+    rows[World.logRow + InputLog.stream] = nil
+    if let own = rows["meta/world"], var meta = try? JSON.parse(own) {
+      meta.remove("recording")
+      rows["meta/world"] = meta.bytes()
+    }
+    return rows
   }
 
-  /// The logs that a world's own row tells of, in order, without its input log.
-  package static func logs(_ meta: [UInt8]) -> [(stream: String, length: Int)] {
-    guard let meta = try? JSON.parse(meta) else { return [] }
-    return meta["logs"].fields.filter { $0.key != InputLog.stream }.map { ($0.key, $0.value.int ?? 0) }
-      .sorted { $0.0 < $1.0 }
+  /// The committed lengths of logs.
+  package static func logs(_ rows: [String: [UInt8]]) -> [String: Int] {
+    var lengths: [String: Int] = [:]
+    for (key, value) in rows where key.hasPrefix(World.logRow) {
+      lengths[String(key.dropFirst(World.logRow.count))] = Int(String(decoding: value, as: UTF8.self))
+    }
+    return lengths
   }
 }

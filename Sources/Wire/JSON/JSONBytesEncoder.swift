@@ -64,10 +64,8 @@ final class JSONSink {
     out.append(UInt8(ascii: ":"))
   }
 
-  func write(_ text: StaticString) {
-    text.withUTF8Buffer { out.append(contentsOf: $0) }
-  }
-  func write(_ value: Bool) { write(value ? "true" : "false") }
+  func writeNull() { out.append(contentsOf: "null".utf8) }
+  func write(_ value: Bool) { out.append(contentsOf: (value ? "true" : "false").utf8) }
   func write(_ value: String) { JSON.writeString(value, to: &out, .compact) }
   func write(_ value: Int64) { out.append(contentsOf: String(value).utf8) }
   func write(_ value: Double) { out.append(contentsOf: JSON.numberText(value).utf8) }
@@ -83,7 +81,7 @@ final class JSONSink {
       let (depth, length) = (depth, out.count)
       try value.encode(to: JSONBytesEncoder(sink: self, depth: depth))
       end(to: depth)
-      if out.count == length { write("null") }
+      if out.count == length { writeNull() }
     }
   }
 }
@@ -126,7 +124,7 @@ struct JSONBytesEncoder: Encoder {
     }
     func encodeNil(forKey key: Key) {
       next(key)
-      sink.write("null")
+      sink.writeNull()
     }
     func encode(_ value: Bool, forKey key: Key) {
       next(key)
@@ -188,7 +186,7 @@ struct JSONBytesEncoder: Encoder {
     }
     mutating func encodeNil() {
       next()
-      sink.write("null")
+      sink.writeNull()
     }
     mutating func encode<T: Encodable>(_ value: T) throws {
       next()
@@ -211,7 +209,7 @@ struct JSONBytesEncoder: Encoder {
     let sink: JSONSink
     var codingPath: [any CodingKey] { [] }
 
-    func encodeNil() { sink.write("null") }
+    func encodeNil() { sink.writeNull() }
     func encode(_ value: Bool) { sink.write(value) }
     func encode(_ value: String) { sink.write(value) }
     func encode(_ value: Double) { sink.write(value) }
