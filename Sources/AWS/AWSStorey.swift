@@ -12,6 +12,7 @@ package final class AWSStorey {
   package let autoScaling: AutoScalingService
   package let logs: LogsService
   package let cloudTrail: CloudTrailService
+  package let kms: KMSService
   package let secrets: any SecretKeeper
 
   package init(world: World, secrets: any SecretKeeper) {
@@ -22,8 +23,9 @@ package final class AWSStorey {
     autoScaling = AutoScalingService(world: world)
     logs = LogsService(world: world)
     cloudTrail = CloudTrailService(world: world)
+    kms = KMSService(world: world, iam: iam)
     world.know(InstanceLife.self, VolumeChange.self, AutoScalingGroupLife.self)
-    let services: [any AWSService] = [iam, sts, S3Service(iam: iam), ec2, autoScaling, logs, cloudTrail]
+    let services: [any AWSService] = [iam, sts, S3Service(iam: iam), ec2, autoScaling, logs, cloudTrail, kms]
     for service in services { world.aws.register(service) }
     world.aws.authenticate = { [sts] in sts.authenticate($0) }
     world.aws.authorize = { [iam] in iam.authorize($0, $1) }

@@ -26,8 +26,8 @@ struct RefusalTests {
     wrong["AWS_ACCESS_KEY_ID"] = "AKIANOBODYATALL00000"
     let unknown = try Shell.run("aws", ["sts", "get-caller-identity"], environment: wrong)
     #expect(unknown.all.contains("InvalidClientTokenId"), "\(unknown.all)")
-    let unsupported = try eks.awsOutcome("kms create-key")
-    #expect(unsupported.status != 0 && unsupported.all.contains("ekswhy does not simulate kms:CreateKey"))
+    let unsupported = try eks.awsOutcome("kms generate-random")
+    #expect(unsupported.status != 0 && unsupported.all.contains("ekswhy does not simulate kms:GenerateRandom"))
     let malformed = try eks.awsOutcome("iam create-role --role-name r --assume-role-policy-document notjson")
     #expect(malformed.all.contains("MalformedPolicyDocument"), "\(malformed.all)")
     // And it goes on.
