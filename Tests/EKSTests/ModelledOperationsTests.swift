@@ -68,9 +68,6 @@ import World
         "ImageId": image, "InstanceType": "t3.medium", "MinCount": 1, "MaxCount": 1, "SubnetId": .string(subnet),
         "TagSpecifications": [["ResourceType": "instance", "Tags": tags]],
       ])["Instances"][0]
-    let volume = try ok(
-      "ec2", "CreateVolume", ["AvailabilityZone": machine["Placement"]["AvailabilityZone"], "Size": 1])["VolumeId"]
-    _ = try ok("ec2", "ModifyVolume", ["VolumeId": volume, "Size": 2])
     let template = try ok(
       "ec2", "CreateLaunchTemplate",
       ["LaunchTemplateName": "t", "LaunchTemplateData": ["ImageId": image, "InstanceType": "t3.medium"]])
