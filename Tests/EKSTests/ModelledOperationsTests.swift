@@ -90,6 +90,12 @@ import World
     let volume = try ok("ec2", "CreateVolume", ["AvailabilityZone": "us-east-1a", "Size": 1, "VolumeType": "gp3"])
     region.run(.seconds(20))
     _ = try ok("ec2", "ModifyVolume", ["VolumeId": volume["VolumeId"], "Size": 2])
+    let key = try ok("kms", "CreateKey", ["Tags": [["TagKey": "a", "TagValue": "b"]]])["KeyMetadata"]["KeyId"]
+    _ = try ok("kms", "CreateAlias", ["AliasName": "alias/k", "TargetKeyId": key])
+    let retiring: JSON = "arn:aws:iam::000000000000:user/bob"
+    _ = try ok(
+      "kms", "CreateGrant",
+      ["KeyId": key, "GranteePrincipal": retiring, "RetiringPrincipal": retiring, "Operations": ["Decrypt"]])
     _ = try ok("logs", "CreateLogGroup", ["logGroupName": "l", "tags": ["a": "b"]])
     _ = try ok("logs", "CreateLogStream", ["logGroupName": "l", "logStreamName": "s"])
     _ = try ok(
@@ -138,7 +144,8 @@ import World
       "InstanceId": machine["InstanceId"], "LaunchTemplateId": template["LaunchTemplate"]["LaunchTemplateId"],
       "logGroupName": "l", "logStreamName": "s", "logGroupIdentifier": "l",
       "resourceArn": .string(group.hasSuffix(":*") ? String(group.dropLast(2)) : group),
-      "clusterName": "demo", "name": "demo", "nodegroupName": "ng", "principalArn": person,
+      "clusterName": "demo", "name": "demo", "KeyId": key, "RetiringPrincipal": retiring,
+      "nodegroupName": "ng", "principalArn": person,
       "addonName": "vpc-cni", "addonVersion": "v1.20.4-eksbuild.1",
       "AutoScalingGroupName": "g", "LifecycleHookName": "h", "AllocationIds": [address],
       "NetworkInterfaceId": machine["NetworkInterfaces"][0]["NetworkInterfaceId"], "Attribute": "groupSet",

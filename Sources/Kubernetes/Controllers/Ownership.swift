@@ -30,9 +30,9 @@ enum Ownership {
     return desk.list(owners, reference.namespace).filter { selector($0).matches(child.labels) }.map(\.key)
   }
 
-  /// The children that `owner` controls, after adopting and releasing.
+  /// The children that `owner` controls, after adopting and releasing. Its finalizer comes and goes with that.
   static func claim(
-    _ resource: String, of owner: ObjectView, _ selector: LabelSelector, _ desk: inout Desk,
+    _ resource: String, of owner: ObjectView, _ selector: LabelSelector, _ desk: inout Desk, finalizer: String? = nil,
     where fits: (ObjectView) -> Bool = { _ in true }
   ) -> [ObjectView] {
     var mine: [ObjectView] = []
@@ -43,21 +43,17 @@ enum Ownership {
         if matches {
           if fits(child) { mine.append(child) }
         } else if !owner.isTerminating {
+          var metadata: JSON = [
+            "uid": .string(child.uid), "ownerReferences": [["$patch": "delete", "uid": .string(owner.uid)]],
+          ]
+          if let finalizer { metadata["$deleteFromPrimitiveList/finalizers"] = [.string(finalizer)] }
           desk.send(
-            desk.client.patch(
-              resource, child.namespace, child.name,
-              [
-                "metadata": [
-                  "uid": .string(child.uid),
-                  "ownerReferences": [["$patch": "delete", "uid": .string(owner.uid)]],
-                ]
-              ]), "delete")
+            desk.client.patch(resource, child.namespace, child.name, ["metadata": metadata]), "delete")
         }
       } else if matches, !owner.isTerminating, !child.isTerminating, fits(child) {
-        desk.send(
-          desk.client.patch(
-            resource, child.namespace, child.name,
-            ["metadata": ["uid": .string(child.uid), "ownerReferences": [owner.controllerReference]]]), "adopt")
+        var metadata: JSON = ["uid": .string(child.uid), "ownerReferences": [owner.controllerReference]]
+        if let finalizer { metadata["finalizers"] = [.string(finalizer)] }
+        desk.send(desk.client.patch(resource, child.namespace, child.name, ["metadata": metadata]), "adopt")
         if let now = desk.get(resource, child.namespace, child.name), now.isControlled(by: owner) { mine.append(now) }
       }
     }

@@ -304,6 +304,31 @@ struct WorkloadTests {
     #expect(bench.pods.allSatisfy { $0.owners.isEmpty })
   }
 
+  @Test("Job: a pod that it releases is held back by nothing of the Job's")
+  func jobReleases() throws {
+    let bench = try Bench.withControlPlane()
+    bench.addNode("a", cpu: "8")
+    bench.send(
+      "POST", Self.jobs,
+      [
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": ["name": "j"],
+        "spec": [
+          "template": [
+            "spec": ["restartPolicy": "Never", "containers": [["name": "c", "image": "nginx"]]]
+          ]
+        ],
+      ])
+    bench.settle()
+    let pod = try #require(bench.pods.first)
+    #expect(pod.metadata["finalizers"].strings == ["batch.kubernetes.io/job-tracking"])
+    let path = "/api/v1/namespaces/default/pods/\(pod.name)"
+    bench.patch(path, ["metadata": ["labels": ["batch.kubernetes.io/controller-uid": "other"]]])
+    bench.settle()
+    let released = ObjectView(bench.send("GET", path).body)
+    #expect(released.owners.isEmpty)
+    #expect(released.metadata["finalizers"].strings.isEmpty)
+  }
+
   @Test("DaemonSet: an update keeps its history, one node after another or beside the old pod")
   func daemonSetRolls() throws {
     let bench = try Bench.withControlPlane()

@@ -19,7 +19,7 @@ package struct JobController: Reconciler {
     guard let job = desk.get("jobs.batch", key: key) else { return releaseOrphans(key, &desk) }
     // Who says so manages it from elsewhere.
     if let manager = job.spec["managedBy"].string, manager != "kubernetes.io/job-controller" { return }
-    let pods = Ownership.claim("pods", of: job, Ownership.selector(job), &desk)
+    let pods = Ownership.claim("pods", of: job, Ownership.selector(job), &desk, finalizer: JobTurn.finalizer)
     // Pods of a Job that goes go first where it was so asked, and nothing may hold them.
     if job.isTerminating || job.isConditionTrue("Complete") || job.isConditionTrue("Failed") {
       for pod in pods { release(pod, &desk) }
