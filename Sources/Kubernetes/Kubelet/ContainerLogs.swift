@@ -101,34 +101,39 @@ package final class ContainerLogs: ContainerRuntime {
     func unreached(_ why: String) -> Result<ContainerAnswer, KubeStatus> {
       .failure(.unavailable("error trying to reach service: dial tcp \(address):\(port): \(why)"))
     }
-    guard case .success(let (_, kubelet)) = kubelet(cluster, pod), let record = kubelet.pods[pod.uid] else {
+    guard let kubelet = try? kubelet(cluster, pod).get().state, let record = kubelet.pods[pod.uid] else {
       return unreached("i/o timeout")
     }
     for container in record.containers where container.isRunning {
-      let spec = kubelet.spec(of: container.name, pod)
-      let plain = spec["env"].items.filter { $0["value"].string != nil }
-      let environment = Dictionary(
-        plain.map { ($0["name"].string ?? "", $0["value"].string ?? "") }, uniquingKeysWith: { $1 })
-      let answers = ContainerAnswers(
-        plan: kubelet.plan(of: container.name, pod, environment: environment), ports: container.ports,
-        declared: spec["ports"].items, address: record.address,
-        age: container.runningSince.map { world.now - $0 } ?? .zero)
-      switch answers.listens(on: port) {
-      case true?:
-        guard let found = answers.get(port, path) else {
-          return .failure(Self.unknown("what \(container.name) says on port \(port)"))
-        }
-        let body = found.body.replacing("{hostname}", with: kubelet.hostname(pod))
-          .replacing("{method}", with: method).replacing("{now}", with: world.now.rfc3339)
-        return .success(
-          ContainerAnswer(
-            status: found.status, contentType: body.hasPrefix("{") ? "application/json" : "text/plain; charset=utf-8",
-            body: Array(body.utf8)))
-      case nil: return .failure(Self.unknown("whether \(container.name) listens on port \(port)"))
-      case false?: continue
+      let answers = answers(of: container, record, pod, kubelet)
+      guard let listens = answers.listens(on: port) else {
+        return .failure(Self.unknown("whether \(container.name) listens on port \(port)"))
       }
+      guard listens else { continue }
+      guard let found = answers.get(port, path) else {
+        return .failure(Self.unknown("what \(container.name) says on port \(port)"))
+      }
+      let body = found.body.replacing("{hostname}", with: kubelet.hostname(pod))
+        .replacing("{method}", with: method).replacing("{now}", with: world.now.rfc3339)
+      return .success(
+        ContainerAnswer(
+          status: found.status, contentType: body.hasPrefix("{") ? "application/json" : "text/plain; charset=utf-8",
+          body: Array(body.utf8)))
     }
     return unreached("connect: connection refused")
+  }
+
+  private func answers(
+    of container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView, _ kubelet: Kubelet
+  ) -> ContainerAnswers {
+    let spec = kubelet.spec(of: container.name, pod)
+    let plain = spec["env"].items.filter { $0["value"].string != nil }
+    let environment = Dictionary(
+      plain.map { ($0["name"].string ?? "", $0["value"].string ?? "") }, uniquingKeysWith: { $1 })
+    return ContainerAnswers(
+      plan: kubelet.plan(of: container.name, pod, environment: environment), ports: container.ports,
+      declared: spec["ports"].items, address: record.address,
+      age: container.runningSince.map { world.now - $0 } ?? .zero)
   }
 
   private static func unknown(_ what: String) -> KubeStatus {
