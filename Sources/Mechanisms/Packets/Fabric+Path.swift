@@ -192,8 +192,8 @@ extension Fabric {
   mutating func fromOutside(
     _ port: Int, _ packet: inout Packet, _ trace: inout Trace, _ gaps: inout [Gap]
   ) -> FabricStep {
-    let public_ = packet.destination
-    guard let own = ports[port].publicAddresses.first(where: { $0.value == public_ })?.key else {
+    let published = packet.destination
+    guard let own = ports[port].publicAddresses.first(where: { $0.value == published })?.key else {
       trace.note(.noSuchAddress, port, packet)
       return .stop
     }
