@@ -23,6 +23,11 @@ package struct Why: Sendable {
       throw .unsupported(
         "ekswhy has no questions about a \(subject.kind) yet; it can be asked about: \(kinds.joined(separator: ", "))")
     }
+    return try await ask(question, about: subject)
+  }
+
+  /// The answer to one question.
+  package func ask(_ question: some Question, about subject: Subject) async throws(QuestionError) -> Answer {
     let started = ContinuousClock.now
     let inquiry = try await question.inquire(subject, investigation)
     var answer = await conclude(inquiry)
@@ -39,17 +44,22 @@ package struct Why: Sendable {
       subject: inquiry.subject, status: .healthy, summary: inquiry.summary)
     let trail = await Engine(catalogue, investigation).follow(inquiry.effects)
     trail.fill(&answer, from: inquiry.effects.map(\.effect))
+    answer.verdict = inquiry.verdict
     answer.notChecked = inquiry.notChecked
     let isOpen = answer.gaps.contains { $0.isDeciding }
     if !answer.roots.isEmpty {
       answer.status = .failing
-      if !inquiry.isTrouble, let hidden = inquiry.hiddenTrouble { answer.summary = hidden }
+      if !inquiry.isTrouble, let hidden = inquiry.hiddenTrouble {
+        answer.summary = hidden
+        if inquiry.verdict != nil { answer.verdict = "no" }
+      }
     } else if let waits = inquiry.waits, waits.until > answer.asOf {
       answer.status = .progressing
       answer.waitsFor = waits.what
       answer.waitsUntil = waits.until
     } else if inquiry.isTrouble || isOpen || !trail.deadEnds.isEmpty {
       answer.status = .unproven
+      if inquiry.verdict != nil { answer.verdict = "unproven" }
       if !inquiry.isTrouble {
         answer.summary = inquiry.summary.replacing("no fault found in ", with: "") + ", as far as could be read"
       }
@@ -88,5 +98,6 @@ extension Catalogue {
     NodegroupIsWell(),
     PodCredentials(), PodNotInjected(), PodRoleNotConfigured(), PodNodeCredentials(), WebIdentityRefused(),
     WebIdentityTaken(), PodIdentityRefused(), PodIdentityGranted(),
+    KubernetesAccess(), SignIn(), DeedAllowed(), PodAWSAccess(), AWSPolicies(),
   ])
 }

@@ -110,6 +110,8 @@ extension KubernetesResource {
     case "services": own = ["spec.clusterIP", "spec.ports", "spec.selector", "spec.type"]
     case "certificatesigningrequests": own = ["spec.signerName", "spec.username", "status.conditions"]
     case "persistentvolumeclaims": own = ["spec.storageClassName", "spec.volumeName", "status.phase"]
+    case "clusterroles", "roles": own = ["rules", "aggregationRule"]
+    case "clusterrolebindings", "rolebindings": own = ["roleRef", "subjects"]
     case "eniconfigs": own = ["spec"]
     default: own = []
     }

@@ -66,6 +66,9 @@ extension AWSCall {
   package static let listAccessEntries = AWSCall("eks", "ListAccessEntries", items: ["accessEntries", "*"])
   package static let describeAccessEntry = AWSCall(
     "eks", "DescribeAccessEntry", items: ["accessEntry"], notFound: ["ResourceNotFoundException"])
+  package static let listAssociatedAccessPolicies = AWSCall(
+    "eks", "ListAssociatedAccessPolicies", items: ["associatedAccessPolicies", "*"],
+    notFound: ["ResourceNotFoundException"])
   package static let listPodIdentityAssociations = AWSCall(
     "eks", "ListPodIdentityAssociations", items: ["associations", "*"],
     filters: ["namespace": ["namespace"], "serviceAccount": ["serviceAccount"]])
@@ -115,6 +118,27 @@ extension AWSCall {
   package static let getPolicyVersion = AWSCall(
     "iam", "GetPolicyVersion", items: ["PolicyVersion"], notFound: ["NoSuchEntity"])
 
+  package static let getUser = AWSCall("iam", "GetUser", items: ["User"], notFound: ["NoSuchEntity"])
+  package static let listAttachedUserPolicies = AWSCall(
+    "iam", "ListAttachedUserPolicies", items: ["AttachedPolicies", "*"], notFound: ["NoSuchEntity"])
+  package static let listUserPolicies = AWSCall(
+    "iam", "ListUserPolicies", items: ["PolicyNames", "*"], notFound: ["NoSuchEntity"])
+  package static let getUserPolicy = AWSCall("iam", "GetUserPolicy", items: [], notFound: ["NoSuchEntity"])
+  package static let listGroupsForUser = AWSCall(
+    "iam", "ListGroupsForUser", items: ["Groups", "*"], notFound: ["NoSuchEntity"])
+  package static let listAttachedGroupPolicies = AWSCall(
+    "iam", "ListAttachedGroupPolicies", items: ["AttachedPolicies", "*"], notFound: ["NoSuchEntity"])
+  package static let listGroupPolicies = AWSCall(
+    "iam", "ListGroupPolicies", items: ["PolicyNames", "*"], notFound: ["NoSuchEntity"])
+  package static let getGroupPolicy = AWSCall("iam", "GetGroupPolicy", items: [], notFound: ["NoSuchEntity"])
+
+  /// Newest first; `LookupAttributes` takes one attribute, which stands as a filter here.
+  package static let lookupEvents = AWSCall(
+    "cloudtrail", "LookupEvents", items: ["Events", "*"],
+    filters: ["EventName": ["EventName"], "Username": ["Username"], "EventSource": ["EventSource"]])
+  package static let filterLogEvents = AWSCall(
+    "logs", "FilterLogEvents", items: ["events", "*"], notFound: ["ResourceNotFoundException"])
+
   package static let describeAutoScalingGroups = AWSCall(
     "autoscaling", "DescribeAutoScalingGroups", items: ["AutoScalingGroups", "*"],
     idLists: ["AutoScalingGroupNames": ["AutoScalingGroupName"]])
@@ -124,11 +148,14 @@ extension AWSCall {
   /// Every operation that some link reads.
   package static let all: [AWSCall] = [
     .getCallerIdentity, .describeCluster, .listClusters, .listNodegroups, .describeNodegroup, .listAddons,
-    .describeAddon, .listAccessEntries, .describeAccessEntry, .listPodIdentityAssociations,
+    .describeAddon, .listAccessEntries, .describeAccessEntry, .listAssociatedAccessPolicies,
+    .listPodIdentityAssociations,
     .describePodIdentityAssociation, .describeInstances, .describeInstanceAttribute, .describeNetworkInterfaces,
     .describeSubnets, .describeVpcs,
     .describeInstanceTypes, .getInstanceProfile, .getRole, .listOpenIDConnectProviders,
     .getOpenIDConnectProvider, .listAttachedRolePolicies, .listRolePolicies,
-    .getRolePolicy, .getPolicy, .getPolicyVersion, .describeAutoScalingGroups, .describeScalingActivities,
+    .getRolePolicy, .getPolicy, .getPolicyVersion, .getUser, .listAttachedUserPolicies, .listUserPolicies,
+    .getUserPolicy, .listGroupsForUser, .listAttachedGroupPolicies, .listGroupPolicies, .getGroupPolicy,
+    .lookupEvents, .filterLogEvents, .describeAutoScalingGroups, .describeScalingActivities,
   ]
 }

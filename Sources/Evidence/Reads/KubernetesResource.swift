@@ -52,12 +52,22 @@ extension KubernetesResource {
   package static let leases = KubernetesResource("leases", kind: "Lease", group: "coordination.k8s.io")
   package static let csrs = KubernetesResource(
     "certificatesigningrequests", kind: "CertificateSigningRequest", group: "certificates.k8s.io", isNamespaced: false)
+  package static let clusterRoles = rbac("clusterroles", "ClusterRole", isNamespaced: false)
+  package static let clusterRoleBindings = rbac("clusterrolebindings", "ClusterRoleBinding", isNamespaced: false)
+  package static let roles = rbac("roles", "Role", isNamespaced: true)
+  package static let roleBindings = rbac("rolebindings", "RoleBinding", isNamespaced: true)
+
+  private static func rbac(_ name: String, _ kind: String, isNamespaced: Bool) -> KubernetesResource {
+    KubernetesResource(name, kind: kind, group: "rbac.authorization.k8s.io", isNamespaced: isNamespaced)
+  }
+
   package static let eniConfigs = KubernetesResource(
     "eniconfigs", kind: "ENIConfig", group: "crd.k8s.amazonaws.com", version: "v1alpha1", isNamespaced: false)
 
   /// Everything that some link reads, in the order in which a capture writes it.
   package static let all: [KubernetesResource] = [
     .nodes, .pods, .events, .namespaces, .daemonSets, .deployments, .replicaSets, .statefulSets, .services,
-    .serviceAccounts, .configMaps, .secrets, .leases, .csrs, .persistentVolumeClaims, .eniConfigs,
+    .serviceAccounts, .configMaps, .secrets, .leases, .csrs, .persistentVolumeClaims, .clusterRoles,
+    .clusterRoleBindings, .roles, .roleBindings, .eniConfigs,
   ]
 }

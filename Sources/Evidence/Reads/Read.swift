@@ -162,6 +162,10 @@ package struct AWSRead: Hashable, Sendable {
         input[term.name] = .array(term.values.map { .string($0) })
       } else if operation.service == "ec2" {
         filterList.append(["Name": .string(term.name), "Values": .array(term.values.map { .string($0) })])
+      } else if operation == .lookupEvents {
+        input["LookupAttributes"] = [
+          ["AttributeKey": .string(term.name), "AttributeValue": .string(term.values[0])]
+        ]
       } else {
         input[term.name] = .string(term.values[0])
       }

@@ -10,6 +10,7 @@ extension Answer {
     out["subject"] = subject.json
     out["status"] = .string(status.rawValue)
     out["summary"] = .string(summary)
+    if let verdict { out["verdict"] = .string(verdict) }
     if let lastSymptomAt { out["lastSymptomAt"] = .string(lastSymptomAt.rfc3339) }
     if let waitsFor { out["waitsFor"] = .string(waitsFor) }
     if let waitsUntil { out["waitsUntil"] = .string(waitsUntil.rfc3339) }

@@ -22,6 +22,8 @@ package struct Answer: Sendable {
   package var subject: Entity
   package var status: Status
   package var summary: String
+  /// Where it was asked whether: `yes`, `no`, `nothing-readable-denies-it`, `unproven`.
+  package var verdict: String?
   package var lastSymptomAt: Timestamp?
   /// While progressing: what it waits for, and until when that is usual.
   package var waitsFor: String?

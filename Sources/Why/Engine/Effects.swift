@@ -43,3 +43,12 @@ extension Effect.Kind {
   static let noNodes: Self = "nodes/none"
   static let noNodeFits: Self = "scheduling/no-node-fits"
 }
+
+/// Who may do what.
+extension Effect.Kind {
+  static let kubernetesAccess: Self = "identity/kubernetes-access"
+  static let signIn: Self = "identity/sign-in"
+  static let deedAllowed: Self = "identity/deed-allowed"
+  static let awsAccess: Self = "identity/aws-access"
+  static let awsPolicies: Self = "identity/aws-policies"
+}

@@ -50,10 +50,12 @@ package struct Inquiry: Sendable {
   package var notChecked: [NotChecked]
   /// The gap to name where the chain ends without a root and without a gap of its own.
   package var lastResort: Gap?
+  /// Where it was asked whether: `yes`, `no`, `nothing-readable-denies-it`, `unproven`.
+  package var verdict: String?
 
   package init(
     _ subject: Entity, effects: [Explanation.Cause], isTrouble: Bool, summary: String, hiddenTrouble: String? = nil,
-    waits: (what: String, until: Timestamp)? = nil, notChecked: [NotChecked] = [], lastResort: Gap? = nil
+    waits: (what: String, until: Timestamp)? = nil, notChecked: [NotChecked] = [], lastResort: Gap? = nil, verdict: String? = nil
   ) {
     self.subject = subject
     self.effects = effects
@@ -63,5 +65,6 @@ package struct Inquiry: Sendable {
     self.waits = waits
     self.notChecked = notChecked
     self.lastResort = lastResort
+    self.verdict = verdict
   }
 }

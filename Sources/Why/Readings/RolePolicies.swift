@@ -75,7 +75,7 @@ extension Investigation {
     return result
   }
 
-  private func managed(_ arn: String) async -> Fact<NamedPolicy> {
+  func managed(_ arn: String) async -> Fact<NamedPolicy> {
     let policy = await aws(.getPolicy, ["PolicyArn": arn])
     if let gap = policy.gap { return .unknown(gap) }
     guard let version = policy.first?["DefaultVersionId"].string else {

@@ -42,19 +42,30 @@ struct WhyCommand: AsyncParsableCommand {
       Stream.out(Ekswhy.helpMessage() + "\n\n" + evidence.wouldAsk + "\n")
       return
     }
+    try await evidence.answer(output, dryRun: dryRun) { session, why throws(QuestionError) in
+      let namespace = namespace ?? session.namespace ?? "default"
+      return try await why.ask(Subject(words: subject, namespace: namespace)!)
+    }
+  }
+}
+
+extension EvidenceOptions {
+  /// Asks, prints the answer and ends with its status.
+  func answer(
+    _ output: WhyCommand.Output, dryRun: Bool,
+    _ ask: (Session, Why) async throws(QuestionError) -> Answer
+  ) async throws {
     let session: Session
     do {
-      let isDry = dryRun
-      session = try await evidence.session { read in if isDry { print(read.name) } }
+      session = try await self.session { read in if dryRun { print(read.name) } }
     } catch let error as ValidationError { throw error } catch {
       Stream.error("ekswhy: \(error)\n")
       throw ExitCode(4)
     }
     let why = Why(await session.investigation())
-    let subject = Subject(words: subject, namespace: namespace ?? session.namespace ?? "default")!
     let answer: Answer
     do {
-      answer = try await why.ask(subject)
+      answer = try await ask(session, why)
     } catch {
       Stream.error("ekswhy: \(error)\n")
       throw ExitCode(error.exitStatus)

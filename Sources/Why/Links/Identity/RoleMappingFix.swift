@@ -37,7 +37,7 @@ enum RoleMappingFix {
             owner: "hand", touches: ["access-entry/\(arn)"], verify: verify, expectWithin: "2m"))
       } else {
         fixes.append(
-          TagOwner(tags: mapping.clusterTags).fix(
+          TagOwner(tags: mapping.mapping.clusterTags).fix(
             Fix(
               "maps the role again; its kubelets retry by themselves", command: create, owner: "hand",
               touches: ["access-entry/\(arn)"], undo: delete, verify: verify, expectWithin: "2m"),
@@ -51,70 +51,15 @@ enum RoleMappingFix {
       code, layer: .eks, entity: role, statement: statement, evidence: mapping.evidence, fixes: fixes)
   }
 
-  /// The line that managed node groups get from EKS, added to what stands in aws-auth.
-  static func line(_ arn: String, isWindows: Bool) -> String {
-    """
-    - groups:
-    \(groups(isWindows).map { "  - \($0)" }.joined(separator: "\n"))
-      rolearn: \(arn)
-      username: system:node:{{EC2PrivateDNSName}}
-
-    """
-  }
-
-  /// The same as JSON, which aws-auth may hold too: one line of a command.
-  private static func item(_ arn: String, isWindows: Bool) -> JSON {
-    [
-      [
-        "rolearn": .string(arn), "username": "system:node:{{EC2PrivateDNSName}}",
-        "groups": JSON(groups(isWindows)),
-      ]
-    ]
-  }
-
-  /// Nodes of Windows need a group more, for kube-proxy.
-  private static func groups(_ isWindows: Bool) -> [String] {
-    ["system:bootstrappers", "system:nodes"] + (isWindows ? ["eks:kube-proxy-windows"] : [])
-  }
-
   private static func configMapFix(
     _ mapping: RoleMapping, _ arn: String, _ special: Because?, _ verify: String, _ world: Investigation
   ) -> Fix? {
-    guard let map = mapping.configMap.value else { return nil }
-    // aws-auth knows a role without its path.
-    let wanted = CanonicalARN.strippingPath(arn)
-    let kubectl = "\(world.target.kubectl) -n kube-system"
-    guard let map else {
-      return Fix(
-        "writes aws-auth with the role's line; its kubelets retry by themselves",
-        command:
-          "\(kubectl) create configmap aws-auth --from-literal=mapRoles=\(Shell.quote(item(wanted, isWindows: mapping.isWindows).text()))",
-        owner: "hand", touches: ["configmap/aws-auth"], undo: "\(kubectl) delete configmap aws-auth", verify: verify,
-        expectWithin: "2m")
-    }
-    let old = map["data"]["mapRoles"].string ?? ""
-    if special?.code == "identity/mapping/unreadable" {
-      return Fix(
-        "mend the YAML of mapRoles; one broken line unmaps every role: \(kubectl) edit configmap aws-auth",
-        owner: "hand", touches: ["configmap/aws-auth"], verify: verify, expectWithin: "2m")
-    }
-    var fresh: String
-    if let written = special?.details["arn"].string, special?.code.hasPrefix("identity/mapping/near/") == true,
-      old.contains(written)
-    {
-      fresh = old.replacing(written, with: wanted)
-    } else {
-      let isEmpty = old.trimmingASCIISpace.isEmpty || old.trimmingASCIISpace == "[]"
-      fresh = isEmpty ? "" : old.hasSuffix("\n") ? old : old + "\n"
-      fresh += line(wanted, isWindows: mapping.isWindows)
-    }
-    func patch(_ text: String) -> String {
-      let body: JSON = ["data": ["mapRoles": .string(text)]]
-      return "\(kubectl) patch configmap aws-auth --type merge -p \(Shell.quote(body.text()))"
-    }
-    return Fix(
-      "puts the role's line into aws-auth and keeps the others; its kubelets retry by themselves",
-      command: patch(fresh), owner: "hand", touches: ["configmap/aws-auth"], undo: patch(old), verify: verify,
-      expectWithin: "2m")
+    guard let map = mapping.mapping.configMap.value else { return nil }
+    // Nodes of Windows need a group more, for kube-proxy.
+    let more = mapping.isWindows ? ["eks:kube-proxy-windows"] : []
+    return AWSAuthFix(
+      arn: CanonicalARN.strippingPath(arn), username: "system:node:{{EC2PrivateDNSName}}",
+      groups: ["system:bootstrappers", "system:nodes"] + more, outcome: "its kubelets retry by themselves"
+    ).fix(map, special, verify: verify, world)
   }
 }

@@ -1,0 +1,138 @@
+import Evidence
+import Mechanisms
+import Wire
+
+/// Whether an IAM identity may do something in AWS, by every policy that can be read.
+struct AWSAccessReading: Sendable {
+  var principal: PrincipalReading
+  var action: String
+  var resource: String
+  var policies: RolePolicies
+  var verdict: Verdict<Void, PolicyReason>
+  /// The resource's own policy, where it decides and could be read.
+  var resourcePolicy: String?
+  var evidence: [Exhibit]
+  /// What might still deny it and can't be read.
+  var unread: [Gap]
+
+  /// What the account or a whole organisation may forbid, which no read of an ordinary operator shows.
+  static let organisation = Gap(
+    read: "service control policies", why: "they stand in the organisation's management account",
+    how: "aws organizations list-policies-for-target, with that account's credentials")
+}
+
+extension Investigation {
+  func awsAccess(_ principal: PrincipalReading, _ action: String, _ resource: String) async -> AWSAccessReading? {
+    guard let arn = principal.arn.value, let caller = principal.caller.value, let parsed = ARN.parse(arn) else {
+      return nil
+    }
+    if parsed.resourceType == "root" {
+      return AWSAccessReading(
+        principal: principal, action: action, resource: resource,
+        policies: RolePolicies(
+          roleName: "root", roleARN: arn, identity: .known([]), boundary: .known(nil), names: [], evidence: []),
+        verdict: .yes(), evidence: principal.evidence, unread: [AWSAccessReading.organisation])
+    }
+    let isUser = parsed.resourceType == "user"
+    let policies = isUser ? await self.policies(ofUser: arn) : await self.policies(ofRole: arn)
+    let who = PolicyPrincipal(
+      kind: isUser ? .user : .role, arn: isUser ? arn : caller.arn, account: parsed.account, roleARN: isUser ? "" : arn)
+    var reading = AWSAccessReading(
+      principal: principal, action: action, resource: resource, policies: policies, verdict: .open([]),
+      evidence: policies.evidence, unread: [AWSAccessReading.organisation])
+    var facts = IAMPolicy.Facts(
+      request: .known(IAMRequest(principal: who, action: action, resource: resource)),
+      context: .known(context(who)), identityPolicies: policies.identity, boundary: policies.boundary)
+    if action.lowercased() == "sts:assumerole", let target = ARN.parse(resource), target.resourceType == "role" {
+      return await assuming(resource, who, facts, reading)
+    }
+    let service = action.prefix { $0 != ":" }
+    let ownPolicies: Set<Substring> = ["s3", "kms", "sqs", "sns", "ecr", "secretsmanager", "lambda"]
+    if ownPolicies.contains(service) {
+      reading.unread.append(
+        Gap(read: "the policy of \(resource == "*" ? "the resource" : resource)", why: "ekswhy doesn't read it"))
+    }
+    if let owner = ARN.parse(resource)?.account, !owner.isEmpty, owner != parsed.account {
+      facts.request = .known(
+        IAMRequest(principal: who, action: action, resource: resource, resourceAccount: owner))
+      facts.resourcePolicy = .unknown(
+        Gap(read: "the policy of \(resource)", why: "it is of account \(owner)", how: "ask its owner"))
+    }
+    reading.verdict = IAMPolicy.decide(facts)
+    return reading
+  }
+
+  private func context(_ who: PolicyPrincipal) -> PolicyContext {
+    var context = PolicyContext(
+      [
+        "aws:PrincipalArn": [who.kind == .role ? who.roleARN : who.arn], "aws:PrincipalAccount": [who.account],
+        "aws:PrincipalType": [who.kind == .user ? "User" : "AssumedRole"],
+      ], rest: Gap(read: "the condition keys of the call", why: "they aren't known from outside"))
+    if let region = target.region {
+      context.set("aws:RequestedRegion", region)
+      context.set("ec2:Region", region)
+    }
+    return context
+  }
+
+  /// A role is assumed when it trusts the caller; where it names the account alone, the caller's policies count too.
+  private func assuming(
+    _ role: String, _ who: PolicyPrincipal, _ facts: IAMPolicy.Facts, _ before: AWSAccessReading
+  ) async -> AWSAccessReading {
+    var reading = before
+    let (trust, document, _) = await trustPolicy(ofRole: role)
+    if let citation = trust.citation {
+      reading.evidence.append(
+        Exhibit(
+          Citation(
+            source: citation.source, locator: citation.locator, field: citation.field,
+            value: document.isNull ? "no such role" : document["Statement"].text(), at: citation.at)))
+    }
+    switch trust {
+    case .unknown(let gap): reading.verdict = .open([gap])
+    case .known(nil, _): reading.verdict = .no([.implicitDeny(.resource)])
+    case .known(let policy?, let source):
+      reading.resourcePolicy = ARN.parse(role)?.name
+      let verdict = TrustPolicy.decide(
+        .init(
+          trust: .known(policy, source), principal: .known(who), action: .known("sts:AssumeRole"),
+          context: facts.context))
+      switch verdict.outcome {
+      case .no: reading.verdict = .no(verdict.reasons)
+      case .open(let gaps): reading.verdict = .open(gaps, verdict.reasons)
+      case .yes(.account): reading.verdict = IAMPolicy.decide(facts)
+      case .yes(.direct):
+        let own = IAMPolicy.decide(facts)
+        // Named itself, only its own denies keep it out.
+        if own.isNo, case .explicitDeny = own.reasons.last { reading.verdict = own } else { reading.verdict = .yes(verdict.reasons) }
+      }
+    }
+    return reading
+  }
+
+  /// The role as which the programs of a pod call AWS; nil with the gaps where it can't be told.
+  func awsRole(ofPod entity: Entity) async -> (arn: String?, gaps: [Gap], isNode: Bool) {
+    let (found, gap) = await podIdentity(entity)
+    guard let reading = found else { return (nil, gap.map { [$0] } ?? [], false) }
+    let chain = Mechanisms.CredentialChain.decide(.init(environment: reading.environment))
+    switch chain.value {
+    case .webIdentity(let role, _): return (role, [], false)
+    case .container:
+      let row = reading.association.value.flatMap { $0 }
+      return (row?["targetRoleArn"].string ?? row?["roleArn"].string, reading.association.gap.map { [$0] } ?? [], false)
+    case .instance:
+      let node = await nodeCredentials(reading.pod)
+      return (node.verdict.value, node.verdict.gaps, true)
+    case .environment, .sharedFile:
+      return (
+        nil,
+        [
+          Gap(
+            read: "the credentials in the container", why: "they are its own, and only STS knows whose",
+            how: "\(target.kubectl) -n \(reading.namespace) exec \(entity.name) -- aws sts get-caller-identity")
+        ], false
+      )
+    case nil: return (nil, chain.gaps, false)
+    }
+  }
+}
