@@ -66,7 +66,12 @@ let package = Package(
         "Local", "Gateway", "Why", "Evidence", "World", "Mechanisms", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
-    .testTarget(name: "EndToEndTests", dependencies: ["Wire", "Evidence", "Why"], swiftSettings: settings),
+    .target(
+      name: "Trials", dependencies: ["Evidence", "Mechanisms", "Why", "Wire"], path: "Tests/Trials",
+      swiftSettings: settings),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["Wire", "Mechanisms", "Evidence", "Why", "Trials"],
+      swiftSettings: settings),
   ]
     + room("Wire", ["CGenerated", "Yams", crypto])
     + room("Mechanisms", ["Wire", "CGenerated"])
@@ -93,6 +98,6 @@ let package = Package(
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ])
-    + room("Why", ["Evidence", "Mechanisms", "Wire"]),
+    + room("Why", ["Evidence", "Mechanisms", "Wire"], tests: ["Trials"]),
   cLanguageStandard: .c2x
 )

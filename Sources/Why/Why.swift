@@ -98,6 +98,7 @@ extension Catalogue {
     NodegroupIsWell(),
     PodCredentials(), PodNotInjected(), PodRoleNotConfigured(), PodNodeCredentials(), WebIdentityRefused(),
     WebIdentityTaken(), PodIdentityRefused(), PodIdentityGranted(),
-    KubernetesAccess(), SignIn(), DeedAllowed(), PodAWSAccess(), AWSPolicies(),
+    KubernetesAccess(), SignIn(), DeedAllowed(), PodAWSAccess(), AWSPolicies(), AuditRecords(),
+    AuthenticatorRecords(), CloudTrailRecords(), ServingCertificates(),
   ])
 }

@@ -10,7 +10,8 @@ struct QuickCluster {
   let endpoint: String
   let token: String
 
-  init(nodes: Int = 2, _ options: [String] = []) async throws {
+  /// `mode` is the authentication mode; EKS's own default for nil.
+  init(nodes: Int = 2, mode: String? = nil, _ options: [String] = []) async throws {
     eks = try LocalEKSProcess(options)
     let client = AWSClient(
       region: "us-east-1", chain: CredentialChain(profile: nil, environment: eks.environment), roleARN: nil,
@@ -43,12 +44,12 @@ struct QuickCluster {
     }
     let subnets = JSON(
       try await call("ec2", "DescribeSubnets", [:])["Subnets"].items.compactMap { $0["SubnetId"].string })
-    try await call(
-      "eks", "CreateCluster",
-      [
-        "name": "demo", "roleArn": "arn:aws:iam::000000000000:role/cluster",
-        "resourcesVpcConfig": ["subnetIds": subnets],
-      ])
+    var wanted: JSON = [
+      "name": "demo", "roleArn": "arn:aws:iam::000000000000:role/cluster",
+      "resourcesVpcConfig": ["subnetIds": subnets],
+    ]
+    if let mode { wanted["accessConfig"] = ["authenticationMode": .string(mode)] }
+    try await call("eks", "CreateCluster", wanted)
     /// Asks until it is so; the local EKS decides how soon.
     func until(_ what: String, _ isSo: () async throws -> Bool) async throws {
       for _ in 0..<600 where try await !isSo() { try await Task.sleep(for: .milliseconds(50)) }

@@ -10,10 +10,12 @@ package struct AWSCall: Hashable, Sendable {
   package var idLists: [String: [String]]
   /// Error codes that say no more than that the thing does not exist.
   package var notFound: [String]
+  /// Parameters that are numbers.
+  package var numbers: [String]
 
   package init(
     _ service: String, _ name: String, items: [String], filters: [String: [String]] = [:],
-    idLists: [String: [String]] = [:], notFound: [String] = []
+    idLists: [String: [String]] = [:], notFound: [String] = [], numbers: [String] = []
   ) {
     self.service = service
     self.name = name
@@ -21,6 +23,7 @@ package struct AWSCall: Hashable, Sendable {
     self.filters = filters
     self.idLists = idLists
     self.notFound = notFound
+    self.numbers = numbers
   }
 
   package static func == (a: AWSCall, b: AWSCall) -> Bool { a.service == b.service && a.name == b.name }
@@ -137,7 +140,8 @@ extension AWSCall {
     "cloudtrail", "LookupEvents", items: ["Events", "*"],
     filters: ["EventName": ["EventName"], "Username": ["Username"], "EventSource": ["EventSource"]])
   package static let filterLogEvents = AWSCall(
-    "logs", "FilterLogEvents", items: ["events", "*"], notFound: ["ResourceNotFoundException"])
+    "logs", "FilterLogEvents", items: ["events", "*"], notFound: ["ResourceNotFoundException"],
+    numbers: ["startTime"])
 
   package static let describeAutoScalingGroups = AWSCall(
     "autoscaling", "DescribeAutoScalingGroups", items: ["AutoScalingGroups", "*"],

@@ -155,7 +155,9 @@ package struct AWSRead: Hashable, Sendable {
   /// The parameters as the operation takes them.
   package var input: JSON {
     var input = JSON.emptyObject
-    for (name, value) in parameters.sorted(by: { $0.key < $1.key }) { input[name] = .string(value) }
+    for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
+      input[name] = operation.numbers.contains(name) ? JSON(Int(value)) : .string(value)
+    }
     var filterList: [JSON] = []
     for term in filters {
       if operation.idLists[term.name] != nil {

@@ -51,4 +51,8 @@ extension Effect.Kind {
   static let deedAllowed: Self = "identity/deed-allowed"
   static let awsAccess: Self = "identity/aws-access"
   static let awsPolicies: Self = "identity/aws-policies"
+  static let auditTrail: Self = "identity/audit-trail"
+  static let authenticatorLog: Self = "identity/authenticator-log"
+  static let cloudTrail: Self = "identity/cloudtrail"
+  static let servingCertificates: Self = "identity/serving-certificates"
 }

@@ -55,7 +55,8 @@ package struct Inquiry: Sendable {
 
   package init(
     _ subject: Entity, effects: [Explanation.Cause], isTrouble: Bool, summary: String, hiddenTrouble: String? = nil,
-    waits: (what: String, until: Timestamp)? = nil, notChecked: [NotChecked] = [], lastResort: Gap? = nil, verdict: String? = nil
+    waits: (what: String, until: Timestamp)? = nil, notChecked: [NotChecked] = [], lastResort: Gap? = nil,
+    verdict: String? = nil
   ) {
     self.subject = subject
     self.effects = effects

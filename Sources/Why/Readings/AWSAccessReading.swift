@@ -104,7 +104,11 @@ extension Investigation {
       case .yes(.direct):
         let own = IAMPolicy.decide(facts)
         // Named itself, only its own denies keep it out.
-        if own.isNo, case .explicitDeny = own.reasons.last { reading.verdict = own } else { reading.verdict = .yes(verdict.reasons) }
+        if own.isNo, case .explicitDeny = own.reasons.last {
+          reading.verdict = own
+        } else {
+          reading.verdict = .yes(verdict.reasons)
+        }
       }
     }
     return reading

@@ -104,7 +104,8 @@ extension Investigation {
         caller: caller, mode: mode, builtIn: .known(creator.value ?? []), entries: entries, awsAuth: auth,
         privateDNSName: privateDNSName))
     return CallerMapping(
-      verdict: verdict, mode: mode, configMap: map, auth: auth, entryARNs: entryARNs, callerARN: caller.value?.canonicalARN,
+      verdict: verdict, mode: mode, configMap: map, auth: auth, entryARNs: entryARNs,
+      callerARN: caller.value?.canonicalARN,
       clusterTags: cluster.first?["tags"] ?? .null, creator: creator, evidence: evidence)
   }
 
@@ -157,7 +158,8 @@ extension Investigation {
     let gap = Gap(
       read: "cloudtrail:LookupEvents EventName=CreateCluster",
       why: found.gap?.why ?? "CloudTrail remembers 90 days, and no CreateCluster of this cluster is among them",
-      how: "in mode CONFIG_MAP whoever made the cluster is let in as kubernetes-admin, and no EKS call tells who that was")
+      how:
+        "in mode CONFIG_MAP whoever made the cluster is let in as kubernetes-admin, and no EKS call tells who that was")
     for item in found.items {
       guard let event = item["CloudTrailEvent"].string.flatMap({ try? JSON.parse(Array($0.utf8)) }),
         event["requestParameters"]["name"].string == target.cluster, event["errorCode"].isNull,

@@ -29,7 +29,8 @@ extension Investigation {
         .init(
           request: .known(request),
           related: .unknown(
-            Gap(read: "what the node's pods refer to", why: "ekswhy doesn't follow it", how: "ask as the node itself"))))
+            Gap(read: "what the node's pods refer to", why: "ekswhy doesn't follow it", how: "ask as the node itself")))
+      )
       if verdict.isYes {
         grant.verdict = .yes([Because("identity/node-authorizer", "the authorizer of nodes allows it")])
         return grant
@@ -57,9 +58,9 @@ extension Investigation {
       gaps += verdict.gaps
     }
     let facts = await rbac(request)
-    grant.rbac = facts.facts
-    let verdict = RBAC.decide(facts.facts)
-    grant.evidence += exhibits(verdict, facts.facts, request)
+    grant.rbac = facts
+    let verdict = RBAC.decide(facts)
+    grant.evidence += exhibits(verdict, facts, request)
     if verdict.isYes {
       grant.verdict = verdict
     } else {
@@ -70,25 +71,43 @@ extension Investigation {
     return grant
   }
 
-  private func rbac(_ request: AccessRequest) async -> (facts: RBAC.Facts, gaps: [Gap]) {
+  private func rbac(_ request: AccessRequest) async -> RBAC.Facts {
     let isNamespaced = request.isResource && !request.namespace.isEmpty
+    let namespace = request.namespace
     async let clusterBindingsRead = list(.clusterRoleBindings)
     async let clusterRolesRead = list(.clusterRoles)
-    let namespace = request.namespace
     async let bindingsRead = isNamespaced ? list(.roleBindings, namespace: namespace) : nil
     async let rolesRead = isNamespaced ? list(.roles, namespace: namespace) : nil
     let (clusterBindings, clusterRoles) = await (clusterBindingsRead, clusterRolesRead)
     let (bindings, roles) = await (bindingsRead, rolesRead)
-    func fact(_ found: Found?, _ resource: KubernetesResource) -> Fact<[JSON]> {
+    func fact(_ found: Found?, _ resource: KubernetesResource, _ isNeeded: (JSON) -> Bool) -> Fact<[JSON]> {
       guard let found else { return .known([]) }
       let place = resource.isNamespaced ? "\(resource.name) -n \(namespace)" : resource.name
-      return found.fact(Citation(source: "kubernetes", locator: place, value: String(found.items.count), at: found.at))
+      let citation = Citation(
+        source: "kubernetes", locator: place, value: String(found.items.count), at: found.at)
+      return found.fact(citation).map { $0.filter(isNeeded) }
     }
-    let facts = RBAC.Facts(
-      request: request, clusterRoleBindings: fact(clusterBindings, .clusterRoleBindings),
-      roleBindings: fact(bindings, .roleBindings), clusterRoles: fact(clusterRoles, .clusterRoles),
-      roles: fact(roles, .roles))
-    return (facts, [])
+    // Most of a cluster's bindings are for its own components; they need not be read any further.
+    let own = ((clusterBindings.items) + (bindings?.items ?? [])).filter { Self.concerns($0, request) }
+    let named = Set(own.compactMap { $0["roleRef"]["name"].string } + ["view"])
+    let isNamed: (JSON) -> Bool = { named.contains($0["metadata"]["name"].string ?? "") }
+    return RBAC.Facts(
+      request: request,
+      clusterRoleBindings: fact(clusterBindings, .clusterRoleBindings) { Self.concerns($0, request) },
+      roleBindings: fact(bindings, .roleBindings) { Self.concerns($0, request) },
+      clusterRoles: fact(clusterRoles, .clusterRoles, isNamed), roles: fact(roles, .roles, isNamed))
+  }
+
+  /// Whether a binding may name the user, or a group that some mapping might give.
+  private static func concerns(_ binding: JSON, _ request: AccessRequest) -> Bool {
+    let namespace = binding["metadata"]["namespace"].string ?? ""
+    return binding["subjects"].items.contains { subject in
+      let name = subject["name"].string ?? ""
+      guard subject["kind"].string == "ServiceAccount" else {
+        return !name.hasPrefix("system:") || name == request.username || request.groups.contains(name)
+      }
+      return request.username == "system:serviceaccount:\(subject["namespace"].string ?? namespace):\(name)"
+    }
   }
 
   /// The bindings that name the user, or that none of so many does.
@@ -99,12 +118,20 @@ extension Investigation {
     }
     let granting = verdict.reasons.last?.details["binding"].string
     let told = naming.filter { granting == nil || $0.name == granting }
-    guard !told.isEmpty else {
+    // What every authenticated user has is told of only where it grants.
+    let own = told.filter { binding in
+      granting != nil
+        || binding.subjects.contains {
+          $0.names(request, bindingNamespace: binding.namespace)
+            && !($0.kind == "Group" && ["system:authenticated", "system:serviceaccounts"].contains($0.name))
+        }
+    }
+    guard !own.isEmpty else {
       return [facts.clusterRoleBindings.citation, facts.roleBindings.citation].compactMap { $0 }.map {
-        Exhibit($0, text: "k8s \($0.locator): \($0.value), none names it")
+        Exhibit($0, text: "k8s \($0.locator): \($0.value), none is for it")
       }
     }
-    return told.prefix(6).map { binding in
+    return own.prefix(6).map { binding in
       let resource: KubernetesResource = binding.namespace.isEmpty ? .clusterRoleBindings : .roleBindings
       let path = [resource.name, binding.namespace, binding.name].filter { !$0.isEmpty }.joined(separator: "/")
       let subject = binding.subjects.first { $0.names(request, bindingNamespace: binding.namespace) }

@@ -70,7 +70,8 @@ extension Investigation {
       reading.title = principal.title
       reading.principal = principal
       let mapping = await mapping(
-        of: principal.caller, arn: principal.arn, id: principal.id, privateDNSName: await dnsName(principal.caller.value),
+        of: principal.caller, arn: principal.arn, id: principal.id,
+        privateDNSName: await dnsName(principal.caller.value),
         isNode: false)
       reading.mapping = mapping
       reading.user = mapping.verdict.value?.username

@@ -43,7 +43,8 @@ extension Investigation {
 
   private func ofOwnAccount(_ kind: String, _ name: String) async -> PrincipalReading {
     guard let account = await account() else {
-      let gap = Gap(read: "sts:GetCallerIdentity", why: "which account this is can't be told", how: "give the whole ARN")
+      let gap = Gap(
+        read: "sts:GetCallerIdentity", why: "which account this is can't be told", how: "give the whole ARN")
       return PrincipalReading(title: "\(kind) \(name)", arn: .unknown(gap), caller: .unknown(gap), id: .unknown(gap))
     }
     return await iam("arn:\(partition):iam::\(account):\(kind)/\(name)")
@@ -67,7 +68,8 @@ extension Investigation {
     }
     let isUser = canonical.kind == .user
     var reading = PrincipalReading(
-      title: isUser ? "user \(own.name)" : canonical.kind == .root ? "the root of account \(own.account)" : "role \(own.name)",
+      title: isUser
+        ? "user \(own.name)" : canonical.kind == .root ? "the root of account \(own.account)" : "role \(own.name)",
       arn: .known(canonical.arn), caller: .unknown(Gap(read: "", why: "")), id: .unknown(Gap(read: "", why: "")))
     guard canonical.kind != .root, canonical.kind != .federatedUser else {
       reading.id = .known((own.account, Timestamp(seconds: 0)))
@@ -90,7 +92,7 @@ extension Investigation {
       reading.caller = self.caller(parsed, own, canonical, id: "(not read)")
       return reading
     }
-    guard let item = found.first, let id = item[isUser ? "UserId" : "RoleId"].string else {
+    guard let item = found.first else {
       reading.isAbsent = true
       let citation = Cite.aws(call, own.name, value: "no such \(isUser ? "user" : "role")", at: found.at)
       reading.evidence.append(Exhibit(citation))
@@ -99,14 +101,17 @@ extension Investigation {
       return reading
     }
     let arn = item["Arn"].string ?? canonical.arn
+    let id = item[isUser ? "UserId" : "RoleId"].string
     let citation = Cite.aws(call, own.name, field: "Arn", value: arn, at: found.at)
     reading.evidence.append(Exhibit(citation))
     reading.arn = .known(arn, .read(citation))
     reading.tags = item["Tags"]
-    reading.id =
-      item["CreateDate"].time.map { .known((id, $0), .read(citation)) }
-      ?? .unknown(Gap(read: call.action, why: "CreateDate is not in the answer"))
-    reading.caller = self.caller(parsed, own, canonical, id: id)
+    if let id, let created = item["CreateDate"].time {
+      reading.id = .known((id, created), .read(citation))
+    } else {
+      reading.id = .unknown(Gap(read: call.action, why: "its id and CreateDate are not in the answer"))
+    }
+    reading.caller = self.caller(parsed, own, canonical, id: id ?? "(not read)")
     return reading
   }
 

@@ -42,7 +42,8 @@ extension Investigation {
       .listAttachedUserPolicies, name, value: result.names.isEmpty ? "none" : result.names.joined(separator: ", "),
       at: attached.at)
     result.evidence.append(
-      Exhibit(citation, text: "iam ListAttachedUserPolicies, ListUserPolicies, ListGroupsForUser \(name): \(citation.value)"))
+      Exhibit(
+        citation, text: "iam ListAttachedUserPolicies, ListUserPolicies, ListGroupsForUser \(name): \(citation.value)"))
     gaps += documents.compactMap(\.gap)
     result.identity = gaps.first.map { .unknown($0) } ?? .known(documents.compactMap(\.value), .read(citation))
     if let gap = user.gap {
@@ -57,6 +58,7 @@ extension Investigation {
     if let gap = found.gap { return .unknown(gap) }
     let citation = Cite.aws(call, policy, at: found.at)
     return NamedPolicy.read(
-      policy, document: found.first?["PolicyDocument"] ?? .null, read: "\(call.action) \(policy)", source: .read(citation))
+      policy, document: found.first?["PolicyDocument"] ?? .null, read: "\(call.action) \(policy)",
+      source: .read(citation))
   }
 }

@@ -15,7 +15,7 @@ struct WhyCommand: AsyncParsableCommand {
 
   enum Output: String, ExpressibleByArgument, CaseIterable { case text, json, yaml }
 
-  @Argument(help: "KIND/NAME, or KIND NAME.")
+  @Argument(help: "KIND/NAME, or KIND NAME, or the text of an error.")
   var subject: [String] = []
   @OptionGroup var evidence: EvidenceOptions
   @Option(name: .shortAndLong, help: "The namespace; the context's unless given.")
@@ -27,13 +27,16 @@ struct WhyCommand: AsyncParsableCommand {
   @Flag(name: .customLong("dry-run"), help: "Print the reads, each before it is sent, instead of the answer.")
   var dryRun = false
 
+  private var text: String { subject.joined(separator: " ") }
+
   func validate() throws {
     guard lang == "en" else {
       throw ValidationError("--lang \(lang) is not there yet: answers come in English (en) only")
     }
-    guard subject.isEmpty || Subject(words: subject, namespace: nil) != nil else {
+    guard subject.isEmpty || Subject(words: subject, namespace: nil) != nil || SymptomQuestion(text) != nil else {
       throw ValidationError(
-        "\(subject.joined(separator: " ")) is neither KIND/NAME nor KIND NAME of a kind that ekswhy knows")
+        "\(text) is neither KIND/NAME nor KIND NAME of a kind that ekswhy knows, nor the text of an error that it knows"
+      )
     }
   }
 
@@ -43,8 +46,11 @@ struct WhyCommand: AsyncParsableCommand {
       return
     }
     try await evidence.answer(output, dryRun: dryRun) { session, why throws(QuestionError) in
-      let namespace = namespace ?? session.namespace ?? "default"
-      return try await why.ask(Subject(words: subject, namespace: namespace)!)
+      guard let known = Subject(words: subject, namespace: namespace ?? session.namespace ?? "default") else {
+        let question = SymptomQuestion(text)!
+        return try await why.ask(question, about: question.subject(namespace: namespace))
+      }
+      return try await why.ask(known)
     }
   }
 }

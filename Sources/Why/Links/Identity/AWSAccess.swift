@@ -64,7 +64,7 @@ struct AWSPolicies: Link {
       let root = AWSAccessFix.root(reading, asked, effect.entity, world)
       return .holds(
         Explanation(
-          "\(principal.title) is not authorized to perform \(asked.deed.text) \(AccessDenied.clause(reading.verdict.reasons, action: action))",
+          "\(principal.title) is not authorized to \(asked.deed.text) \(AccessDenied.clause(reading.verdict.reasons, action: action))",
           entity: effect.entity, evidence: principal.evidence + reading.evidence, root: root))
     }
   }
@@ -82,7 +82,8 @@ enum AWSAccessFix {
     let options = world.target.awsOptions
     let last = reading.verdict.reasons.last
     // What came nearest tells more than that nothing allows it.
-    let near = reading.verdict.reasons.last { if case .conditionFailed = $0 { true } else { false } }
+    let near =
+      reading.verdict.reasons.last { if case .conditionFailed = $0 { true } else { false } }
       ?? reading.verdict.reasons.last { if case .otherResource = $0 { true } else { false } }
     func cause(_ code: String, _ statement: String, _ fixes: [Fix], _ entity: Entity? = nil) -> RootCause {
       RootCause(
@@ -136,7 +137,7 @@ enum AWSAccessFix {
       verify: verify, expectWithin: "1m")
     return cause(
       near == nil ? "identity/no-policy-allows-it" : "identity/policy-differs",
-      "no policy of \(title) allows \(asked.deed.text)" + (near.map { ": \($0.because.text)" } ?? ""),
+      "no policy of \(title) allows it to \(asked.deed.text)" + (near.map { ": \($0.because.text)" } ?? ""),
       [TagOwner(tags: reading.principal.tags).fix(put, instead: "allow \(action) to \(kind) \(name)")])
   }
 }

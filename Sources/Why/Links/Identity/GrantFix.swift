@@ -18,13 +18,18 @@ enum GrantFix {
     } else if let missing = reasons.first(where: { $0.code == "identity/rbac/role-not-found" }) {
       code = "identity/binding-to-missing-role"
       statement += ": \(missing.text)"
-    } else if let hidden = hiddenLine(reading, grant) {
+    } else if let hidden = hiddenLine(reading, grant).value.flatMap({ $0 }) {
       code = "identity/entry-hides-aws-auth"
       statement +=
         ": aws-auth \(hidden.place) would give it groups \(hidden.groups.joined(separator: ", ")), and is not asked, because its access entry goes first"
-      if let exhibit = reading.mapping?.evidence.first(where: { $0.text.contains("aws-auth") }) { evidence.append(exhibit) }
+      if let exhibit = reading.mapping?.evidence.first(where: { $0.text.contains("aws-auth") }) {
+        evidence.append(exhibit)
+      }
       fixes.append(groupsFix(reading, hidden.groups, asked, world))
-    } else if let lacking = reasons.filter({ $0.code.hasSuffix("/lacks-it") || $0.code.hasSuffix("role-lacks-it") }).last {
+    } else if let lacking = reasons.last(where: {
+      // What every authenticated user has is nobody's grant.
+      ($0.code.hasSuffix("/lacks-it") || $0.code.hasSuffix("/role-lacks-it")) && !$0.text.contains("to Group \"system:")
+    }) {
       code = "identity/role-lacks-it"
       statement += ": \(lacking.text)"
     } else if let node = reasons.first(where: { $0.code.hasPrefix("identity/node-authorizer/") }) {
@@ -139,17 +144,19 @@ enum GrantFix {
 
   // MARK: - An access entry before aws-auth
 
-  /// The line of aws-auth whose groups would have done, had no access entry stood before it.
-  private static func hiddenLine(_ reading: KubernetesAccessReading, _ grant: GrantReading) -> AWSAuth.Line? {
-    guard let mapping = reading.mapping, case .accessEntry = mapping.verdict.value?.origin,
-      let arn = mapping.verdict.value?.canonicalARN, let line = mapping.auth.value?.line(for: arn),
-      !line.groups.isEmpty
-    else { return nil }
+  /// The line of aws-auth whose groups would have done, had no access entry stood before it; nil for none.
+  static func hiddenLine(_ reading: KubernetesAccessReading, _ grant: GrantReading) -> Fact<AWSAuth.Line?> {
+    guard let mapping = reading.mapping, mapping.mode.value?.usesConfigMap == true,
+      case .accessEntry = mapping.verdict.value?.origin, let arn = mapping.verdict.value?.canonicalARN
+    else { return .known(nil) }
+    guard let auth = mapping.auth.value else { return .unknown(mapping.auth.gap!) }
+    guard let line = auth.line(for: arn), !line.groups.isEmpty else { return .known(nil) }
     var request = grant.request
     request.groups += line.groups
-    guard !request.isPrivileged, var facts = grant.rbac else { return line }
+    guard !request.isPrivileged, var facts = grant.rbac else { return .known(line) }
     facts.request = .known(request)
-    return RBAC.decide(facts).isYes ? line : nil
+    let verdict = RBAC.decide(facts)
+    return verdict.gaps.first.map { .unknown($0) } ?? .known(verdict.isYes ? line : nil)
   }
 
   private static func groupsFix(

@@ -8,7 +8,9 @@ struct KubernetesAccess: Link {
   let explains: [Effect.Kind] = [.kubernetesAccess]
 
   func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    guard let asked = AccessAsked(detail: effect.detail), let reading = await world.access(asked) else { return .silent }
+    guard let asked = AccessAsked(detail: effect.detail), let reading = await world.access(asked) else {
+      return .silent
+    }
     if let gap = reading.gap { return .open([gap]) }
     let isIAM = reading.mapping != nil
     var causes: [Explanation.Cause] = []
@@ -27,7 +29,9 @@ struct KubernetesAccess: Link {
     if !isIAM, let user = reading.user {
       evidence.append(
         Exhibit(
-          Citation(source: "kubernetes", locator: "user \(user)", field: "groups", value: reading.groups.joined(separator: ", "))))
+          Citation(
+            source: "kubernetes", locator: "user \(user)", field: "groups",
+            value: reading.groups.joined(separator: ", "))))
     }
     return .holds(Explanation(answer, entity: effect.entity, evidence: evidence, causes: causes))
   }
@@ -78,7 +82,8 @@ struct DeedAllowed: Link {
         Explanation(
           grant.verdict.reasons.last?.text ?? "it is allowed", entity: effect.entity, evidence: grant.evidence))
     case .no:
-      if let gap = reading.mapping?.creator.gap { return .open([gap]) }
+      // Whether aws-auth would have granted it tells one cause from another.
+      if let gap = reading.mapping?.creator.gap ?? GrantFix.hiddenLine(reading, grant).gap { return .open([gap]) }
       let user = reading.user ?? ""
       return .holds(
         Explanation(

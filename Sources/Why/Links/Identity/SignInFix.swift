@@ -13,7 +13,8 @@ enum SignInFix {
     if reading.principal?.isAbsent == true {
       return RootCause(
         "identity/no-such-principal", layer: .aws, entity: entity,
-        statement: "there is no \(reading.title) in account \(world.target.account ?? "")", evidence: reading.principal?.evidence ?? [],
+        statement: "there is no \(reading.title) in account \(world.target.account ?? "")",
+        evidence: reading.principal?.evidence ?? [],
         fixes: [
           Fix("use a role or user that exists, or make this one", owner: "unknown", touches: ["role/\(entity.name)"])
         ])
@@ -68,7 +69,8 @@ enum SignInFix {
     let entry = "--cluster-name \(cluster) --principal-arn \(Shell.quote(arn))\(options)"
     let delete = "aws eks delete-access-entry \(entry)"
     var make = "aws eks create-access-entry \(entry)"
-    var what = "gives it an access entry, by which it is let in; what it may do then is for access policies or RBAC to say"
+    var what =
+      "gives it an access entry, by which it is let in; what it may do then is for access policies or RBAC to say"
     if case .kubernetes(let deed) = asked.deed, !deed.verb.isEmpty,
       let policy = GrantFix.policy(deed.request(username: "", groups: []))
     {
@@ -84,7 +86,9 @@ enum SignInFix {
         owner: "hand", touches: ["cluster/\(world.target.cluster ?? "")", "access-entry/\(arn)"], verify: verify,
         expectWithin: "2m")
       guard let map = mapping.configMap.value, map != nil else { return [viaEntry] }
-      return [configMapFix(reading, map, special, arn, verify, world), viaEntry]
+      let viaMap = configMapFix(reading, map, special, arn, verify, world)
+      // A line that was meant for it, or being let in, is for aws-auth; a grant is the entry's.
+      return special == nil && make.contains("associate-access-policy") ? [viaEntry, viaMap] : [viaMap, viaEntry]
     }
     var fixes: [Fix] = []
     if special?.code == "identity/mapping/recreated" {

@@ -33,10 +33,12 @@ package struct AccessQuestion: Question {
     switch reading.truth {
     case .yes:
       return Inquiry(
-        entity, effects: [.init(effect)], isTrouble: false, summary: "yes: \(reading.title) may \(deed)", verdict: "yes")
+        entity, effects: [.init(effect)], isTrouble: false, summary: "yes: \(reading.title) may \(deed)", verdict: "yes"
+      )
     case .no:
       return Inquiry(
-        entity, effects: [.init(effect)], isTrouble: true, summary: "no: \(reading.title) may not \(deed)", verdict: "no")
+        entity, effects: [.init(effect)], isTrouble: true, summary: "no: \(reading.title) may not \(deed)",
+        verdict: "no")
     case .open:
       return Inquiry(
         entity, effects: [.init(effect)], isTrouble: true,
@@ -86,17 +88,17 @@ package struct AccessQuestion: Question {
     case .yes:
       return Inquiry(
         entity, effects: [.init(effect)], isTrouble: false,
-        summary: "nothing readable denies it: \(title) may \(action == deed ? "call " : "")\(deed)",
+        summary: "nothing readable denies it: \(title) may \(deed)",
         hiddenTrouble: "no: \(title) may not \(deed), for it doesn't get the credentials that would allow it",
         verdict: "nothing-readable-denies-it")
     case .no:
       return Inquiry(
-        entity, effects: [.init(effect)], isTrouble: true, summary: "no: \(title) may not \(action == deed ? "call " : "")\(deed)",
+        entity, effects: [.init(effect)], isTrouble: true, summary: "no: \(title) may not \(deed)",
         verdict: "no")
     case .open:
       return Inquiry(
         entity, effects: [.init(effect)], isTrouble: true,
-        summary: "it can't be told whether \(title) may \(action == deed ? "call " : "")\(deed)", verdict: "unproven")
+        summary: "it can't be told whether \(title) may \(deed)", verdict: "unproven")
     }
   }
 }

@@ -33,11 +33,11 @@ package enum Deed: Hashable, Sendable {
     self = .kubernetes(deed)
   }
 
-  /// `get pods in namespace shop`, `s3:GetObject on arn:…`.
+  /// `get pods in namespace shop`, `call s3:GetObject on arn:…`.
   package var text: String {
     switch self {
     case .kubernetes(let deed): deed.text
-    case .aws(let action, let resource): resource == "*" ? action : "\(action) on \(resource)"
+    case .aws(let action, let resource): resource == "*" ? "call \(action)" : "call \(action) on \(resource)"
     }
   }
 }
@@ -96,7 +96,9 @@ package struct KubernetesDeed: Hashable, Sendable {
     var what = subresource.isEmpty ? resource : "\(resource)/\(subresource)"
     if !group.isEmpty { what += ".\(group)" }
     if !name.isEmpty { what += " \(name)" }
-    if namespace.isEmpty { return isNamespaced && name.isEmpty ? "\(verb) \(what) of every namespace" : "\(verb) \(what)" }
+    if namespace.isEmpty {
+      return isNamespaced && name.isEmpty ? "\(verb) \(what) of every namespace" : "\(verb) \(what)"
+    }
     return "\(verb) \(what) in namespace \(namespace)"
   }
 

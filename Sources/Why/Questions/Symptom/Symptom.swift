@@ -1,0 +1,132 @@
+import Mechanisms
+import Wire
+
+/// What the text of an error says has happened.
+package enum Symptom: Hashable, Sendable {
+  /// 401: the API server didn't take the caller for anybody.
+  case unauthorized
+  /// The console finds no Kubernetes access for its user.
+  case console
+  /// 403: somebody asked for something and may not.
+  case forbidden(username: String, KubernetesDeed)
+  /// AWS denied an action; `by` is the kind of policy that the text names, and whether it was explicit.
+  case denied(principal: String, action: String, resource: String, by: String, isExplicit: Bool)
+  /// STS took no token of a pod for its role.
+  case webIdentity(String)
+  /// The agent of EKS Pod Identity, or EKS Auth behind it, gave nothing.
+  case podIdentity(String)
+  /// The SDK is older than Pod Identity.
+  case oldSDK
+  /// No credentials anywhere, not even the node's.
+  case noCredentials(String)
+  /// Nodes that were to come did not.
+  case nodesMissing(String)
+  /// The kubelet of a node has no serving certificate.
+  case servingCertificate
+
+  /// Nil for a text that says nothing ekswhy knows.
+  package init?(_ text: String) {
+    let low = text.lowercased()
+    if let found = Symptom.deniedAction(text) ?? Symptom.forbiddenRequest(text) {
+      self = found
+      return
+    }
+    for (words, symptom) in Symptom.known where words.contains(where: { low.contains($0) }) {
+      self = symptom(text)
+      return
+    }
+    return nil
+  }
+
+  /// Texts without parts, in the order in which they are looked for.
+  private static let known: [([String], @Sendable (String) -> Symptom)] = [
+    (["doesn't have access to kubernetes objects"], { _ in .console }),
+    (["only loopback hosts are allowed"], { _ in .oldSDK }),
+    (
+      [
+        "assumerolewithwebidentity", "no openidconnect provider found", "incorrect token audience",
+        "doesn't match configured thumbprint", "invalididentitytoken", "webidentityerr",
+      ], { .webIdentity($0) }
+    ),
+    (
+      [
+        "eks does not have permissions to assume the associated role", "assumeroleforpodidentity", "169.254.170.23",
+        "no service account role association", "fd00:ec2::23",
+      ], { .podIdentity($0) }
+    ),
+    (["unable to register node with api server", "failed to join the kubernetes cluster"], { .nodesMissing($0) }),
+    (["nodecreationfailure", "nodes to join the cluster and become ready"], { .nodesMissing($0) }),
+    (["invalid iam instance profile", "node not registered with cluster"], { .nodesMissing($0) }),
+    (["tls: internal error", "no serving certificate available"], { _ in .servingCertificate }),
+    (
+      [
+        "unable to locate credentials", "no ec2 imds role found", "from ec2metadata", "could not get imds metadata",
+        "could not get ec2 instance identity metadata", "no valid providers in chain",
+      ], { .noCredentials($0) }
+    ),
+    (
+      ["you must be logged in to the server", "the server has asked for the client to provide credentials"],
+      { _ in .unauthorized }
+    ),
+    (["unauthorized"], { _ in .unauthorized }),
+  ]
+
+  /// `User: ARN is not authorized to perform: ACTION on resource: ARN because no … policy allows the … action`.
+  private static func deniedAction(_ text: String) -> Symptom? {
+    guard let user = between(text, "User: ", " is not authorized to perform: "), ARN.parse(user) != nil,
+      let rest = after(text, "is not authorized to perform: ")
+    else { return nil }
+    let words = rest.split(whereSeparator: { " \n\t".contains($0) }).map(String.init)
+    guard let action = words.first.map(trimmed), action.contains(":") else { return nil }
+    let resource = between(rest, "on resource: ", " ") ?? after(rest, "on resource: ") ?? "*"
+    var by = ""
+    for kind in PolicyKind.allCases where rest.contains(kind.rawValue) { by = kind.rawValue }
+    return .denied(
+      principal: user, action: action, resource: trimmed(resource), by: by,
+      isExplicit: rest.contains("explicit deny"))
+  }
+
+  /// `pods "x" is forbidden: User "u" cannot get resource "pods" in API group "" in the namespace "shop"`.
+  private static func forbiddenRequest(_ text: String) -> Symptom? {
+    guard let username = between(text, "User \"", "\" cannot "), let rest = after(text, "\" cannot ") else {
+      return nil
+    }
+    let verb = String(rest.prefix { $0 != " " })
+    var deed = KubernetesDeed(verb: verb)
+    if let path = between(rest, "path \"", "\"") {
+      deed.path = path
+      return .forbidden(username: username, deed)
+    }
+    guard let resource = between(rest, "resource \"", "\"") else { return nil }
+    let parts = resource.split(separator: "/", maxSplits: 1).map(String.init)
+    deed.resource = parts.first ?? resource
+    deed.subresource = parts.count > 1 ? parts[1] : ""
+    deed.group = between(rest, "in API group \"", "\"") ?? ""
+    deed.namespace = between(rest, "in the namespace \"", "\"") ?? ""
+    // `pods "web-1" is forbidden`: the object's name stands before.
+    if let head = text.range(of: " is forbidden")?.lowerBound, text[..<head].hasSuffix("\"") {
+      deed.name = text[..<head].dropLast().split(separator: "\"").last.map(String.init) ?? ""
+    }
+    return .forbidden(username: username, deed)
+  }
+
+  private static func trimmed(_ word: String) -> String {
+    var word = Substring(word)
+    while let last = word.last, ".,;)'\"".contains(last) { word = word.dropLast() }
+    return String(word)
+  }
+
+  private static func after(_ text: String, _ start: String) -> String? {
+    text.range(of: start).map { String(text[$0.upperBound...]) }
+  }
+
+  private static func between(_ text: String, _ start: String, _ end: String) -> String? {
+    guard let rest = after(text, start), let stop = rest.range(of: end)?.lowerBound else { return nil }
+    return String(rest[..<stop])
+  }
+}
+
+extension String {
+  /// The first place of a text in this one.
+  fileprivate func range(of text: String) -> Range<String.Index>? { firstRange(of: text) }
+}

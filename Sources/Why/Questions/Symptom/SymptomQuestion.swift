@@ -1,0 +1,223 @@
+import Evidence
+import Mechanisms
+import Wire
+
+/// Why this error: `ekswhy "error: You must be logged in to the server (Unauthorized)"`.
+///
+/// The text only says what to ask; the answer comes from evidence. Wrappers, such as a tool's time-out, are asked
+/// for what stands behind them.
+package struct SymptomQuestion: Question {
+  package let kinds: [String] = []
+  package let symptom: Symptom
+  let text: String
+  /// Pods and nodes looked at for one text.
+  static let limit = 8
+
+  /// Nil for a text that says nothing ekswhy knows.
+  package init?(_ text: String) {
+    guard let symptom = Symptom(text) else { return nil }
+    self.symptom = symptom
+    self.text = text
+  }
+
+  package func subject(namespace: String?) -> Subject {
+    Subject(kind: "symptom", name: Ages.shortened(text, 80), namespace: namespace)
+  }
+
+  package func inquire(_ subject: Subject, _ world: Investigation) async throws(QuestionError) -> Inquiry {
+    switch symptom {
+    case .unauthorized: return try await caller(KubernetesDeed(verb: ""), world)
+    case .console:
+      var deed = KubernetesDeed(verb: "list")
+      deed.resource("pods")
+      return try await caller(deed, world)
+    case .forbidden(let username, let deed):
+      var inquiry = try await AccessQuestion(Principal(username: username), .kubernetes(deed)).inquire(subject, world)
+      inquiry.effects += [.init(Effect(.auditTrail, inquiry.subject, detail: username), deciding: false)]
+      return told(inquiry, "403 Forbidden")
+    case .denied(let principal, let action, let resource, let by, let isExplicit):
+      return try await denied(principal, action, resource, by, isExplicit, subject, world)
+    case .webIdentity: return try await pods(subject, world) { $0.environment.value?["AWS_ROLE_ARN"] != nil }
+    case .podIdentity:
+      return try await pods(subject, world) { $0.environment.value?["AWS_CONTAINER_CREDENTIALS_FULL_URI"] != nil }
+    case .oldSDK, .noCredentials: return try await pods(subject, world) { _ in true }
+    case .nodesMissing: return try await nodes(world)
+    case .servingCertificate:
+      let entity = Entity("Cluster", world.target.cluster ?? "")
+      return Inquiry(
+        entity, effects: [.init(Effect(.servingCertificates, entity))], isTrouble: true,
+        summary: "kubelets have no serving certificate: logs, exec and port-forward fail")
+    }
+  }
+
+  // MARK: - 401 and 403
+
+  private func caller(_ deed: KubernetesDeed, _ world: Investigation) async throws(QuestionError) -> Inquiry {
+    let asked = AccessAsked(.caller, .kubernetes(deed))
+    guard let reading = await world.access(asked) else { throw .unsupported("who asks can't be told") }
+    let entity = asked.principal.entity
+    let isRefused = reading.truth == .no
+    return Inquiry(
+      entity,
+      effects: [
+        .init(Effect(.kubernetesAccess, entity, detail: asked.detail)),
+        .init(Effect(.authenticatorLog, entity, detail: asked.detail), deciding: false),
+      ], isTrouble: true,
+      summary: isRefused
+        ? "\(reading.title) can't \(deed.text) (401 Unauthorized)"
+        : reading.truth == .yes
+          ? "what can be read lets \(reading.title) \(deed.text)"
+          : "it can't be told whether \(reading.title) can \(deed.text)",
+      lastResort: Gap(
+        read: "the token that was refused",
+        why:
+          "\(reading.title) is let in by all that stands in EKS now; the refusal was before, or of another caller, or of the token itself: signed for another cluster, too old, by a clock that is off",
+        how:
+          "\(world.target.kubectl) auth whoami; aws sts get-caller-identity with the same profile; the authenticator log of the cluster, where that log type is on"
+      ))
+  }
+
+  private func told(_ inquiry: Inquiry, _ what: String) -> Inquiry {
+    var inquiry = inquiry
+    inquiry.verdict = nil
+    if inquiry.summary.hasPrefix("yes: ") {
+      inquiry.summary = "what can be read now allows it: \(inquiry.summary.dropFirst(5))"
+      inquiry.isTrouble = true
+      inquiry.lastResort = Gap(
+        read: "the state at the time of the refusal", why: "what is granted now may not have been granted then",
+        how: "try it again; the audit log of the cluster, where that log type is on, shows the refusal")
+    } else if inquiry.summary.hasPrefix("no: ") {
+      inquiry.summary = "\(inquiry.summary.dropFirst(4)) (\(what))"
+    }
+    return inquiry
+  }
+
+  // MARK: - AWS
+
+  private func denied(
+    _ principal: String, _ action: String, _ resource: String, _ by: String, _ isExplicit: Bool, _ subject: Subject,
+    _ world: Investigation
+  ) async throws(QuestionError) -> Inquiry {
+    let asked = AccessAsked(.iam(arn: principal), .aws(action: action, resource: resource))
+    let entity = asked.principal.entity
+    let trail = Explanation.Cause(
+      Effect(.cloudTrail, entity, detail: "\(principal) \(action)"), deciding: false)
+    if by == PolicyKind.serviceControl.rawValue {
+      return Inquiry(
+        entity, effects: [trail], isTrouble: true, summary: "\(entity.title) may not \(asked.deed.text)",
+        lastResort: Gap(
+          read: "service control policies",
+          why:
+            "AWS itself says that one of them \(isExplicit ? "denies" : "does not allow") it, and they stand in the organisation's management account",
+          how: AWSAccessReading.organisation.how))
+    }
+    // Calls of a node's role may be those of pods that were meant to have a role of their own.
+    if let session = ARN.parse(principal)?.name, UsernameTemplate.isInstanceID(session) {
+      let fallen = await fallen(on: session, world)
+      if !fallen.isEmpty {
+        return Inquiry(
+          entity, effects: fallen.map { .init(Effect(.podCredentials, $0)) } + [trail], isTrouble: true,
+          summary:
+            "\(action) was denied to the node's role \(entity.name), as which \(Count.list(fallen.map(\.title))) on \(session) \(fallen.count == 1 ? "calls" : "call") AWS"
+        )
+      }
+    }
+    var inquiry = try await AccessQuestion(asked.principal, asked.deed).inquire(subject, world)
+    inquiry.effects.append(trail)
+    return told(inquiry, "AccessDenied")
+  }
+
+  /// Pods of an instance that have a role configured and call AWS as their node.
+  private func fallen(on instance: String, _ world: Investigation) async -> [Entity] {
+    guard let node = await world.node(ofInstance: instance)?["metadata"]["name"].string else { return [] }
+    var found: [Entity] = []
+    for pod in await world.pods(on: node).items {
+      let entity = Entity(
+        "Pod", pod["metadata"]["name"].string ?? "", namespace: pod["metadata"]["namespace"].string ?? "default")
+      let (reading, _) = await world.podIdentity(entity)
+      guard let reading, reading.isConfigured, !reading.hasVariables else { continue }
+      found.append(entity)
+      if found.count == SymptomQuestion.limit { break }
+    }
+    return found
+  }
+
+  // MARK: - Pods and nodes
+
+  /// The credentials of the namespace's pods that the text may be of, one of each service account.
+  private func pods(
+    _ subject: Subject, _ world: Investigation, _ isMeant: (PodIdentityReading) -> Bool
+  ) async throws(QuestionError) -> Inquiry {
+    let listed = await world.list(.pods, namespace: subject.namespace)
+    if let gap = listed.gap { throw .unreachable(gap) }
+    var entities: [Entity] = []
+    var accounts: Set<String> = []
+    for pod in listed.items {
+      let namespace = pod["metadata"]["namespace"].string ?? "default"
+      let account = "\(namespace)/\(pod["spec"]["serviceAccountName"].string ?? "default")"
+      let entity = Entity("Pod", pod["metadata"]["name"].string ?? "", namespace: namespace)
+      guard !accounts.contains(account), let reading = await world.podIdentity(entity).reading, isMeant(reading) else {
+        continue
+      }
+      accounts.insert(account)
+      entities.append(entity)
+      if entities.count == SymptomQuestion.limit { break }
+    }
+    let place = subject.namespace.map { "namespace \($0)" } ?? "the cluster"
+    guard let first = entities.first else {
+      throw .noSuchObject(
+        "pod in \(place) that this text may come from; ask with -n NAMESPACE, or ekswhy credentials/POD")
+    }
+    return Inquiry(
+      entities.count == 1 ? first : Entity("Namespace", subject.namespace ?? ""),
+      effects: entities.map { .init(Effect(.podCredentials, $0)) }, isTrouble: true,
+      summary: "AWS credentials of \(Count.list(entities.map(\.title))) in \(place)",
+      lastResort: Gap(
+        read: "the pod that printed this",
+        why: "the credentials of \(Count.list(entities.map(\.title))) are in order now",
+        how: "ekswhy credentials/POD -n NAMESPACE of the pod itself"))
+  }
+
+  private func nodes(_ world: Investigation) async throws(QuestionError) -> Inquiry {
+    guard let cluster = world.target.cluster else {
+      throw .unreachable(
+        Gap(read: "eks:ListNodegroups", why: "which EKS cluster this is can't be told", how: "name it with --cluster"))
+    }
+    let listed = await world.aws(.listNodegroups, ["clusterName": cluster])
+    if let gap = listed.gap { throw .unreachable(gap) }
+    var effects: [Explanation.Cause] = []
+    var summaries: [String] = []
+    for name in listed.items.compactMap(\.string).prefix(SymptomQuestion.limit) {
+      let inquiry = try await NodegroupQuestion().inquire(Subject(kind: "nodegroup", name: name), world)
+      guard inquiry.isTrouble else { continue }
+      effects += inquiry.effects
+      summaries.append(inquiry.summary)
+    }
+    // Instances that no managed group launched.
+    for entity in await strangers(cluster, world) {
+      effects.append(.init(Effect(.neverJoined, entity)))
+      summaries.append("\(entity.title) has never joined")
+    }
+    let entity = Entity("Cluster", cluster)
+    guard !effects.isEmpty else {
+      return Inquiry(
+        entity, effects: [], isTrouble: false,
+        summary: "no fault found in the node groups of cluster \(cluster): all that should have joined has")
+    }
+    return Inquiry(entity, effects: effects, isTrouble: true, summary: summaries.joined(separator: "; "))
+  }
+
+  /// Running instances with the cluster's tag, of no managed group, that are no node.
+  private func strangers(_ cluster: String, _ world: Investigation) async -> [Entity] {
+    let vpc = await world.cluster().first?["resourcesVpcConfig"]["vpcId"].string
+    let instances = await world.aws(.describeInstances, filters: vpc.map { ["vpc-id": [$0]] } ?? [:])
+    let nodes = await world.list(.nodes)
+    guard instances.gap == nil, nodes.gap == nil else { return [] }
+    let joined = Set(nodes.items.compactMap { NodeState.instanceID($0["spec"]["providerID"].string ?? "") })
+    return instances.items.filter { instance in
+      let keys = instance["Tags"].items.compactMap { $0["Key"].string }
+      return instance["State"]["Name"].string == "running" && keys.contains("kubernetes.io/cluster/\(cluster)")
+        && !keys.contains("eks:nodegroup-name") && !joined.contains(instance["InstanceId"].string ?? "")
+    }.prefix(SymptomQuestion.limit).map { Entity("Instance", $0["InstanceId"].string ?? "") }
+  }
+}
