@@ -9,7 +9,12 @@ struct VPC: Codable, Sendable {
   var dnsHostnames = false
   var addressUsageMetrics = false
   var dhcpOptions: String
+  /// CIDR blocks beside the first.
+  var moreBlocks: [VPCBlock]?
   var tags = Tags()
+
+  /// All its blocks, the primary one first.
+  var blocks: [CIDR] { ([cidr] + (moreBlocks ?? []).map(\.cidr)).compactMap { CIDR($0) } }
 }
 
 struct Subnet: Codable, Sendable {
@@ -32,6 +37,9 @@ struct RouteTable: Codable, Sendable {
     var natGateway: String?
     var interface: String?
     var instance: String?
+    var peering: String?
+    /// A gateway endpoint; the destination is then the id of its service's prefix list.
+    var endpoint: String?
     var origin: String
   }
   struct Association: Codable, Sendable {
@@ -147,10 +155,12 @@ struct NetworkInterface: Codable, Sendable {
   var requester: String?
   /// The address that came with a public subnet.
   var publicIP: String?
+  /// A branch that is associated with its trunk: used, though attached to nothing.
+  var isOnTrunk: Bool?
   var tags = Tags()
 
   var isManaged: Bool { requester != nil }
-  var status: String { attachment == nil ? "available" : "in-use" }
+  var status: String { attachment == nil && isOnTrunk != true ? "available" : "in-use" }
 }
 
 struct Instance: Codable, Sendable {
@@ -229,6 +239,80 @@ struct LaunchTemplate: Codable, Sendable {
     case .some(let number): versions.first { String($0.number) == number }
     }
   }
+}
+
+/// A secondary CIDR block of a VPC.
+struct VPCBlock: Codable, Sendable {
+  var association: String
+  var cidr: String
+}
+
+struct CIDRReservation: Codable, Sendable {
+  var id: String
+  var subnet: String
+  var cidr: String
+  /// `prefix` or `explicit`.
+  var kind: String
+  var description: String?
+  var tags = Tags()
+}
+
+struct DHCPOptions: Codable, Sendable {
+  struct Option: Codable, Sendable {
+    var key: String
+    var values: [String]
+  }
+
+  var id: String
+  var options: [Option]
+  var tags = Tags()
+}
+
+struct PeeringConnection: Codable, Sendable {
+  enum State: String, Codable, Sendable {
+    case active, deleted, rejected, expired
+    case pending = "pending-acceptance"
+  }
+
+  var id: String
+  var requester: String
+  var accepter: String
+  var state = State.pending
+  var expiresAt: Timestamp
+  var endedAt: Timestamp?
+  var requesterResolves = false
+  var accepterResolves = false
+  var tags = Tags()
+}
+
+struct VPCEndpoint: Codable, Sendable {
+  enum Kind: String, Codable, Sendable {
+    case gateway = "Gateway"
+    case interface = "Interface"
+  }
+
+  var id: String
+  var kind: Kind
+  var vpc: String
+  var service: String
+  var policy: String
+  var routeTables: [String] = []
+  var subnets: [String] = []
+  var groups: [String] = []
+  var interfaces: [String] = []
+  var privateDNS = false
+  var createdAt: Timestamp
+  /// The part of its names that is its own.
+  var nameSuffix: String
+  var tags = Tags()
+}
+
+/// A branch interface on a trunk, told apart by its VLAN.
+struct TrunkAssociation: Codable, Sendable {
+  var id: String
+  var trunk: String
+  var branch: String
+  var vlan: Int
 }
 
 extension SubnetSpace {

@@ -143,6 +143,7 @@ extension EC2Service {
   /// Removes an interface and gives its addresses back.
   func remove(_ id: String) {
     guard let interface = interfaces[id] else { return }
+    dropAssociations(of: id)
     occupied[interface.subnet]?.release(interface)
     for address in addresses.rows(addressesByInterface, id) {
       addresses.update(address.allocation) {
@@ -240,6 +241,13 @@ extension EC2Service {
     var interface = try makeInterface(
       in: subnet, description: input["Description"].string ?? "", groups: input["Groups"].strings,
       requester: requester, addresses: wanted, tags: newTags("network-interface", input))
+    switch input["InterfaceType"].string {
+    case nil, "interface": break
+    case "trunk", "branch", "efa", "efa-only": interface.kind = input["InterfaceType"].string ?? "interface"
+    case .some(let kind):
+      throw .ec2("InvalidParameterValue", "Value (\(kind)) for parameter interfaceType is invalid.")
+    }
+    interfaces[interface.id] = interface
     if requester != nil {
       interface.attachment = .init(
         id: newID("eni-attach"), instance: nil, owner: "\(world.newID { $0.letters(12, from: "0123456789") })",
@@ -286,6 +294,14 @@ extension EC2Service {
         "InvalidParameterCombination",
         "You may not attach a network interface to an instance if they are not in the same availability zone")
     }
+    if interface.kind == "trunk", InstanceLimits.named(instance.type)?.supportsTrunk == false {
+      throw .ec2(
+        "InvalidParameterCombination",
+        "The instance type '\(instance.type)' does not support trunk interfaces")
+    }
+    guard interface.kind != "branch" else {
+      throw .ec2("InvalidParameterValue", "Branch interface \(interface.id) may not be attached to an instance")
+    }
     let present = attached(to: instance.id)
     if let limit = limits(of: instance.type)?.interfaces, present.count >= limit {
       throw .ec2(
@@ -322,7 +338,7 @@ extension EC2Service {
   private func deleteNetworkInterface(_ request: AWSRequest) throws(AWSError) -> JSON {
     let interface = try interface(request.input["NetworkInterfaceId"].string)
     let isOwners = interface.requester != nil && request.principal.service == "eks.amazonaws.com"
-    guard interface.attachment == nil || isOwners else {
+    guard interface.attachment == nil && interface.isOnTrunk != true || isOwners else {
       throw .ec2("InvalidParameterValue", "Network interface '\(interface.id)' is currently in use.")
     }
     remove(interface.id)

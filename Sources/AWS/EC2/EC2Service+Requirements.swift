@@ -6,14 +6,16 @@ extension EC2Service {
   private static let types = [
     "vpc": "vpc", "subnet": "subnet", "rtb": "route-table", "igw": "internet-gateway", "nat": "natgateway",
     "eipalloc": "elastic-ip", "sg": "security-group", "acl": "network-acl", "eni": "network-interface",
-    "i": "instance", "lt": "launch-template", "vol": "volume",
+    "i": "instance", "lt": "launch-template", "vol": "volume", "dopt": "dhcp-options", "pcx": "vpc-peering-connection",
+    "vpce": "vpc-endpoint", "scr": "subnet-cidr-reservation",
   ]
 
   /// What the operations make, by the rest of their names.
   private static let made = [
     "SecurityGroup": "security-group", "NetworkInterface": "network-interface", "LaunchTemplate": "launch-template",
     "Subnet": "subnet", "Vpc": "vpc", "RouteTable": "route-table", "InternetGateway": "internet-gateway",
-    "NatGateway": "natgateway", "Volume": "volume",
+    "NatGateway": "natgateway", "Volume": "volume", "DhcpOptions": "dhcp-options",
+    "VpcPeeringConnection": "vpc-peering-connection", "VpcEndpoint": "vpc-endpoint",
   ]
 
   /// The action on every resource that the request names, each with its tags, and on what it makes; with tags
@@ -84,6 +86,10 @@ extension EC2Service {
       case "eipalloc": addresses[id]?.tags
       case "sg": groups[id]?.tags
       case "acl": acls[id]?.tags
+      case "dopt": dhcpOptionSets[id]?.tags
+      case "pcx": peerings[id]?.tags
+      case "vpce": endpoints[id]?.tags
+      case "scr": reservations[id]?.tags
       case "eni": interfaces[id]?.tags
       case "i": instances[id]?.tags
       case "lt": templates[id]?.tags

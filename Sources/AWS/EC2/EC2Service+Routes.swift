@@ -21,6 +21,10 @@ extension EC2Service {
       "route.nat-gateway-id": "Routes.NatGatewayId", "route.state": "Routes.State",
     ])
 
+  /// AWS's default quotas.
+  static let routesPerTable = 50
+  static let routeTablesPerVPC = 200
+
   func mainTable(of vpc: String) -> RouteTable? {
     routeTables.first { $0.vpc == vpc && $0.associations.contains { $0.isMain } }
   }
@@ -39,6 +43,7 @@ extension EC2Service {
     if let gateway = route.gateway, gateway != "local" { return internetGateways[gateway]?.vpc == vpc }
     if let nat = route.natGateway { return natGateways[nat].map { $0.deletedAt == nil } ?? false }
     if let interface = route.interface { return interfaces[interface]?.attachment != nil }
+    if let peering = route.peering { return peerings[peering]?.state == .active }
     return true
   }
 
@@ -56,7 +61,9 @@ extension EC2Service {
       "Routes": .array(
         table.routes.map { route in
           [
-            "DestinationCidrBlock": .string(route.destination), "GatewayId": JSON(route.gateway),
+            "DestinationCidrBlock": route.endpoint == nil ? .string(route.destination) : .null,
+            "DestinationPrefixListId": route.endpoint == nil ? .null : .string(route.destination),
+            "GatewayId": JSON(route.gateway ?? route.endpoint), "VpcPeeringConnectionId": JSON(route.peering),
             "NatGatewayId": JSON(route.natGateway), "NetworkInterfaceId": JSON(route.interface),
             "InstanceId": JSON(route.instance), "Origin": .string(route.origin),
             "State": isActive(route, in: table.vpc) ? "active" : "blackhole",
@@ -73,9 +80,12 @@ extension EC2Service {
 
   private func createRouteTable(_ request: AWSRequest) throws(AWSError) -> JSON {
     let vpc = try vpc(request.input["VpcId"].string)
+    guard routeTables.filter({ $0.vpc == vpc.id }).count < Self.routeTablesPerVPC else {
+      throw .ec2("RouteTableLimitExceeded", "The maximum number of route tables has been reached.")
+    }
     let table = RouteTable(
       id: newID("rtb"), vpc: vpc.id,
-      routes: [.init(destination: vpc.cidr, gateway: "local", origin: "CreateRouteTable")],
+      routes: vpc.blocks.map { .init(destination: $0.description, gateway: "local", origin: "CreateRouteTable") },
       tags: newTags("route-table", request.input))
     routeTables[table.id] = table
     return ["RouteTable": json(table)]
@@ -158,6 +168,14 @@ extension EC2Service {
     } else if let id = input["NetworkInterfaceId"].string {
       route.interface = try interface(id).id
       route.instance = interfaces[id]?.attachment?.instance
+    } else if let id = input["VpcPeeringConnectionId"].string {
+      guard let peering = peerings[id], peering.state != .deleted else { throw .notFound("peering", id) }
+      guard peering.requester == table.vpc || peering.accepter == table.vpc else {
+        throw .ec2(
+          "InvalidParameterValue",
+          "route table \(table.id) and vpc peering connection \(id) belong to different networks")
+      }
+      route.peering = id
     } else if let id = input["InstanceId"].string {
       route.instance = try instance(id).id
       route.interface = interfaces.first { $0.attachment?.instance == id && $0.attachment?.device == 0 }?.id
@@ -176,6 +194,9 @@ extension EC2Service {
       throw .ec2(
         "RouteAlreadyExists",
         "The route identified by \(route.destination) already exists.")
+    }
+    guard table.routes.count(where: { $0.origin == "CreateRoute" && $0.endpoint == nil }) < Self.routesPerTable else {
+      throw .ec2("RouteLimitExceeded", "The maximum number of routes has been reached.")
     }
     routeTables.update(table.id) { $0.routes.append(route) }
     return ["Return": true]

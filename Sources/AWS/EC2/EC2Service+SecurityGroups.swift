@@ -248,7 +248,7 @@ extension EC2Service {
       guard !group.rules.contains(where: { $0.isSame(as: rule) }) else {
         throw .ec2("InvalidPermission.Duplicate", "the specified rule \(spoken(rule)) already exists")
       }
-      guard group.rules.count(where: { $0.isEgress == egress }) < 60 else {
+      guard Self.isWithinQuota(group.rules.filter { $0.isEgress == egress }, and: rule) else {
         throw .ec2(
           "RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.")
       }
@@ -259,6 +259,12 @@ extension EC2Service {
     }
     groups[group.id] = group
     return ["Return": true, "SecurityGroupRules": .array(added.map { json($0, of: group) })]
+  }
+
+  /// AWS's default quota, counted apart for IPv4 and IPv6; a rule about a group or a prefix list counts for both.
+  private static func isWithinQuota(_ rules: [SecurityGroup.Rule], and more: SecurityGroup.Rule) -> Bool {
+    let all = rules + [more]
+    return all.count { $0.cidr6 == nil } <= 60 && all.count { $0.cidr == nil } <= 60
   }
 
   private func revoke(_ request: AWSRequest, egress: Bool) throws(AWSError) -> JSON {

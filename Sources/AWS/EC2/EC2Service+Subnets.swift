@@ -53,7 +53,7 @@ extension EC2Service {
       throw .ec2(
         "InvalidParameterValue", "Value (\(text)) for parameter cidrBlock is invalid. This is not a valid CIDR block.")
     }
-    guard (16...28).contains(block.length), CIDR(vpc.cidr)?.contains(block) == true else {
+    guard (16...28).contains(block.length), vpc.blocks.contains(where: { $0.contains(block) }) else {
       throw .ec2("InvalidSubnet.Range", "The CIDR '\(text)' is invalid.")
     }
     guard subnets.first(where: { $0.vpc == vpc.id && $0.block.overlaps(block) }) == nil else {
@@ -82,6 +82,7 @@ extension EC2Service {
   private func deleteSubnet(_ request: AWSRequest) throws(AWSError) -> JSON {
     let subnet = try subnet(request.input["SubnetId"].string)
     guard interfaces.first(where: { $0.subnet == subnet.id }) == nil else { throw .dependency("subnet", subnet.id) }
+    for row in reservations.filter({ $0.subnet == subnet.id }) { reservations[row.id] = nil }
     for table in routeTables.filter({ $0.associations.contains { $0.subnet == subnet.id } }) {
       routeTables.update(table.id) { $0.associations.removeAll { $0.subnet == subnet.id } }
     }

@@ -18,6 +18,10 @@ extension EC2Service {
     case "eipalloc": addresses.update(id) { change(&$0.tags) } != nil
     case "sg": groups.update(id) { change(&$0.tags) } != nil
     case "acl": acls.update(id) { change(&$0.tags) } != nil
+    case "dopt": dhcpOptionSets.update(id) { change(&$0.tags) } != nil
+    case "pcx": peerings.update(id) { change(&$0.tags) } != nil
+    case "vpce": endpoints.update(id) { change(&$0.tags) } != nil
+    case "scr": reservations.update(id) { change(&$0.tags) } != nil
     case "eni": interfaces.update(id) { change(&$0.tags) } != nil
     case "i": instances.update(id) { change(&$0.tags) } != nil
     case "lt": templates.update(id) { change(&$0.tags) } != nil
@@ -89,6 +93,10 @@ extension EC2Service {
     for row in groups.all { add("security-group", row.id, row.tags) }
     for row in interfaces.all { add("network-interface", row.id, row.tags) }
     for row in instances.all { add("instance", row.id, row.tags) }
+    for row in dhcpOptionSets.all { add("dhcp-options", row.id, row.tags) }
+    for row in peerings.all { add("vpc-peering-connection", row.id, row.tags) }
+    for row in endpoints.all { add("vpc-endpoint", row.id, row.tags) }
+    for row in reservations.all { add("subnet-cidr-reservation", row.id, row.tags) }
     for row in volumes.all { add("volume", row.id, row.tags) }
     for row in templates.all { add("launch-template", row.id, row.tags) }
     let what = Description(list: "Tags", ids: "-", id: "ResourceId", kind: "tag")

@@ -7,7 +7,7 @@ extension EC2Service {
     [
       "CreateVpc": createVpc, "DescribeVpcs": describeVpcs, "DeleteVpc": deleteVpc,
       "ModifyVpcAttribute": modifyVpcAttribute, "DescribeVpcAttribute": describeVpcAttribute,
-      "CreateDefaultVpc": createDefaultVpc, "DescribeDhcpOptions": describeDhcpOptions,
+      "CreateDefaultVpc": createDefaultVpc,
     ]
   }
 
@@ -18,21 +18,13 @@ extension EC2Service {
       "cidr-block-association.cidr-block": "CidrBlockAssociationSet.CidrBlock",
     ])
 
-  /// The options that every VPC of the region begins with.
-  var dhcpOptions: String {
-    var stream = RandomStream(seed: world.seed, entity: "dhcp-options")
-    return "dopt-" + stream.hex(17)
-  }
-
   func json(_ vpc: VPC) -> JSON {
     [
       "OwnerId": .string(world.account), "InstanceTenancy": "default",
-      "CidrBlockAssociationSet": [
-        [
-          "AssociationId": .string("vpc-cidr-assoc-" + vpc.id.dropFirst(4)), "CidrBlock": .string(vpc.cidr),
-          "CidrBlockState": ["State": "associated"],
-        ]
-      ],
+      "CidrBlockAssociationSet": .array(
+        ([VPCBlock(association: Self.primaryAssociation(of: vpc), cidr: vpc.cidr)] + (vpc.moreBlocks ?? [])).map {
+          json($0, state: "associated")
+        }),
       "IsDefault": .bool(vpc.isDefault), "Tags": vpc.tags.json, "VpcId": .string(vpc.id), "State": "available",
       "CidrBlock": .string(vpc.cidr), "DhcpOptionsId": .string(vpc.dhcpOptions),
     ]
@@ -114,10 +106,13 @@ extension EC2Service {
     let vpc = try vpc(request.input["VpcId"].string)
     let inUse =
       subnets.first { $0.vpc == vpc.id } != nil || interfaces.first { $0.vpc == vpc.id } != nil
-      || internetGateways.first { $0.vpc == vpc.id } != nil
+      || internetGateways.first { $0.vpc == vpc.id } != nil || endpoints.first { $0.vpc == vpc.id } != nil
       || groups.first { $0.vpc == vpc.id && $0.name != "default" } != nil
       || routeTables.first { table in table.vpc == vpc.id && !table.associations.contains { $0.isMain } } != nil
     guard !inUse else { throw .dependency("vpc", vpc.id) }
+    for peering in peerings.filter({ $0.state != .deleted && ($0.requester == vpc.id || $0.accepter == vpc.id) }) {
+      end(peering, .deleted, request.now)
+    }
     for table in routeTables.filter({ $0.vpc == vpc.id }) { routeTables[table.id] = nil }
     for group in groups.filter({ $0.vpc == vpc.id }) { groups[group.id] = nil }
     for acl in acls.filter({ $0.vpc == vpc.id }) { acls[acl.id] = nil }
@@ -148,18 +143,5 @@ extension EC2Service {
         "Value (\(request.input["Attribute"].string ?? "")) for parameter attribute is invalid. ")
     }
     return answer
-  }
-
-  private func describeDhcpOptions(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let domain = NodeName.domain(region: world.region)
-    let options: JSON = [
-      "OwnerId": .string(world.account), "DhcpOptionsId": .string(dhcpOptions),
-      "DhcpConfigurations": [
-        ["Key": "domain-name", "Values": [["Value": .string(domain)]]],
-        ["Key": "domain-name-servers", "Values": [["Value": "AmazonProvidedDNS"]]],
-      ],
-    ]
-    return try describe(
-      .init(list: "DhcpOptions", ids: "DhcpOptionsIds", id: "DhcpOptionsId", kind: "dhcpOptions"), [options], request)
   }
 }

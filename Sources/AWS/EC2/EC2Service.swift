@@ -17,6 +17,12 @@ package final class EC2Service: AWSService {
   let addressesByInterface: TableIndex<ElasticAddress>
   let groups: Table<SecurityGroup>
   let acls: Table<NetworkACL>
+  let reservations: Table<CIDRReservation>
+  let dhcpOptionSets: Table<DHCPOptions>
+  let peerings: Table<PeeringConnection>
+  let endpoints: Table<VPCEndpoint>
+  let trunkAssociations: Table<TrunkAssociation>
+  let associationsByTrunk: TableIndex<TrunkAssociation>
   let interfaces: Table<NetworkInterface>
   let interfacesByInstance: TableIndex<NetworkInterface>
   let instances: Table<Instance>
@@ -43,6 +49,12 @@ package final class EC2Service: AWSService {
     addressesByInterface = addresses.index { $0.interface }
     groups = Table("ec2-security-group", in: world)
     acls = Table("ec2-acl", in: world)
+    reservations = Table("ec2-cidr-reservation", in: world)
+    dhcpOptionSets = Table("ec2-dhcp-options", in: world)
+    peerings = Table("ec2-peering", in: world)
+    endpoints = Table("ec2-endpoint", in: world)
+    trunkAssociations = Table("ec2-trunk-association", in: world)
+    associationsByTrunk = trunkAssociations.index { $0.trunk }
     interfaces = Table("ec2-interface", in: world)
     interfacesByInstance = interfaces.index { $0.attachment?.instance }
     instances = Table("ec2-instance", in: world)
@@ -53,10 +65,12 @@ package final class EC2Service: AWSService {
       Self.vpcOperations, Self.subnetOperations, Self.routeOperations, Self.gatewayOperations,
       Self.addressOperations, Self.groupOperations, Self.aclOperations, Self.interfaceOperations,
       Self.assignmentOperations, Self.instanceOperations, Self.templateOperations, Self.tagOperations,
-      Self.catalogOperations, Self.volumeOperations,
+      Self.catalogOperations, Self.volumeOperations, Self.blockOperations, Self.reservationOperations,
+      Self.dhcpOperations, Self.peeringOperations, Self.endpointOperations, Self.trunkOperations,
     ])
     modelled = Set(operations.keys)
     for subnet in subnets.all { occupied[subnet.id] = SubnetSpace(subnet.block) }
+    for row in reservations.all { occupied[row.subnet]?.reserve(CIDR(row.cidr)!, forPrefixes: row.kind == "prefix") }
     for interface in interfaces.all { occupied[interface.subnet]?.take(interface) }
   }
 
@@ -161,6 +175,14 @@ extension AWSError {
       case "association": ("InvalidAssociationID.NotFound", "The association ID '\(id)' does not exist")
       case "attachment": ("InvalidAttachmentID.NotFound", "The attachment ID '\(id)' does not exist")
       case "networkAcl": ("InvalidNetworkAclID.NotFound", "The networkAcl ID '\(id)' does not exist")
+      case "dhcpOptions": ("InvalidDhcpOptionID.NotFound", "DhcpOption ID '\(id)' does not exist")
+      case "cidrReservation":
+        ("InvalidSubnetCidrReservationID.NotFound", "The subnet CIDR reservation ID '\(id)' does not exist")
+      case "peering":
+        ("InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '\(id)' does not exist")
+      case "endpoint": ("InvalidVpcEndpointId.NotFound", "The Vpc Endpoint Id '\(id)' does not exist")
+      case "trunkAssociation":
+        ("InvalidAssociationID.NotFound", "The trunk interface association ID '\(id)' does not exist")
       case "launchTemplate":
         (
           "InvalidLaunchTemplateId.NotFound",

@@ -7,6 +7,10 @@ package struct SubnetSpace: Sendable, Equatable {
   package private(set) var used: Set<IPv4Address>
   /// Prefixes in use.
   package private(set) var prefixes: Set<CIDR>
+  /// Ranges that EC2 takes whole prefixes from before all others, and nothing else by itself.
+  package private(set) var prefixRanges: [CIDR] = []
+  /// Ranges from which only what is named is given.
+  package private(set) var explicitRanges: [CIDR] = []
 
   /// The first four addresses and the last belong to AWS.
   static let reserved = 5
@@ -52,23 +56,44 @@ package struct SubnetSpace: Sendable, Equatable {
     guard freeCount > 0 else { return nil }
     for step in 0..<usable {
       let address = cidr.base + 4 + (offset + step) % usable
-      guard isFree(address) else { continue }
+      guard isFree(address), !isKept(address) else { continue }
       used.insert(address)
       return address
     }
     return nil
   }
 
-  /// Takes the first free /28 from the block at `offset` on, round to where it began; nil when there is none.
+  /// Whether a reservation keeps an address from being given by EC2's own choice.
+  private func isKept(_ address: IPv4Address) -> Bool {
+    prefixRanges.contains { $0.contains(address) } || explicitRanges.contains { $0.contains(address) }
+  }
+
+  /// Takes the first free /28 from the block at `offset` on, round to where it began; nil when there is none. The
+  /// ranges reserved for prefixes come first.
   package mutating func takePrefix(from offset: Int = 0) -> CIDR? {
+    for range in prefixRanges {
+      guard let prefix = range.blocks(28).first(where: isFree) else { continue }
+      prefixes.insert(prefix)
+      return prefix
+    }
     let count = prefixSlots
     for step in 0..<count {
       let prefix = CIDR(cidr.base + ((offset + step) % count) * 16, length: 28)
-      guard isFree(prefix) else { continue }
+      guard isFree(prefix), !explicitRanges.contains(where: { $0.overlaps(prefix) }) else { continue }
       prefixes.insert(prefix)
       return prefix
     }
     return nil
+  }
+
+  /// Keeps a range for whole prefixes, or for what is named.
+  package mutating func reserve(_ range: CIDR, forPrefixes: Bool) {
+    if forPrefixes { prefixRanges.append(range) } else { explicitRanges.append(range) }
+  }
+
+  package mutating func unreserve(_ range: CIDR) {
+    prefixRanges.removeAll { $0 == range }
+    explicitRanges.removeAll { $0 == range }
   }
 
   package mutating func take(_ address: IPv4Address) { used.insert(address) }

@@ -71,6 +71,14 @@ extension SubnetChoice: Sampled {
   }
 }
 
+extension SecondaryBlock: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    let blocks = ["10.0.0.0/16", "10.9.0.0/16", "172.16.0.0/16", "192.168.4.0/24", "100.64.0.0/16", "198.19.0.0/16"]
+      .map { CIDR($0)! }
+    return Facts(present: .known([chance.pick(blocks)]), wanted: .known(chance.pick(blocks)))
+  }
+}
+
 extension NodeFit: Sampled {
   static func sample(_ chance: inout Chance) -> Facts {
     var pod = PodNeeds()
