@@ -14,6 +14,8 @@ package struct Connections: Sendable {
     var destinationIsSet = false
     package var translatesSource = false
     package var translatesDestination = false
+    /// The interface whose address a masquerading rule took; -1 none.
+    var masqueradeInterface: Int32 = -1
 
     init(_ key: FlowKey) {
       original = key
@@ -60,6 +62,12 @@ package struct Connections: Sendable {
   }
 
   mutating func markReplied(_ entry: Int) { entries[entry].hasReply = true }
+
+  mutating func forget(_ entry: Int) {
+    index[entries[entry].original] = nil
+    index[entries[entry].reply] = nil
+    free.append(Int32(entry))
+  }
 
   /// Forgets the entries that a test picks, as `conntrack -D` does.
   package mutating func forget(where test: (Entry) -> Bool) {

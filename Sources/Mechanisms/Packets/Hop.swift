@@ -9,7 +9,8 @@ package struct Hop: Sendable, Hashable {
     case transmitted, delivered
     case droppedByRule, rejectedByRule, droppedByPolicy, unknownRule
     case noRoute, blackholed, forwardingOff, ttlExpired, martianSource, martianDestination, reversePath
-    case earlyDemux, neighbourMissing, neighbourWrong, interfaceDown, noSourceAddress, unsupportedBroadcast
+    case earlyDemux, masqueradeMoved, neighbourMissing, neighbourWrong, interfaceDown, noSourceAddress,
+      unsupportedBroadcast
     // In the VPC: `place` is the ENI, or the subnet.
     case leftENI, sourceCheckFailed, enteredENI, destinationCheckFailed
     case groupEgress, groupIngress, groupTracked, groupEgressDenied, groupIngressDenied, groupUnknown

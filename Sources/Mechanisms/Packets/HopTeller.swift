@@ -13,7 +13,8 @@ package struct HopTeller: Sendable {
     case .sent, .received, .routed, .marked, .connectionMarked, .markRestored, .destinationTranslated,
       .sourceTranslated, .answerTranslated, .accepted, .transmitted, .delivered, .droppedByRule, .rejectedByRule,
       .droppedByPolicy, .unknownRule, .noRoute, .blackholed, .forwardingOff, .ttlExpired, .martianSource,
-      .martianDestination, .reversePath, .earlyDemux, .neighbourMissing, .neighbourWrong, .interfaceDown,
+      .martianDestination, .reversePath, .earlyDemux, .masqueradeMoved, .neighbourMissing, .neighbourWrong,
+      .interfaceDown,
       .noSourceAddress, .unsupportedBroadcast:
       return network.stacks[place].name
     case .leftENI, .sourceCheckFailed, .enteredENI, .destinationCheckFailed, .groupEgress, .groupIngress,
@@ -60,6 +61,8 @@ package struct HopTeller: Sendable {
     case .earlyDemux:
       return
         "drops it: net.ipv4.tcp_early_demux gives it to a socket of the node before it is routed on, and what belongs to a socket is not forwarded"
+    case .masqueradeMoved:
+      return "drops it: the connection is masqueraded with the address of another interface than \(interface(hop))"
     case .neighbourMissing: return "nobody answers for the next hop of \(packet.destination) on \(interface(hop))"
     case .neighbourWrong:
       return "the neighbour entry of the next hop names another hardware address than \(interface(hop)) leads to"

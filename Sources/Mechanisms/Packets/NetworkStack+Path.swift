@@ -239,6 +239,14 @@ extension NetworkStack {
   ) -> StackStep? {
     guard passage.state & (NetfilterState.new | NetfilterState.established) != 0 else { return nil }
     let isSource = hook == .input || hook == .postrouting
+    if hook == .postrouting, passage.entry >= 0, !passage.isReply {
+      let taken = connections[passage.entry].masqueradeInterface
+      if taken >= 0, taken != Int32(passage.output) {
+        trace.note(.masqueradeMoved, place, passage.packet, passage.output)
+        connections.forget(passage.entry)
+        return .stop
+      }
+    }
     if passage.entry < 0 {
       let isSet = isSource ? passage.pending.sourceIsSet : passage.pending.destinationIsSet
       if !isSet {

@@ -73,6 +73,7 @@ extension NetworkStack {
         if rule.target == .masquerade {
           guard let own = self.address(for: passage.output, toward: passage.next) else { return .stop }
           address = own.bits
+          passage.pending.masqueradeInterface = Int32(passage.output)
         }
         setSource(address, random: rule.b == 1, &passage, &choices)
         var after = passage.packet
