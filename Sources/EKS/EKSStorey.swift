@@ -29,6 +29,12 @@ package final class EKSStorey {
       guard let row = service.clusters.first(where: { $0.id == cluster }), row.logs("audit") else { return }
       ControlPlaneLog(service, row).audit(event())
     }
+    ports.lifecycleAction = { [service] notice in
+      let name = notice["AutoScalingGroupName"].string
+      guard let group = service.nodegroups.first(where: { $0.autoScalingGroup == name }) else { return }
+      world.schedule(
+        ComponentID("eks-nodegroup/\(group.cluster)/\(group.name)"), .message("hook", notice), at: world.now)
+    }
     ports.clusterID = { [service] in service.clusters[$0]?.id }
     ports.clusterStatus = { [service] in
       service.clusters.all.map { row in

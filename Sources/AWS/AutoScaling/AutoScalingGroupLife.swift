@@ -20,11 +20,13 @@ struct AutoScalingGroupLife: Component {
       context.wake(
         "heartbeat/\(wait["id"].string ?? "")", after: .seconds(wait["seconds"].int ?? 3600), .background)
     case .message("heartbeat", let id):
-      let hook = service.groups[group]?.hooks.first { $0.transition == "autoscaling:EC2_INSTANCE_TERMINATING" }
-      context.wake("heartbeat/\(id.string ?? "")", after: .seconds(hook?.heartbeat ?? 3600), .background)
-    case .message("proceed", let id): proceed(id.string ?? "", service, context)
+      let seconds = hook(of: id.string ?? "", service)?.heartbeat ?? 3600
+      context.wake("heartbeat/\(id.string ?? "")", after: .seconds(seconds), .background)
+    case .message("proceed", let answer):
+      proceed(answer["id"].string ?? "", answer["result"].string ?? "CONTINUE", service, context)
     case .wake(let timer) where timer.hasPrefix("heartbeat/"):
-      proceed(String(timer.dropFirst("heartbeat/".count)), service, context)
+      let id = String(timer.dropFirst("heartbeat/".count))
+      proceed(id, hook(of: id, service)?.result ?? "ABANDON", service, context)
     case .message("look", _), .wake("look"): look(service, context)
     default: break
     }
@@ -89,14 +91,14 @@ struct AutoScalingGroupLife: Component {
     let id = change["id"].string ?? ""
     guard let row = service.groups[group], let member = row.members.first(where: { $0.id == id }) else { return }
     switch change["state"].string {
-    case "running":
-      service.groups.update(group) { group in
-        guard let at = group.members.firstIndex(where: { $0.id == id }), group.members[at].state == .pending else {
-          return
-        }
-        group.members[at].state = .inService
+    case "running" where member.state == .pending:
+      if let hook = row.hooks.first(where: { $0.transition == AutoScalingGroup.launching }), !row.isDeleting {
+        set(.pendingWait, id, service)
+        service.notify(hook, id, of: group)
+      } else {
+        set(.inService, id, service)
+        service.finish(member.activity, "Successful")
       }
-      service.finish(member.activity, "Successful")
     case "shutting-down" where !member.isLeaving:
       // Somebody else ended it.
       service.groups.update(group) { group in
@@ -112,15 +114,31 @@ struct AutoScalingGroupLife: Component {
     }
   }
 
-  private func proceed(_ id: String, _ service: AutoScalingService, _ context: Context) {
-    context.cancel("heartbeat/\(id)")
-    var isWaiting = false
+  private func set(_ state: AutoScalingGroup.Member.Lifecycle, _ id: String, _ service: AutoScalingService) {
     service.groups.update(group) { group in
-      guard let at = group.members.firstIndex(where: { $0.id == id }), group.members[at].state == .terminatingWait
-      else { return }
-      group.members[at].state = .terminatingProceed
-      isWaiting = true
+      if let at = group.members.firstIndex(where: { $0.id == id }) { group.members[at].state = state }
     }
-    if isWaiting { service.terminate(id) }
+  }
+
+  /// The hook in which an instance waits.
+  private func hook(of id: String, _ service: AutoScalingService) -> AutoScalingGroup.Hook? {
+    guard let row = service.groups[group], let member = row.members.first(where: { $0.id == id }) else { return nil }
+    let transition = member.isLeaving ? AutoScalingGroup.terminating : AutoScalingGroup.launching
+    return row.hooks.first { $0.transition == transition }
+  }
+
+  /// The hook lets an instance go on: one that came into service, unless it is abandoned, one that goes to its end.
+  private func proceed(_ id: String, _ result: String, _ service: AutoScalingService, _ context: Context) {
+    context.cancel("heartbeat/\(id)")
+    guard let member = service.groups[group]?.members.first(where: { $0.id == id }) else { return }
+    switch member.state {
+    case .pendingWait where result == "CONTINUE":
+      set(.inService, id, service)
+      service.finish(member.activity, "Successful")
+    case .pendingWait, .terminatingWait:
+      set(.terminatingProceed, id, service)
+      service.terminate(id)
+    default: break
+    }
   }
 }

@@ -4,6 +4,7 @@ struct AutoScalingGroup: Codable, Sendable {
   struct Member: Codable, Sendable {
     enum Lifecycle: String, Codable, Sendable {
       case pending = "Pending"
+      case pendingWait = "Pending:Wait"
       case inService = "InService"
       case terminating = "Terminating"
       case terminatingWait = "Terminating:Wait"
@@ -17,7 +18,7 @@ struct AutoScalingGroup: Codable, Sendable {
     var version: String
     var activity: String
 
-    var isLeaving: Bool { state != .pending && state != .inService }
+    var isLeaving: Bool { ![.pending, .pendingWait, .inService].contains(state) }
   }
 
   struct Hook: Codable, Sendable {
@@ -58,6 +59,9 @@ struct AutoScalingGroup: Codable, Sendable {
   var suspended: [String] = []
   var protectsNew = false
   var isDeleting = false
+
+  static let launching = "autoscaling:EC2_INSTANCE_LAUNCHING"
+  static let terminating = "autoscaling:EC2_INSTANCE_TERMINATING"
 
   /// Members that count for the group's size.
   var present: [Member] { members.filter { !$0.isLeaving } }

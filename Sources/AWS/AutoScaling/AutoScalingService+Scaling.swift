@@ -107,7 +107,7 @@ extension AutoScalingService {
     let activity = newActivity(
       name, "Terminating EC2 instance: \(id)", cause: cause,
       details: ["Availability Zone": .string(member.zone)])
-    let hook = group.hooks.first { $0.transition == "autoscaling:EC2_INSTANCE_TERMINATING" }
+    let hook = group.hooks.first { $0.transition == AutoScalingGroup.terminating }
     // A group that is deleted by force waits for nobody.
     let waits = hook != nil && !group.isDeleting
     groups.update(name) { group in
@@ -116,19 +116,22 @@ extension AutoScalingService {
       group.members[at].activity = activity.id
     }
     if waits, let hook {
-      world.schedule(
-        AutoScalingGroupLife.id(name),
-        .message("waiting", ["id": .string(id), "seconds": .int(Int64(hook.heartbeat))]),
-        at: world.now)
-      world.ports.lifecycleAction([
-        "AutoScalingGroupName": .string(name), "LifecycleHookName": .string(hook.name),
-        "EC2InstanceId": .string(id), "LifecycleTransition": .string(hook.transition),
-        "NotificationTargetARN": JSON(hook.target),
-      ])
+      notify(hook, id, of: name)
     } else {
       terminate(id)
     }
     return activity
+  }
+
+  /// An instance waits in a hook: its time runs, and who put the hook hears of it.
+  func notify(_ hook: AutoScalingGroup.Hook, _ id: String, of group: String) {
+    world.schedule(
+      AutoScalingGroupLife.id(group),
+      .message("waiting", ["id": .string(id), "seconds": .int(Int64(hook.heartbeat))]), at: world.now)
+    world.ports.lifecycleAction([
+      "AutoScalingGroupName": .string(group), "LifecycleHookName": .string(hook.name), "EC2InstanceId": .string(id),
+      "LifecycleTransition": .string(hook.transition), "NotificationTargetARN": JSON(hook.target),
+    ])
   }
 
   func terminate(_ id: String) {

@@ -147,10 +147,13 @@ extension AutoScalingService {
   private func completeLifecycleAction(_ request: AWSRequest) throws(AWSError) -> JSON {
     let group = try group(request)
     let id = request.input["InstanceId"].string ?? ""
-    guard group.members.contains(where: { $0.id == id && $0.state == .terminatingWait }) else {
+    let waiting: [AutoScalingGroup.Member.Lifecycle] = [.pendingWait, .terminatingWait]
+    guard group.members.contains(where: { $0.id == id && waiting.contains($0.state) }) else {
       throw .validation("No active Lifecycle Action found with instance ID \(id)")
     }
-    world.schedule(AutoScalingGroupLife.id(group.name), .message("proceed", .string(id)), at: world.now)
+    world.schedule(
+      AutoScalingGroupLife.id(group.name),
+      .message("proceed", ["id": .string(id), "result": request.input["LifecycleActionResult"]]), at: world.now)
     return .emptyObject
   }
 

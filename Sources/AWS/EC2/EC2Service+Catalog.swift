@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 import World
 
@@ -48,17 +49,19 @@ extension EC2Service {
     let wanted = request.input["ImageIds"].strings
     let known = Set(instances.all.map(\.image)).union(
       templates.all.flatMap { $0.versions.compactMap { $0.data["ImageId"].string } })
-    for id in wanted where !known.contains(id) {
+    for id in wanted where !known.contains(id) && OptimizedImage.named(id, region: world.region) == nil {
       throw .ec2("InvalidAMIID.NotFound", "The image id '[\(id)]' does not exist")
     }
     return [
       "Images": .array(
-        known.sorted().filter { wanted.isEmpty || wanted.contains($0) }.map { id in
-          [
+        known.union(wanted).sorted().filter { wanted.isEmpty || wanted.contains($0) }.map { id in
+          let optimized = OptimizedImage.named(id, region: world.region)
+          return [
             "ImageId": .string(id), "State": "available", "OwnerId": "602401143452", "Public": true,
-            "Architecture": "x86_64", "RootDeviceName": "/dev/xvda", "RootDeviceType": "ebs",
+            "Architecture": optimized?.isARM == true ? "arm64" : "x86_64", "RootDeviceName": "/dev/xvda",
+            "RootDeviceType": "ebs",
             "VirtualizationType": "hvm", "PlatformDetails": "Linux/UNIX", "ImageOwnerAlias": "amazon",
-            "Name": .string("amazon-eks-node-al2023-\(id.suffix(8))"),
+            "Name": .string(optimized?.name ?? "image-\(id.suffix(8))"),
           ]
         })
     ]

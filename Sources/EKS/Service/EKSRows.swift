@@ -50,12 +50,15 @@ struct NodegroupRow: Codable, Sendable {
   var uuid: String
   var launchTemplateID: String?
   var instanceProfile: String?
+  /// The version of that template by which instances are launched; nil for the first.
+  var currentTemplate: String?
 
   var status: String {
     get { document["status"].string ?? "" }
     set { document["status"] = .string(newValue) }
   }
   var autoScalingGroup: String { "eks-\(name)-\(uuid)" }
+  var templateVersion: String { currentTemplate ?? "1" }
   var role: String { document["nodeRole"].string ?? "" }
   var desired: Int { document["scalingConfig"]["desiredSize"].int ?? 0 }
 
@@ -91,6 +94,9 @@ struct UpdateRow: Codable, Sendable {
   var document: JSON
   /// What becomes of the cluster's document when the update is done.
   var change: JSON
+  var requestToken: String?
+  /// Whether pods that can't be evicted are deleted.
+  var isForced: Bool?
 }
 
 /// Keys of the tables: `/` stands in no name of EKS.

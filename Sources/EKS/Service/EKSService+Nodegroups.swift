@@ -5,10 +5,10 @@ import World
 extension EKSService {
   static let nodegroupOperations: [String: Operation] = [
     "CreateNodegroup": createNodegroup, "DescribeNodegroup": describeNodegroup, "ListNodegroups": listNodegroups,
-    "UpdateNodegroupConfig": updateNodegroupConfig, "DeleteNodegroup": deleteNodegroup,
+    "DeleteNodegroup": deleteNodegroup,
   ]
 
-  private func nodegroup(of request: AWSRequest) throws(AWSError) -> NodegroupRow {
+  func nodegroup(of request: AWSRequest) throws(AWSError) -> NodegroupRow {
     let cluster = try cluster(of: request)
     let name = request.input["nodegroupName"].string ?? ""
     guard let row = nodegroups[Key.nodegroup(cluster.name, name)] else {
@@ -36,47 +36,45 @@ extension EKSService {
     guard nodegroups.rows(prefix: "\(cluster.name)|").count < 30 else {
       throw .eks("ResourceLimitExceeded", "The maximum number of node groups per cluster (30) has been reached.")
     }
-    for field in ["launchTemplate", "remoteAccess", "warmPoolConfig"] where !input[field].isNull {
+    let source = try sourceTemplate(input["launchTemplate"], cluster: cluster.name, nodegroup: name)
+    if let source { try check(source, with: input, cluster: cluster.name, nodegroup: name) }
+    for field in ["remoteAccess", "warmPoolConfig"] where !input[field].isNull {
       throw .invalidParameter(
         "ekswhy does not simulate node groups with \(field); leave it out", cluster: cluster.name, nodegroup: name)
     }
     let scaling = try scalingConfig(input["scalingConfig"], default: 2, cluster: cluster.name, nodegroup: name)
-    let types = input["instanceTypes"].strings.isEmpty ? ["t3.medium"] : input["instanceTypes"].strings
-    for type in types where InstanceLimits.named(type) == nil {
-      throw .invalidParameter(
-        "[\(type)] is not a valid instance type for requested amiType AL2023_x86_64_STANDARD", cluster: cluster.name,
-        nodegroup: name)
-    }
-    let ami = input["amiType"].string ?? "AL2023_x86_64_STANDARD"
-    guard ami == "AL2023_x86_64_STANDARD" else {
-      throw .invalidParameter(
-        "ekswhy simulates AL2023_x86_64_STANDARD nodes, not \(ami)", cluster: cluster.name, nodegroup: name)
-    }
+    let version = input["version"].string ?? cluster.version
+    let image = try nodeImage(input, source, version: version, cluster: cluster.name, nodegroup: name)
     let subnets = try nodegroupSubnets(input["subnets"].strings, cluster: cluster, nodegroup: name)
     try requireNodeRole(input["nodeRole"].string ?? "", cluster: cluster.name, nodegroup: name)
     ensureServiceLinkedRole("eks-nodegroup.amazonaws.com", "AWSServiceRoleForAmazonEKSNodegroup")
-    let version = input["version"].string ?? cluster.version
-    guard let offered = ClusterVersion.named(version), version <= cluster.version else {
+    guard ClusterVersion.named(version) != nil, version <= cluster.version else {
       throw .invalidParameter(
         "Nodegroup Kubernetes version \(version) must not be newer than the cluster's, \(cluster.version)",
         cluster: cluster.name, nodegroup: name)
     }
     let uuid = uuid()
     let time = JSON.double(Double(request.now.microseconds / 1000) / 1000)
-    let document: JSON = [
+    var document: JSON = [
       "nodegroupName": .string(name),
       "nodegroupArn": .string(
         "arn:aws:eks:\(request.region):\(request.account):nodegroup/\(cluster.name)/\(name)/\(uuid)"),
       "clusterName": .string(cluster.name), "version": .string(version),
-      "releaseVersion": .string("\(offered.patch)-20261101"), "createdAt": time, "modifiedAt": time,
+      "releaseVersion": .string(image.release), "createdAt": time, "modifiedAt": time,
       "status": "CREATING", "capacityType": .string(input["capacityType"].string ?? "ON_DEMAND"),
-      "scalingConfig": scaling, "instanceTypes": JSON(types), "subnets": JSON(subnets), "amiType": .string(ami),
+      "scalingConfig": scaling, "subnets": JSON(subnets), "amiType": .string(image.type),
       "nodeRole": input["nodeRole"], "labels": input["labels"].isNull ? .emptyObject : input["labels"],
-      "taints": input["taints"], "diskSize": .int(Int64(input["diskSize"].int ?? 20)), "health": ["issues": []],
+      "taints": input["taints"], "health": ["issues": []],
       "updateConfig": input["updateConfig"].isNull ? ["maxUnavailable": 1] : input["updateConfig"],
       "nodeRepairConfig": ["enabled": .bool(input["nodeRepairConfig"]["enabled"].bool ?? false)],
       "tags": input["tags"].isNull ? .emptyObject : input["tags"],
     ]
+    if !image.instanceTypes.isEmpty { document["instanceTypes"] = JSON(image.instanceTypes) }
+    if let source {
+      document["launchTemplate"] = source.document
+    } else {
+      document["diskSize"] = .int(Int64(input["diskSize"].int ?? 20))
+    }
     nodegroups[key] = NodegroupRow(
       cluster: cluster.name, name: name, document: document, requestToken: input["clientRequestToken"].string,
       uuid: uuid)
@@ -84,7 +82,46 @@ extension EKSService {
     return ["nodegroup": document]
   }
 
-  private func scalingConfig(
+  /// Which image the nodes get, and the instance types that are asked for by the API.
+  private func nodeImage(
+    _ input: JSON, _ source: SourceTemplate?, version: String, cluster: String, nodegroup: String
+  ) throws(AWSError) -> (type: String, release: String, instanceTypes: [String]) {
+    func refuse(_ message: String) -> AWSError { .invalidParameter(message, cluster: cluster, nodegroup: nodegroup) }
+    var types = input["instanceTypes"].strings
+    let all = types.isEmpty ? source?.data["InstanceType"].string.map { [$0] } ?? ["t3.medium"] : types
+    if types.isEmpty, source?.data["InstanceType"].isNull != false { types = all }
+    if let image = source?.image { return ("CUSTOM", image, types) }
+    let asked = input["amiType"].string
+    if asked == "CUSTOM" {
+      throw refuse("You must specify an image id in the launch template when the AMI type is CUSTOM")
+    }
+    let ami = asked ?? OptimizedImage.types[all.allSatisfy(OptimizedImage.needsARM) ? 1 : 0]
+    if ami.hasPrefix("AL2_"), version > OptimizedImage.lastOfAL2 {
+      throw refuse(
+        "AMI Type \(ami) is only supported for kubernetes versions \(OptimizedImage.lastOfAL2) or earlier")
+    }
+    guard OptimizedImage.types.contains(ami) else {
+      throw refuse("ekswhy simulates \(OptimizedImage.types.joined(separator: " and ")) nodes, not \(ami)")
+    }
+    for type in all
+    where InstanceLimits.named(type) == nil || OptimizedImage.needsARM(type) != ami.contains("ARM_64") {
+      throw refuse("[\(type)] is not a valid instance type for requested amiType \(ami)")
+    }
+    let release = try release(input["releaseVersion"].string, version: version, type: ami)
+    return (ami, release, types)
+  }
+
+  /// The release that is asked for, else the newest.
+  func release(_ asked: String?, version: String, type: String) throws(AWSError) -> String {
+    let releases = OptimizedImage.releases(version, type: type).map(\.release)
+    guard let asked else { return releases.last ?? "" }
+    guard releases.contains(asked) else {
+      throw .invalidParameter("Requested release version \(asked) is not valid for kubernetes version \(version).")
+    }
+    return asked
+  }
+
+  func scalingConfig(
     _ asked: JSON, default standard: Int, cluster: String, nodegroup: String
   ) throws(AWSError) -> JSON {
     let minimum = asked["minSize"].int ?? standard
@@ -166,59 +203,5 @@ extension EKSService {
         ComponentID("eks-nodegroup/\(row.cluster)/\(row.name)"), .message("delete", .null), at: world.now)
     }
     return ["nodegroup": nodegroups[key]?.document ?? .null]
-  }
-
-  private func updateNodegroupConfig(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let row = try nodegroup(of: request)
-    let input = request.input
-    guard row.status == "ACTIVE" || row.status == "DEGRADED" else {
-      throw .inUse(
-        "Nodegroup cannot be updated as it is currently not in Active State", cluster: row.cluster, nodegroup: row.name)
-    }
-    var change: JSON = .emptyObject
-    var params: [JSON] = []
-    func note(_ type: String, _ value: JSON) {
-      params.append(["type": .string(type), "value": .string(value.string ?? value.text())])
-    }
-    if !input["scalingConfig"].isNull {
-      var merged = row.document["scalingConfig"]
-      for field in input["scalingConfig"].fields { merged[field.key] = field.value }
-      change["scalingConfig"] = try scalingConfig(
-        merged, default: row.desired, cluster: row.cluster, nodegroup: row.name)
-      for (field, type) in [("minSize", "MinSize"), ("maxSize", "MaxSize"), ("desiredSize", "DesiredSize")]
-      where input["scalingConfig"].has(field) { note(type, change["scalingConfig"][field]) }
-    }
-    if !input["labels"].isNull {
-      var labels = row.document["labels"]
-      for field in input["labels"]["addOrUpdateLabels"].fields { labels[field.key] = field.value }
-      for name in input["labels"]["removeLabels"].strings { labels[name] = .null }
-      change["labels"] = labels
-      if input["labels"].has("addOrUpdateLabels") { note("LabelsToAdd", input["labels"]["addOrUpdateLabels"]) }
-      if input["labels"].has("removeLabels") { note("LabelsToRemove", input["labels"]["removeLabels"]) }
-    }
-    if !input["taints"].isNull {
-      var taints = row.document["taints"].items
-      func same(_ a: JSON, _ b: JSON) -> Bool { a["key"] == b["key"] && a["effect"] == b["effect"] }
-      for taint in input["taints"]["removeTaints"].items { taints.removeAll { same($0, taint) } }
-      for taint in input["taints"]["addOrUpdateTaints"].items {
-        taints.removeAll { same($0, taint) }
-        taints.append(taint)
-      }
-      change["taints"] = .array(taints)
-      if input["taints"].has("addOrUpdateTaints") { note("TaintsToAdd", input["taints"]["addOrUpdateTaints"]) }
-      if input["taints"].has("removeTaints") { note("TaintsToRemove", input["taints"]["removeTaints"]) }
-    }
-    if !input["updateConfig"].isNull {
-      change["updateConfig"] = input["updateConfig"]
-      for field in input["updateConfig"].fields {
-        note(field.key == "maxUnavailable" ? "MaxUnavailable" : "MaxUnavailablePercentage", field.value)
-      }
-    }
-    let update = newUpdate(
-      cluster: row.cluster, nodegroup: row.name, type: "ConfigUpdate", params: params, change: change)
-    nodegroups.update(Key.nodegroup(row.cluster, row.name)) { $0.status = "UPDATING" }
-    world.schedule(
-      ComponentID("eks-nodegroup/\(row.cluster)/\(row.name)"), .message("update", update["id"]), at: world.now)
-    return ["update": update]
   }
 }

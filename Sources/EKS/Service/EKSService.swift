@@ -17,7 +17,8 @@ package final class EKSService: AWSService {
 
   private static let operations: [String: Operation] =
     clusterOperations
-    .merging(nodegroupOperations) { a, _ in a }.merging(accessOperations) { a, _ in a }
+    .merging(nodegroupOperations) { a, _ in a }.merging(nodegroupUpdateOperations) { a, _ in a }
+    .merging(accessOperations) { a, _ in a }
     .merging(updateOperations) { a, _ in a }.merging(catalogueOperations) { a, _ in a }
     .merging(providerOperations) { a, _ in a }.merging(addonOperations) { a, _ in a }
     .merging(podIdentityOperations) { a, _ in a }

@@ -113,11 +113,7 @@ extension Kubelet {
     return node
   }
 
-  private var architecture: String {
-    // Graviton families carry a g after their generation.
-    let family = identity.instanceType.prefix { $0 != "." }
-    return family.drop { !$0.isNumber }.contains("g") ? "arm64" : "amd64"
-  }
+  private var architecture: String { OptimizedImage.needsARM(identity.instanceType) ? "arm64" : "amd64" }
 
   // MARK: - Status
 

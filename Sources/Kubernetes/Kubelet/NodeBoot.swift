@@ -127,7 +127,9 @@ package struct NodeBoot: Component {
       clusterName: config.clusterName,
       nodeName: Bootstrap.flag("hostname-override", flags) ?? Bootstrap.nodeName(instance, config), region: region,
       zone: instance.zone, instanceType: instance.type, imageID: json["ImageId"].string ?? "",
-      address: "\(instance.address)", kubeletVersion: NodeImage.kubeletVersion(facts?.version ?? "1.33"),
+      address: "\(instance.address)",
+      kubeletVersion: OptimizedImage.named(json["ImageId"].string ?? "", region: region)?.kubelet
+        ?? NodeImage.kubeletVersion(facts?.version ?? "1.33"),
       maxPods: Bootstrap.maxPods(instance, config), clusterDNS: Bootstrap.clusterDNS(serviceCIDR: config.cidr),
       labels: Bootstrap.nodeLabels(flags).map { MachineIdentity.Label(key: $0.0, value: $0.1) },
       taints: Bootstrap.registerTaints(flags, config).map(\.json))
@@ -158,7 +160,7 @@ package struct NodeBoot: Component {
   }
 }
 
-/// What the EKS optimized image of a version holds.
+/// What an image holds that says nothing else of itself.
 enum NodeImage {
   static let osImage = "Amazon Linux 2023.9.20251117"
   static let kernel = "6.1.158-178.288.amzn2023.x86_64"

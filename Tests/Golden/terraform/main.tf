@@ -256,6 +256,10 @@ resource "aws_eks_node_group" "main" {
   node_group_name = "main"
   node_role_arn   = aws_iam_role.node.arn
   subnet_ids      = aws_subnet.private[*].id
+  launch_template {
+    id      = aws_launch_template.node.id
+    version = aws_launch_template.node.latest_version
+  }
   instance_types  = ["m5.large"]
   version         = var.node_version
   labels          = merge({ role = "web" }, var.extra_labels)

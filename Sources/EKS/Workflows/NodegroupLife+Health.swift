@@ -1,0 +1,118 @@
+import Mechanisms
+import Wire
+import World
+
+/// What EKS finds when it looks at what a node group stands on.
+extension NodegroupLife {
+  /// How often it looks (from documents: within minutes).
+  static let healthCheck = Duration.seconds(5 * 60)
+
+  struct Issue {
+    var code: String
+    var message: String
+    var resources: [String]
+  }
+
+  func checkHealth(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow, _ context: Context) {
+    context.wake("health", after: Self.healthCheck, .background)
+    guard group.status == "ACTIVE" || group.status == "DEGRADED", rollout == nil else { return }
+    let issues = scalingIssues(service, group) + identityIssues(service, group) + networkIssues(service, row, group)
+    let shown = JSON.array(
+      issues.map {
+        ["code": .string($0.code), "message": .string($0.message), "resourceIds": JSON($0.resources)]
+      })
+    guard shown != group.document["health"]["issues"] else { return }
+    service.nodegroups.update(key) { row in
+      row.document["health"] = ["issues": shown]
+      row.status = issues.isEmpty ? "ACTIVE" : "DEGRADED"
+    }
+  }
+
+  private func scalingIssues(_ service: EKSService, _ group: NodegroupRow) -> [Issue] {
+    var issues: [Issue] = []
+    let scaling = service.call(
+      "autoscaling", "DescribeAutoScalingGroups", ["AutoScalingGroupNames": [.string(group.autoScalingGroup)]],
+      by: .nodegroup)
+    let found = scaling.output?["AutoScalingGroups"][0] ?? .null
+    if let error = scaling.error {
+      issues.append(Issue(code: "AccessDenied", message: error.message, resources: [group.autoScalingGroup]))
+    } else if found.isNull {
+      issues.append(
+        Issue(
+          code: "AutoScalingGroupNotFound", message: "Auto Scaling group \(group.autoScalingGroup) does not exist",
+          resources: [group.autoScalingGroup]))
+    }
+    let template = group.launchTemplateID ?? ""
+    let versions = service.call(
+      "ec2", "DescribeLaunchTemplates", ["LaunchTemplateIds": [.string(template)]], by: .nodegroup)
+    if let error = versions.error {
+      issues.append(
+        Issue(
+          code: error.code.hasPrefix("InvalidLaunchTemplateId") ? "Ec2LaunchTemplateNotFound" : "AccessDenied",
+          message: error.message, resources: [template]))
+    } else if !found.isNull {
+      let used = found["LaunchTemplate"]
+      if used["LaunchTemplateId"].string != template || used["Version"].string != group.templateVersion {
+        issues.append(
+          Issue(
+            code: "Ec2LaunchTemplateVersionMismatch",
+            message:
+              "Auto Scaling group \(group.autoScalingGroup) launches by version \(used["Version"].string ?? "?") of \(used["LaunchTemplateId"].string ?? "?"), not by version \(group.templateVersion) of \(template)",
+            resources: [template]))
+      }
+    }
+    let source = group.document["launchTemplate"]["id"].string
+    if let source,
+      let error = service.call(
+        "ec2", "DescribeLaunchTemplates", ["LaunchTemplateIds": [.string(source)]], by: .nodegroup
+      ).error
+    {
+      issues.append(Issue(code: "SourceEc2LaunchTemplateNotFound", message: error.message, resources: [source]))
+    }
+    if !found.isNull, let failure = lastFailure(service, group, found) { issues.append(failure) }
+    return issues
+  }
+
+  /// The last launch, where it failed and instances are missing.
+  private func lastFailure(_ service: EKSService, _ group: NodegroupRow, _ found: JSON) -> Issue? {
+    guard found["Instances"].items.count < found["DesiredCapacity"].int ?? 0 else { return nil }
+    let reply = service.call(
+      "autoscaling", "DescribeScalingActivities",
+      ["AutoScalingGroupName": .string(group.autoScalingGroup), "MaxRecords": 1], by: .nodegroup)
+    guard let last = reply.output?["Activities"][0], last["StatusCode"].string == "Failed" else { return nil }
+    return Issue(
+      code: "AsgInstanceLaunchFailures",
+      message: "Could not launch On-Demand Instances. \(last["StatusMessage"].string ?? "")",
+      resources: [group.autoScalingGroup])
+  }
+
+  private func identityIssues(_ service: EKSService, _ group: NodegroupRow) -> [Issue] {
+    var issues: [Issue] = []
+    let role = ARN.parse(group.role)?.name ?? ""
+    if let error = service.call("iam", "GetRole", ["RoleName": .string(role)], by: .plain).error {
+      issues.append(Issue(code: "IamNodeRoleNotFound", message: error.message, resources: [group.role]))
+    }
+    let profile = group.instanceProfile ?? ""
+    if let error = service.call("iam", "GetInstanceProfile", ["InstanceProfileName": .string(profile)], by: .plain)
+      .error
+    {
+      issues.append(Issue(code: "IamInstanceProfileNotFound", message: error.message, resources: [profile]))
+    }
+    return issues
+  }
+
+  private func networkIssues(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow) -> [Issue] {
+    var issues: [Issue] = []
+    for subnet in group.document["subnets"].strings {
+      if let error = service.call("ec2", "DescribeSubnets", ["SubnetIds": [.string(subnet)]], by: .plain).error {
+        issues.append(Issue(code: "Ec2SubnetNotFound", message: error.message, resources: [subnet]))
+      }
+    }
+    if let error = service.call(
+      "ec2", "DescribeSecurityGroups", ["GroupIds": [.string(row.securityGroup)]], by: .plain
+    ).error {
+      issues.append(Issue(code: "Ec2SecurityGroupNotFound", message: error.message, resources: [row.securityGroup]))
+    }
+    return issues
+  }
+}
