@@ -90,6 +90,17 @@ import World
     let volume = try ok("ec2", "CreateVolume", ["AvailabilityZone": "us-east-1a", "Size": 1, "VolumeType": "gp3"])
     region.run(.seconds(20))
     _ = try ok("ec2", "ModifyVolume", ["VolumeId": volume["VolumeId"], "Size": 2])
+    let vpc = try ok("ec2", "DescribeVpcs", [:])["Vpcs"][0]["VpcId"]
+    _ = try ok("ec2", "CreateVpcEndpoint", ["VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3"])
+    let other = try ok("ec2", "CreateVpc", ["CidrBlock": "10.7.0.0/16"])["Vpc"]["VpcId"]
+    _ = try ok("ec2", "CreateVpcPeeringConnection", ["VpcId": vpc, "PeerVpcId": other])
+    let place = JSON(try region.subnets()[0])
+    let ends = try ["trunk", "branch"].map { kind in
+      try ok("ec2", "CreateNetworkInterface", ["SubnetId": place, "InterfaceType": .string(kind)])["NetworkInterface"][
+        "NetworkInterfaceId"]
+    }
+    _ = try ok(
+      "ec2", "AssociateTrunkInterface", ["TrunkInterfaceId": ends[0], "BranchInterfaceId": ends[1], "VlanId": 1])
     let key = try ok("kms", "CreateKey", ["Tags": [["TagKey": "a", "TagValue": "b"]]])["KeyMetadata"]["KeyId"]
     _ = try ok("kms", "CreateAlias", ["AliasName": "alias/k", "TargetKeyId": key])
     let retiring: JSON = "arn:aws:iam::000000000000:user/bob"
