@@ -10,8 +10,8 @@ struct QuickCluster {
   let endpoint: String
   let token: String
 
-  /// `mode` is the authentication mode; EKS's own default for nil.
-  init(nodes: Int = 2, mode: String? = nil, _ options: [String] = []) async throws {
+  /// `mode` is the authentication mode, `version` that of Kubernetes; EKS's own default for nil.
+  init(nodes: Int = 2, mode: String? = nil, version: String? = nil, _ options: [String] = []) async throws {
     eks = try LocalEKSProcess(options)
     let client = AWSClient(
       region: "us-east-1", chain: CredentialChain(profile: nil, environment: eks.environment), roleARN: nil,
@@ -48,6 +48,7 @@ struct QuickCluster {
       "name": "demo", "roleArn": "arn:aws:iam::000000000000:role/cluster",
       "resourcesVpcConfig": ["subnetIds": subnets],
     ]
+    if let version { wanted["version"] = .string(version) }
     if let mode { wanted["accessConfig"] = ["authenticationMode": .string(mode)] }
     try await call("eks", "CreateCluster", wanted)
     /// Asks until it is so; the local EKS decides how soon.

@@ -55,6 +55,12 @@ import Wire
     (userData(ca: "T1RIRVI="), "nodes/join-certificate", "is not of the CA"),
     (userData(cluster: "other"), "nodes/join-cluster", "signed for cluster other, and this is demo"),
     ("content-type: node.eks.aws", "nodes/join-bootstrap", "could not find NodeConfig within UserData"),
+    ("#!/bin/bash\n/etc/eks/bootstrap.sh other", "nodes/join-cluster", "signed for cluster other, and this is demo"),
+    ("#!/bin/bash\n/etc/eks/bootstrap.sh", "nodes/join-bootstrap", "cluster name is not defined!"),
+    (
+      "[settings.kubernetes]\ncluster-name = \"demo\"", "nodes/join-bootstrap",
+      "settings.kubernetes.api-server is not set"
+    ),
   ])
   func whatNodeadmWasGiven(userData: String, code: String, text: String) async throws {
     var f = Self.absent()
@@ -70,8 +76,8 @@ import Wire
     var f = Self.absent()
     Self.give(&f, Self.userData())
     #expect(try await f.ask("instance", Fixture.instanceID(1)).status == .unproven)
-    Self.give(&f, "[settings.kubernetes]\ncluster-name = \"demo\"")
-    #expect(try await f.ask("instance", Fixture.instanceID(1)).status == .unproven, "another system's user data")
+    Self.give(&f, "#!/bin/sh\n/opt/mine/join demo")
+    #expect(try await f.ask("instance", Fixture.instanceID(1)).status == .unproven, "a system of one's own")
     f.removeAccessEntry()
     #expect(
       try await f.ask("instance", Fixture.instanceID(1)).roots.map(\.cause.code) == ["identity/role-not-mapped"])

@@ -3,7 +3,11 @@ package import Wire
 
 /// Log files of nodes: what a log collector's archive holds, as it is, or files that were copied by hand.
 package struct NodeLogs: Sendable {
-  package enum Kind: String, Sendable, CaseIterable { case kubelet, nodeadm, ipamd }
+  package enum Kind: String, Sendable, CaseIterable {
+    case kubelet, nodeadm, ipamd
+    /// What user data wrote as it ran.
+    case cloudInit = "cloud-init-output"
+  }
 
   package struct Line: Sendable {
     package var text: String

@@ -88,6 +88,9 @@ extension AWSCall {
   package static let describeInstanceAttribute = AWSCall(
     "ec2", "DescribeInstanceAttribute", items: [],
     notFound: ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"])
+  package static let describeImages = AWSCall(
+    "ec2", "DescribeImages", items: ["Images", "*"], idLists: ["ImageIds": ["ImageId"]],
+    notFound: ["InvalidAMIID.NotFound", "InvalidAMIID.Malformed"])
   package static let describeNetworkInterfaces = AWSCall(
     "ec2", "DescribeNetworkInterfaces", items: ["NetworkInterfaces", "*"],
     filters: [
@@ -154,7 +157,8 @@ extension AWSCall {
     .getCallerIdentity, .describeCluster, .listClusters, .listNodegroups, .describeNodegroup, .listAddons,
     .describeAddon, .listAccessEntries, .describeAccessEntry, .listAssociatedAccessPolicies,
     .listPodIdentityAssociations,
-    .describePodIdentityAssociation, .describeInstances, .describeInstanceAttribute, .describeNetworkInterfaces,
+    .describePodIdentityAssociation, .describeInstances, .describeInstanceAttribute, .describeImages,
+    .describeNetworkInterfaces,
     .describeSubnets, .describeVpcs,
     .describeInstanceTypes, .getInstanceProfile, .getRole, .listOpenIDConnectProviders,
     .getOpenIDConnectProvider, .listAttachedRolePolicies, .listRolePolicies,

@@ -167,6 +167,7 @@ extension Kubelet {
   }
 
   private func nodeStatus(_ node: ObjectView?, _ context: Context) -> JSON {
+    let system = identity.system ?? .al2023
     let limits = InstanceLimits.named(identity.instanceType) ?? Self.unknownType
     var addresses: JSON = [
       ["type": "InternalIP", "address": .string(identity.address)],
@@ -183,8 +184,8 @@ extension Kubelet {
       "images": imageList,
       "nodeInfo": [
         "machineID": .string(Self.identifier("machine", identity)), "systemUUID": .string(systemUUID),
-        "bootID": .string(Self.uuid("boot", identity)), "kernelVersion": .string(NodeImage.kernel),
-        "osImage": .string(NodeImage.osImage), "containerRuntimeVersion": .string(NodeImage.runtime),
+        "bootID": .string(Self.uuid("boot", identity)), "kernelVersion": .string(system.kernel),
+        "osImage": .string(system.osImage), "containerRuntimeVersion": .string(system.runtime),
         "kubeletVersion": .string(identity.kubeletVersion), "kubeProxyVersion": "", "operatingSystem": "linux",
         "architecture": .string(architecture),
       ],

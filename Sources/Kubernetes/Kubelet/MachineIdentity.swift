@@ -1,4 +1,4 @@
-import Mechanisms
+package import Mechanisms
 package import Wire
 import World
 
@@ -20,6 +20,8 @@ package struct MachineIdentity: Codable, Sendable {
   package var clusterDNS: String
   package var labels: [Label]
   package var taints: [JSON]
+  /// Nil in states of before there were others than AL2023.
+  package var system: NodeSystem?
 
   package struct Label: Codable, Sendable {
     package var key: String
@@ -34,7 +36,7 @@ package struct MachineIdentity: Codable, Sendable {
   package init(
     instanceID: String, cluster: String, clusterName: String, nodeName: String, region: String, zone: String,
     instanceType: String, imageID: String, address: String, kubeletVersion: String, maxPods: Int, clusterDNS: String,
-    labels: [Label] = [], taints: [JSON] = []
+    labels: [Label] = [], taints: [JSON] = [], system: NodeSystem? = nil
   ) {
     self.instanceID = instanceID
     self.cluster = cluster
@@ -50,6 +52,7 @@ package struct MachineIdentity: Codable, Sendable {
     self.clusterDNS = clusterDNS
     self.labels = labels
     self.taints = taints
+    self.system = system
   }
 
   package var providerID: String { NodeName.providerID(zone: zone, instanceID: instanceID) }

@@ -2,23 +2,26 @@ import Mechanisms
 import Wire
 package import World
 
-/// An EC2 instance from its boot to its kubelet: cloud-init, nodeadm, the files they write.
+/// An EC2 instance from its boot to its kubelet: cloud-init, then nodeadm, `bootstrap.sh` or Bottlerocket's settings.
 ///
-/// Source: awslabs/amazon-eks-ami, `nodeadm`.
+/// Source: awslabs/amazon-eks-ami, `nodeadm` and `bootstrap.sh`.
 package struct NodeBoot: Component {
   package static let kind = "node"
   package static func id(_ instance: String) -> ComponentID { ComponentID("node/\(instance)") }
 
-  private enum Phase: String, Codable {
+  enum Phase: String, Codable {
     case starting, describing, running, failed
   }
 
-  private let instanceID: String
-  private let region: String
-  private var phase = Phase.starting
+  let instanceID: String
+  let region: String
+  var phase = Phase.starting
   /// User data is read again when it is needed: it does not change.
   private var clusterName = ""
   private var attempts = 0
+  /// How often `bootstrap.sh` has asked EKS for the cluster, and what it was told.
+  var asked: Int?
+  var learned: JSON?
 
   package init(instanceID: String, region: String) {
     self.instanceID = instanceID
@@ -29,50 +32,94 @@ package struct NodeBoot: Component {
     switch input {
     case .start: readUserData(context)
     case .wake("describe"): describe(context)
+    case .wake("cluster"): askForCluster(context)
+    case .aws("cluster", let reply): clusterTold(reply, context)
     case .aws(_, let reply): described(reply, context)
     default: break
     }
   }
 
   private func log(_ message: String, _ context: Context, level: String = "info", fields: String = "") {
+    write(
+      "nodeadm",
+      "{\"level\":\"\(level)\",\"ts\":\(Double(context.now.microseconds) / 1_000_000),\"msg\":\(JSON.string(message).text())\(fields)}",
+      context)
+  }
+
+  /// A line of one of the node's logs.
+  func write(_ unit: String, _ line: String, _ context: Context) {
     let cluster = context.world.ports.clusterID(clusterName) ?? "none"
-    context.world.logs.append(
-      "node/\(cluster)/\(instanceID)/nodeadm", at: context.now,
-      "{\"level\":\"\(level)\",\"ts\":\(Double(context.now.microseconds) / 1_000_000),\"msg\":\(JSON.string(message).text())\(fields)}"
-    )
+    context.world.logs.append("node/\(cluster)/\(instanceID)/\(unit)", at: context.now, line)
   }
 
-  private mutating func fail(_ message: String, _ context: Context) {
+  mutating func fail(_ message: String, _ context: Context) {
     phase = .failed
-    log("Command failed", context, level: "fatal", fields: ",\"error\":\(JSON.string(message).text())")
+    switch system(context) {
+    case .al2023:
+      log("Command failed", context, level: "fatal", fields: ",\"error\":\(JSON.string(message).text())")
+    case .al2: failScript(message, context)
+    case .bottlerocket: write("cloud-init-output", message, context)
+    }
   }
 
-  // MARK: - nodeadm
+  // MARK: - What it is told
 
-  private func userData(_ context: Context) -> String {
+  func userData(_ context: Context) -> String {
     context.world.ports.instanceMetadata(instanceID, "user-data") ?? ""
+  }
+
+  func metadata(_ path: String, _ context: Context) -> String {
+    context.world.ports.instanceMetadata(instanceID, "meta-data/\(path)") ?? ""
+  }
+
+  /// Of the image it boots; of somebody else's image by what its user data is written for, and AL2023 where that
+  /// doesn't tell.
+  func system(_ context: Context) -> NodeSystem {
+    OptimizedImage.named(metadata("ami-id", context), region: region)?.system ?? NodeSystem(
+      writtenIn: userData(context)) ?? .al2023
+  }
+
+  /// With what it has learned of the cluster since.
+  private func config(_ context: Context) -> NodeConfig? {
+    guard var script = BootstrapScript(userData: userData(context)), system(context) == .al2 else {
+      return NodeConfig(userData: userData(context), system: system(context))
+    }
+    if let learned { script.learn(learned) }
+    let mac = metadata("mac", context)
+    let ranges = metadata("network/interfaces/macs/\(mac)/vpc-ipv4-cidr-blocks", context)
+    return NodeConfig(script, vpcRanges: ranges.split(whereSeparator: \.isNewline).map(String.init))
   }
 
   /// The steps of joining, as far as the machine knows them by itself.
   private func steps(_ context: Context) -> JoinSequence.Facts {
     var facts = JoinSequence.Facts.unknown(Gap(read: "node", why: "it has not come so far"))
-    facts.read(userData: userData(context))
+    facts.read(userData: userData(context), system: system(context))
     return facts
   }
 
   private mutating func readUserData(_ context: Context) {
     let facts = steps(context)
     clusterName = facts.tokenCluster.value ?? ""
-    for line in Bootstrap.milestones.prefix(2) { log(line, context) }
+    tellMilestones(Bootstrap.milestones.prefix(2), context)
+    if system(context) == .al2 { writeScript("INFO: starting...", context) }
     if JoinSequence.failing(JoinSequence.decide(facts))?.step == .bootstrap {
       fail(facts.bootstrapFault.value.flatMap { $0 } ?? "", context)
       return
     }
-    for line in Bootstrap.milestones.dropFirst(2).prefix(3) { log(line, context) }
-    describe(context)
+    tellMilestones(Bootstrap.milestones.dropFirst(2).prefix(3), context)
+    if system(context) == .al2, let script = BootstrapScript(userData: userData(context)), !script.knowsCluster {
+      askForCluster(context)
+    } else {
+      describe(context)
+    }
   }
 
-  private mutating func describe(_ context: Context) {
+  /// What nodeadm writes as it goes.
+  private func tellMilestones(_ lines: ArraySlice<String>, _ context: Context) {
+    if system(context) == .al2023 { for line in lines { log(line, context) } }
+  }
+
+  mutating func describe(_ context: Context) {
     phase = .describing
     guard let credentials = context.world.ports.instanceCredentials(instanceID) else {
       described(
@@ -89,7 +136,8 @@ package struct NodeBoot: Component {
         service: "ec2", operation: "DescribeInstances", input: ["InstanceIds": [.string(instanceID)]], region: region,
         caller: .credential(accessKeyID: credentials.accessKeyID),
         sourceIP: context.world.ports.instanceMetadata(instanceID, "meta-data/local-ipv4") ?? "",
-        userAgent: "aws-sdk-go-v2 nodeadm"), tag: "describe", weight: attempts > 4 ? .background : .foreground)
+        userAgent: system(context) == .al2023 ? "aws-sdk-go-v2 nodeadm" : "aws-cli/1.18"), tag: "describe",
+      weight: attempts > 4 ? .background : .foreground)
   }
 
   private mutating func described(_ reply: AWSReply, _ context: Context) {
@@ -106,14 +154,15 @@ package struct NodeBoot: Component {
         "describe", after: .seconds(min(20, 1 << min(attempts, 5))), attempts > 4 ? .background : .foreground)
       return
     }
-    for line in Bootstrap.milestones.dropFirst(5) { log(line, context) }
+    tellMilestones(Bootstrap.milestones.dropFirst(5), context)
+    if system(context) == .al2 { writeScript("INFO: complete!", context) }
     start(instance, name: name, context)
   }
 
   // MARK: - kubelet
 
   private mutating func start(_ json: JSON, name: String, _ context: Context) {
-    guard let config = NodeConfig(userData: userData(context)) else { return }
+    guard let config = config(context) else { return }
     phase = .running
     let facts = context.world.nodes.cluster(config.apiServerEndpoint)
     let instance = Bootstrap.Instance(
@@ -130,9 +179,9 @@ package struct NodeBoot: Component {
       address: "\(instance.address)",
       kubeletVersion: OptimizedImage.named(json["ImageId"].string ?? "", region: region)?.kubelet
         ?? NodeImage.kubeletVersion(facts?.version ?? "1.33"),
-      maxPods: Bootstrap.maxPods(instance, config), clusterDNS: Bootstrap.clusterDNS(serviceCIDR: config.cidr),
+      maxPods: Bootstrap.maxPods(instance, config), clusterDNS: Bootstrap.clusterDNS(config),
       labels: Bootstrap.nodeLabels(flags).map { MachineIdentity.Label(key: $0.0, value: $0.1) },
-      taints: Bootstrap.registerTaints(flags, config).map(\.json))
+      taints: Bootstrap.registerTaints(flags, config).map(\.json), system: config.system)
     var join = steps(context)
     join.resolvesEndpoint = .known(facts != nil)
     if let facts {
@@ -162,10 +211,6 @@ package struct NodeBoot: Component {
 
 /// What an image holds that says nothing else of itself.
 enum NodeImage {
-  static let osImage = "Amazon Linux 2023.9.20251117"
-  static let kernel = "6.1.158-178.288.amzn2023.x86_64"
-  static let runtime = "containerd://2.1.4"
-
   static func kubeletVersion(_ version: String) -> String {
     let builds = [
       "1.30": "v1.30.14-eks-113cf36", "1.31": "v1.31.13-eks-113cf36", "1.32": "v1.32.9-eks-113cf36",

@@ -1,6 +1,6 @@
 package import Wire
 
-/// What nodeadm makes of an instance and its user data (amazon-eks-ami, `nodeadm`).
+/// What nodeadm, or another system's bootstrap, makes of an instance and its user data (amazon-eks-ami, `nodeadm`).
 package enum Bootstrap {
   /// The instance, as metadata and EC2 tell it.
   package struct Instance: Sendable, Equatable {
@@ -43,6 +43,10 @@ package enum Bootstrap {
     return "\(address[..<dot]).10"
   }
 
+  package static func clusterDNS(_ config: NodeConfig) -> String {
+    config.clusterDNS.isEmpty ? clusterDNS(serviceCIDR: config.cidr) : config.clusterDNS
+  }
+
   package static func nodeName(_ instance: Instance, _ config: NodeConfig) -> String {
     NodeName.of(
       privateDNSName: instance.privateDNSName, instanceID: instance.id, instanceIDNodeName: config.instanceIDNodeName)
@@ -50,7 +54,12 @@ package enum Bootstrap {
 
   /// The kubelet's flags, the user's last: the last of a name wins.
   package static func kubeletFlags(_ instance: Instance, _ config: NodeConfig) -> [String] {
-    [
+    switch config.system {
+    case .al2: return scriptFlags(instance, config)
+    case .bottlerocket: return bottlerocketFlags(instance, config)
+    case .al2023: break
+    }
+    return [
       "--cloud-provider=external",
       "--config=\(configPath)",
       "--config-dir=/etc/kubernetes/kubelet/config.json.d",
@@ -60,6 +69,28 @@ package enum Bootstrap {
       "--kubeconfig=\(kubeconfigPath)",
       "--node-ip=\(instance.address)",
       "--runtime-cgroups=/runtime.slice/containerd.service",
+    ] + config.kubeletFlags
+  }
+
+  /// Of Amazon Linux 2: the unit's, those of `10-kubelet-args.conf`, those of `30-kubelet-extra-args.conf`.
+  private static func scriptFlags(_ instance: Instance, _ config: NodeConfig) -> [String] {
+    [
+      "--config=/etc/kubernetes/kubelet/kubelet-config.json", "--kubeconfig=\(kubeconfigPath)",
+      "--container-runtime-endpoint=unix:///run/containerd/containerd.sock",
+      "--image-credential-provider-config=\(providerConfigPath)",
+      "--image-credential-provider-bin-dir=/etc/eks/image-credential-provider", "--node-ip=\(instance.address)",
+      "--pod-infra-container-image=602401143452.dkr.ecr.\(instance.region).amazonaws.com/eks/pause:3.5", "--v=2",
+      "--hostname-override=\(instance.privateDNSName)", "--cloud-provider=external",
+    ] + config.kubeletFlags
+  }
+
+  /// Of Bottlerocket's unit, as far as they matter to the cluster.
+  private static func bottlerocketFlags(_ instance: Instance, _ config: NodeConfig) -> [String] {
+    [
+      "--cloud-provider=external", "--kubeconfig=/etc/kubernetes/kubelet/kubeconfig",
+      "--config=/etc/kubernetes/kubelet/config",
+      "--container-runtime-endpoint=unix:///run/containerd/containerd.sock", "--node-ip=\(instance.address)",
+      "--hostname-override=\(instance.privateDNSName)",
     ] + config.kubeletFlags
   }
 
@@ -111,7 +142,7 @@ package enum Bootstrap {
         "mode": "Webhook", "webhook": ["cacheAuthorizedTTL": "5m0s", "cacheUnauthorizedTTL": "30s"],
       ],
       "cgroupDriver": "systemd", "cgroupRoot": "/",
-      "clusterDNS": [.string(clusterDNS(serviceCIDR: config.cidr))], "clusterDomain": "cluster.local",
+      "clusterDNS": [.string(clusterDNS(config))], "clusterDomain": "cluster.local",
       "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
       "evictionHard": ["memory.available": "100Mi", "nodefs.available": "10%", "nodefs.inodesFree": "5%"],
       "featureGates": ["RotateKubeletServerCertificate": true], "hairpinMode": "hairpin-veth",
@@ -129,7 +160,7 @@ package enum Bootstrap {
 
   /// The user and the plugin of the kubeconfig.
   package static func tokenCommand(_ config: NodeConfig, region: String) -> [String] {
-    ["aws", "eks", "get-token", "--cluster-name", config.clusterName, "--region", region]
+    config.system.tokenCommand(cluster: config.clusterName, region: region)
   }
 
   /// The files that nodeadm writes, in its order.

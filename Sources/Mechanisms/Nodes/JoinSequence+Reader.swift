@@ -57,13 +57,10 @@ extension JoinSequence.Facts {
     }
   }
 
-  /// What an AL2023 instance's user data says: its cluster, and whether nodeadm and the kubelet can use it.
-  package mutating func read(userData text: String, source: Source = .world) {
-    guard let config = NodeConfig(userData: text) else {
-      bootstrapFault = .known(NodeConfig.missing, source)
-      return
-    }
-    if let fault = config.fault { bootstrapFault = .known(fault, source) }
+  /// What an instance's user data says: its cluster, and whether its bootstrap and the kubelet can use it.
+  package mutating func read(userData text: String, system: NodeSystem, source: Source = .world) {
+    if let fault = NodeConfig.fault(userData: text, system: system) { bootstrapFault = .known(fault, source) }
+    guard let config = NodeConfig(userData: text, system: system) else { return }
     tokenCluster = .known(config.clusterName, source)
     let labels = Bootstrap.nodeLabels(config.kubeletFlags).map(\.0)
     if let fault = NodeLabels.kubeletError(labels) { kubeletFault = .known(fault, source) }

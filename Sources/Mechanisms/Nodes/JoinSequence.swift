@@ -7,7 +7,7 @@ package enum JoinSequence: Rule {
 
   /// The steps, in their order.
   package enum Step: String, Sendable, CaseIterable {
-    /// nodeadm reads its configuration and EC2.
+    /// nodeadm, or another system's bootstrap, reads its configuration and asks AWS.
     case bootstrap
     /// The kubelet starts with its flags.
     case kubelet
@@ -38,7 +38,7 @@ package enum JoinSequence: Rule {
   }
 
   package struct Facts: FactSet {
-    /// What nodeadm gave up with; nil for nothing.
+    /// What nodeadm, or another system's bootstrap, gave up with; nil for nothing.
     package var bootstrapFault: Fact<String?>
     /// What the kubelet ended with; nil for nothing.
     package var kubeletFault: Fact<String?>
@@ -154,7 +154,7 @@ package enum JoinSequence: Rule {
 
   private static func sentence(_ step: Step, _ facts: Facts) -> String {
     switch step {
-    case .bootstrap: "nodeadm gave up: \(facts.bootstrapFault.value.flatMap { $0 } ?? "")"
+    case .bootstrap: "its bootstrap gave up: \(facts.bootstrapFault.value.flatMap { $0 } ?? "")"
     case .kubelet: "the kubelet ended: \(facts.kubeletFault.value.flatMap { $0 } ?? "")"
     case .credentials: "the instance has no credentials of a role to sign a token with"
     case .resolve: "the endpoint's name is not resolved"

@@ -13,27 +13,73 @@ extension NodeConfig {
     self.init(documents: documents)
   }
 
+  /// What a machine with that system makes of its user data; nil where there is nothing in it for it. Of Amazon
+  /// Linux 2 what stands in the script's call, which may leave out what it asks EKS for.
+  package init?(userData text: String, system: NodeSystem, vpcRanges: [String] = []) {
+    switch system {
+    case .al2023:
+      self.init(userData: text)
+    case .al2:
+      guard let script = BootstrapScript(userData: text) else { return nil }
+      self.init(script, vpcRanges: vpcRanges)
+    case .bottlerocket:
+      guard let settings = BottlerocketSettings(userData: text) else { return nil }
+      self.init(settings)
+    }
+  }
+
+  /// As the script of Amazon Linux 2 takes them.
+  package init(_ script: BootstrapScript, vpcRanges: [String]) {
+    self.init(documents: [])
+    system = .al2
+    clusterName = script.clusterName
+    apiServerEndpoint = script.apiServerEndpoint
+    certificateAuthority = script.certificateAuthority
+    cidr = script.serviceIPv6CIDR.isEmpty ? script.serviceIPv4CIDR : script.serviceIPv6CIDR
+    clusterDNS = script.dns(vpcRanges: vpcRanges)
+    kubeletFlags = script.kubeletExtraArguments
+    // The kubelet's own default.
+    if !script.usesMaxPods { kubeletConfig = ["maxPods": 110] }
+  }
+
+  init(_ settings: BottlerocketSettings) {
+    self.init(documents: [])
+    system = .bottlerocket
+    clusterName = settings.clusterName
+    apiServerEndpoint = settings.apiServer
+    certificateAuthority = settings.certificateAuthority
+    clusterDNS = settings.clusterDNS.first ?? ""
+    var flags: [String] = []
+    if !settings.hostnameOverride.isEmpty { flags.append("--hostname-override=\(settings.hostnameOverride)") }
+    if !settings.nodeLabels.isEmpty {
+      flags.append("--node-labels=" + settings.nodeLabels.map { "\($0.0)=\($0.1)" }.joined(separator: ","))
+    }
+    if !settings.nodeTaints.isEmpty {
+      let taints = settings.nodeTaints.map { "\($0.key)=\($0.value):\($0.effect)" }
+      flags.append("--register-with-taints=\(taints.joined(separator: ","))")
+    }
+    kubeletFlags = flags
+    if let maxPods = settings.maxPods { kubeletConfig = ["maxPods": JSON(maxPods)] }
+  }
+
+  /// Why a machine with that system does not come so far as to start its kubelet; nil for nothing. What the script
+  /// of Amazon Linux 2 asks EKS for is another matter.
+  package static func fault(userData text: String, system: NodeSystem) -> String? {
+    switch system {
+    case .al2023:
+      guard let config = NodeConfig(userData: text) else { return missing }
+      return config.fault
+    case .al2:
+      guard let script = BootstrapScript(userData: text) else { return BootstrapScript.missing }
+      return script.fault
+    case .bottlerocket:
+      guard let settings = BottlerocketSettings(userData: text) else { return BottlerocketSettings.missing }
+      return settings.fault
+    }
+  }
+
   /// Bodies of the parts that may be NodeConfigs.
   private static func parts(_ text: String) -> [String] {
-    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
-    guard let header = lines.first(where: { $0.lowercased().contains("boundary=") }) else { return [text] }
-    let tail = header[header.firstRange(of: "oundary=")!.upperBound...]
-    let boundary = "--" + tail.filter { $0 != "\"" && $0 != ";" && $0 != " " }
-    var parts: [[String]] = []
-    var isInside = false
-    for line in lines {
-      if line == boundary || line == "\(boundary)--" {
-        isInside = line == boundary
-        if isInside { parts.append([]) }
-      } else if isInside {
-        parts[parts.count - 1].append(line)
-      }
-    }
-    return parts.compactMap { part in
-      guard let blank = part.firstIndex(where: \.isEmpty) else { return nil }
-      let type = part[..<blank].first { $0.lowercased().hasPrefix("content-type:") } ?? ""
-      guard type.contains("application/node.eks.aws") else { return nil }
-      return part[(blank + 1)...].joined(separator: "\n")
-    }
+    MIMEMessage.bodies(text).filter { $0.type.isEmpty || $0.type.contains("application/node.eks.aws") }.map(\.body)
   }
 }

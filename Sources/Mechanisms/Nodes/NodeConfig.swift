@@ -1,12 +1,16 @@
 package import Wire
 
-/// The user data of an AL2023 node: `NodeConfig` documents, merged.
+/// What a node is told of its cluster and of its kubelet: the `NodeConfig` documents of AL2023's user data, merged;
+/// the settings of other systems in the same form.
 package struct NodeConfig: Sendable, Equatable {
+  package var system = NodeSystem.al2023
   package var clusterName: String
   package var apiServerEndpoint: String
   /// Base64.
   package var certificateAuthority: String
   package var cidr: String
+  /// Address of the cluster's DNS where it is said; else it follows from the range of services.
+  package var clusterDNS = ""
   package var clusterID: String
   package var isOutpost: Bool
   package var kubeletFlags: [String]

@@ -15,12 +15,26 @@ package struct OptimizedImage: Sendable, Equatable {
   package var release: String { "\(patch)-\(built)" }
   package var kubelet: String { "v\(patch)-eks-113cf36" }
   package var isARM: Bool { type.contains("ARM_64") }
+  package var system: NodeSystem { OptimizedImage.system(of: type) }
   package var name: String {
-    "amazon-eks-node-al2023-\(isARM ? "arm64" : "x86_64")-standard-\(version)-v\(built)"
+    let architecture = isARM ? (system == .bottlerocket ? "aarch64" : "arm64") : "x86_64"
+    return switch system {
+    case .al2023: "amazon-eks-node-al2023-\(architecture)-standard-\(version)-v\(built)"
+    case .al2: "amazon-eks\(isARM ? "-arm64" : "")-node-\(version)-v\(built)"
+    case .bottlerocket: "bottlerocket-aws-k8s-\(version)-\(architecture)-v1.50.0-\(built)"
+    }
   }
 
-  /// The types whose bootstrap is simulated.
-  package static let types = ["AL2023_x86_64_STANDARD", "AL2023_ARM_64_STANDARD"]
+  /// The types whose bootstrap is simulated; those that are taken when none is asked for come first.
+  package static let types = [
+    "AL2023_x86_64_STANDARD", "AL2023_ARM_64_STANDARD", "AL2_x86_64", "AL2_ARM_64", "BOTTLEROCKET_x86_64",
+    "BOTTLEROCKET_ARM_64",
+  ]
+
+  /// Of an AMI type, as the EKS API names it.
+  package static func system(of type: String) -> NodeSystem {
+    type.hasPrefix("AL2_") ? .al2 : type.hasPrefix("BOTTLEROCKET_") ? .bottlerocket : .al2023
+  }
   /// Oldest first.
   package static let builds = ["20261006", "20261101"]
   private static let patches = [
@@ -31,6 +45,7 @@ package struct OptimizedImage: Sendable, Equatable {
   /// The images of a type for a version of Kubernetes, oldest first.
   package static func releases(_ version: String, type: String) -> [OptimizedImage] {
     guard let patch = patches[version], types.contains(type) else { return [] }
+    if system(of: type) == .al2, version > lastOfAL2 { return [] }
     return builds.map { OptimizedImage(type: type, version: version, patch: patch, built: $0) }
   }
 

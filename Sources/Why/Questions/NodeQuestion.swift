@@ -10,7 +10,8 @@ struct NodeQuestion: Question {
 
   func inquire(_ subject: Subject, _ world: Investigation) async throws(QuestionError) -> Inquiry {
     var node: JSON?
-    if subject.kind == "node" {
+    // An instance's id names a node as well as the node's own name.
+    if subject.kind == "node", !subject.name.hasPrefix("i-") {
       let found = await world.node(subject.name)
       if found.first == nil, let gap = found.gap { throw .unreachable(gap) }
       node = found.first

@@ -86,7 +86,7 @@ extension Investigation {
       facts.read(
         node: node, source: .read(Cite.object(node, "Node", resource: .nodes, field: "status.conditions", at: now)))
     }
-    for kind in [NodeLogs.Kind.nodeadm, .kubelet] {
+    for kind in [NodeLogs.Kind.cloudInit, .nodeadm, .kubelet] {
       let lines = nodeLogs?.lines(kind, of: [id, name]) ?? []
       // What a log told of another boot is over.
       let since = about?["LaunchTime"].time
@@ -104,21 +104,31 @@ extension Investigation {
     return facts
   }
 
-  /// What nodeadm was given. Only AL2023 takes NodeConfigs; what another system is given proves nothing here.
+  /// What the machine was given, read as its system reads it. Data that is written for none of them proves nothing:
+  /// an image of one's own may join by itself.
   private func readUserData(of id: String, _ facts: inout JoinSequence.Facts) async {
     let read = await aws(.describeInstanceAttribute, ["InstanceId": id, "Attribute": "userData"])
     guard let text = read.first?["UserData"]["Value"].string.flatMap({ Base64.decode($0) }) else { return }
     let data = String(decoding: text, as: UTF8.self)
-    guard data.contains("node.eks.aws") else { return }
+    var found = NodeSystem(writtenIn: data)
+    if found == nil {
+      let image = await instance(id).first?["ImageId"].string ?? ""
+      found = await aws(.describeImages, filters: ["ImageIds": [image]]).first?["Name"].string
+        .flatMap(NodeSystem.init(imageName:))
+    }
+    guard let system = found else { return }
     func source(_ value: String) -> Source {
       .read(Cite.aws(.describeInstanceAttribute, id, field: "UserData", value: value, at: read.at))
     }
-    let config = NodeConfig(userData: data)
+    let config = NodeConfig(userData: data, system: system)
     facts.read(
-      userData: data, source: source(config.map { "NodeConfig of cluster \($0.clusterName)" } ?? "no NodeConfig"))
+      userData: data, system: system,
+      source: source(config.map { "joins cluster \($0.clusterName)" } ?? "nothing that joins a cluster"))
     let cluster = await cluster()
-    guard let config, config.fault == nil, let item = cluster.first, let name = item["name"].string else { return }
+    guard let config, let item = cluster.first, let name = item["name"].string else { return }
     facts.cluster = .known(name, .read(Cite.aws(.describeCluster, name, field: "name", value: name, at: cluster.at)))
+    // What is left out is asked for.
+    guard !config.apiServerEndpoint.isEmpty, !config.certificateAuthority.isEmpty else { return }
     facts.read(
       config, endpoint: item["endpoint"].string ?? "",
       certificateAuthority: item["certificateAuthority"]["data"].string ?? "",
