@@ -9,7 +9,7 @@ package final class EKSStorey {
 
   package init(world: World) {
     service = EKSService(world: world)
-    world.know(ClusterLife.self, NodegroupLife.self, AddonLife.self)
+    world.know(ClusterLife.self, NodegroupLife.self, AddonLife.self, FargateLife.self, FargateScheduler.self)
     world.aws.register(service)
     world.aws.register(EKSAuthService(eks: service))
     world.kube.reviewIAMToken = { [unowned self] cluster, token, clock in
@@ -18,10 +18,17 @@ package final class EKSStorey {
     }
     let ports = world.ports
     ports.controlPlaneWebhook = { [service] cluster, url, review in
-      guard url == PodIdentityWebhookServer.url, let row = service.clusters.first(where: { $0.id == cluster }) else {
-        return nil
+      guard let row = service.clusters.first(where: { $0.id == cluster }) else { return nil }
+      switch url {
+      case PodIdentityWebhookServer.url: return PodIdentityWebhookServer(service: service, row: row).review(review)
+      case FargateWebhookServer.url: return FargateWebhookServer(service: service, row: row).review(review)
+      default: return nil
       }
-      return PodIdentityWebhookServer(service: service, row: row).review(review)
+    }
+    // A machine of Fargate has its pod execution role's credentials, not an instance's.
+    let ofInstances = ports.instanceCredentials
+    ports.instanceCredentials = { [service] id in
+      service.machines[id].map(service.credentials(of:)) ?? ofInstances(id)
     }
     ports.accessPolicyAllows = { [service] in service.accessPolicyReason($0, $1, $2) }
     ports.identityProvider = { [service] in service.identityProvider(clusterID: $0) }

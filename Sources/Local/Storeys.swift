@@ -107,6 +107,8 @@ final class Storeys {
   private func connectMachines() {
     world.ports.instanceRunning = { [unowned world] in Machine.boot(instanceID: $0, in: world) }
     world.ports.instanceTerminating = { [unowned world] in Machine.terminate(instanceID: $0, in: world) }
+    world.nodes.startFargate = { [unowned world] in Machine.start($0, in: world) }
+    world.nodes.stopFargate = { [unowned world] in Machine.terminate(instanceID: $0, in: world) }
   }
 
   /// Tokens signed for this endpoint are the local EKS's own.

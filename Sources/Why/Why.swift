@@ -80,6 +80,7 @@ package struct Why: Sendable {
 extension Why {
   package static let questions: [any Question] = [
     PodQuestion(), WorkloadQuestion(), NodeQuestion(), NodegroupQuestion(), CredentialsQuestion(),
+    FargateProfileQuestion(),
   ]
 }
 
@@ -100,5 +101,8 @@ extension Catalogue {
     WebIdentityTaken(), PodIdentityRefused(), PodIdentityGranted(),
     KubernetesAccess(), SignIn(), DeedAllowed(), PodAWSAccess(), AWSPolicies(), AuditRecords(),
     AuthenticatorRecords(), CloudTrailRecords(), ServingCertificates(),
+    WaitsForFargate(), NotOnFargate(), FargateProfileMissing(), FargateUnsupported(), FargateTooLarge(),
+    FargateRoleBlocked(), FargateNetworkFails(), PodOnFargate(), FargateProfileFails(), FargateProfileBlocked(),
+    FargateProfileIsWell(),
   ])
 }

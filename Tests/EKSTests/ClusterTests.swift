@@ -104,19 +104,14 @@ import World
     #expect(
       region.failure("DescribeAddon", ["clusterName": "demo", "addonName": "vpc-cni"])
         == "ResourceNotFoundException: No addon: vpc-cni found in cluster: demo")
-    _ = try region.ok(
-      "eks", "CreateFargateProfile",
-      [
-        "clusterName": "demo", "fargateProfileName": "f", "podExecutionRoleArn": .string(region.role("node")),
-        "selectors": [["namespace": "default"]],
-      ])
+    _ = try region.makeFargateProfile("f")
     #expect(
       region.failure("DeleteCluster", ["name": "demo"])
         == "ResourceInUseException: Cluster has fargate profiles attached")
     let versions = try region.ok("eks", "DescribeAddonVersions", ["addonName": "coredns", "kubernetesVersion": "1.34"])
     #expect(versions["addons"].items.count == 1)
     let service = region.eks.service
-    #expect(service.recorded.contains("CreateFargateProfile"))
+    #expect(service.modelled.contains("CreateFargateProfile"))
     #expect(service.modelled.contains("CreateCluster"))
     #expect(service.modelled.isDisjoint(with: service.recorded))
   }

@@ -116,6 +116,7 @@ import World
         "logEvents": [["timestamp": .int(region.world.now.microseconds / 1000), "message": "hello"]],
       ])
     _ = try region.makeCluster("demo")
+    _ = try region.makeFargateProfile("f")
     let principal: JSON = .string(region.role("node"))
     _ = try ok(
       "eks", "CreateNodegroup",

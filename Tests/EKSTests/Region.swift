@@ -116,3 +116,41 @@ private final class FakeClusters: ClusterHost {
     _ subject: CertificateSubject, dnsNames: [String], addresses: [String]
   ) throws -> String { "" }
 }
+
+extension Region {
+  /// Two private subnets with a NAT gateway, in the VPC that is there.
+  func privateSubnets() throws -> [String] {
+    let open = try ok("ec2", "DescribeSubnets")["Subnets"].items
+    let vpc = try #require(open.first)["VpcId"]
+    let table = try ok("ec2", "CreateRouteTable", ["VpcId": vpc])["RouteTable"]["RouteTableId"]
+    let address = try ok("ec2", "AllocateAddress", ["Domain": "vpc"])["AllocationId"]
+    let gateway = try ok("ec2", "CreateNatGateway", ["SubnetId": open[0]["SubnetId"], "AllocationId": address])
+    _ = try ok(
+      "ec2", "CreateRoute",
+      [
+        "RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0",
+        "NatGatewayId": gateway["NatGateway"]["NatGatewayId"],
+      ])
+    return try ["172.31.200.0/24", "172.31.201.0/24"].map { cidr in
+      let subnet = try ok(
+        "ec2", "CreateSubnet", ["VpcId": vpc, "CidrBlock": .string(cidr), "AvailabilityZone": "us-east-1a"])["Subnet"]
+      _ = try ok("ec2", "AssociateRouteTable", ["RouteTableId": table, "SubnetId": subnet["SubnetId"]])
+      return subnet["SubnetId"].string ?? ""
+    }
+  }
+
+  /// A Fargate profile of the cluster `demo` that is ACTIVE.
+  func makeFargateProfile(_ name: String) throws -> JSON {
+    if call("iam", "GetRole", ["RoleName": "fargate"]).output == nil {
+      try makeRole("fargate", trusting: "eks-fargate-pods")
+    }
+    let made = try ok(
+      "eks", "CreateFargateProfile",
+      [
+        "clusterName": "demo", "fargateProfileName": .string(name), "podExecutionRoleArn": .string(role("fargate")),
+        "selectors": [["namespace": "default"]], "subnets": JSON(try privateSubnets()),
+      ])["fargateProfile"]
+    run(.seconds(2))
+    return made
+  }
+}

@@ -224,6 +224,11 @@ extension EC2Service {
 
   // MARK: - Operations
 
+  /// Clusters' control planes and machines of Fargate have their interfaces in the account's subnets.
+  private static func isEKS(_ principal: AWSPrincipal) -> Bool {
+    ["eks.amazonaws.com", "eks-fargate.amazonaws.com"].contains(principal.service)
+  }
+
   private func createNetworkInterface(_ request: AWSRequest) throws(AWSError) -> JSON {
     let input = request.input
     let subnet = try subnet(input["SubnetId"].string)
@@ -237,7 +242,7 @@ extension EC2Service {
     wanted.prefixes = input["Ipv4Prefixes"].items.compactMap { $0["Ipv4Prefix"].string }
     wanted.prefixCount = input["Ipv4PrefixCount"].int ?? 0
     // Interfaces that a service makes in the account's name are its own to manage.
-    let requester = request.principal.service == "eks.amazonaws.com" ? request.principal.userID : nil
+    let requester = Self.isEKS(request.principal) ? request.principal.userID : nil
     var interface = try makeInterface(
       in: subnet, description: input["Description"].string ?? "", groups: input["Groups"].strings,
       requester: requester, addresses: wanted, tags: newTags("network-interface", input))
@@ -337,7 +342,7 @@ extension EC2Service {
 
   private func deleteNetworkInterface(_ request: AWSRequest) throws(AWSError) -> JSON {
     let interface = try interface(request.input["NetworkInterfaceId"].string)
-    let isOwners = interface.requester != nil && request.principal.service == "eks.amazonaws.com"
+    let isOwners = interface.requester != nil && Self.isEKS(request.principal)
     guard interface.attachment == nil && interface.isOnTrunk != true || isOwners else {
       throw .ec2("InvalidParameterValue", "Network interface '\(interface.id)' is currently in use.")
     }

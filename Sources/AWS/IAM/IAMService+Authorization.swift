@@ -94,6 +94,10 @@ extension IAMService {
     context.set("aws:RequestedRegion", request.region)
     context.set("aws:SecureTransport", "true")
     if !request.call.userAgent.isEmpty { context.set("aws:UserAgent", request.call.userAgent) }
+    if let source = request.call.sourceARN {
+      context.set("aws:SourceArn", source)
+      context.set("aws:SourceAccount", request.account)
+    }
     for (key, values) in (requirement?.context ?? [:]).sorted(by: { $0.key < $1.key }) {
       context.set(key, values: values)
     }

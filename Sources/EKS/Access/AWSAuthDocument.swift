@@ -1,7 +1,7 @@
 import Mechanisms
 import Wire
 
-/// The aws-auth ConfigMap as EKS edits it for managed node groups.
+/// The aws-auth ConfigMap as EKS edits it for managed node groups and Fargate profiles.
 enum AWSAuthDocument {
   enum Change {
     case unchanged
@@ -9,23 +9,27 @@ enum AWSAuthDocument {
     case patch(JSON)
   }
 
-  /// The line of a node role, as EKS writes it.
-  private static func line(_ role: String) -> String {
-    """
-    - groups:
-      - system:bootstrappers
-      - system:nodes
-      rolearn: \(role)
-      username: system:node:{{EC2PrivateDNSName}}
+  /// For whose role a line is.
+  enum Kind { case node, fargate }
 
-    """
+  /// The line of a role, as EKS writes it.
+  private static func line(_ role: String, _ kind: Kind) -> String {
+    let lines =
+      [
+        "- groups:", "  - system:bootstrappers", "  - system:nodes",
+      ] + (kind == .fargate ? ["  - system:node-proxier"] : [])
+      + [
+        "  rolearn: \(role)",
+        "  username: system:node:{{\(kind == .fargate ? "SessionName" : "EC2PrivateDNSName")}}",
+      ]
+    return lines.joined(separator: "\n") + "\n"
   }
 
-  static func adding(_ role: String, to configMap: JSON?) -> Change {
+  static func adding(_ role: String, _ kind: Kind = .node, to configMap: JSON?) -> Change {
     guard let configMap else {
       return .create([
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "aws-auth", "namespace": "kube-system"],
-        "data": ["mapRoles": .string(line(role))],
+        "data": ["mapRoles": .string(line(role, kind))],
       ])
     }
     let present = AWSAuth(configMap: configMap, parseYAML: { try YAML.parse($0) })
@@ -33,7 +37,7 @@ enum AWSAuthDocument {
     var text = configMap["data"]["mapRoles"].string ?? ""
     if text.trimmedOfBlanks == "[]" { text = "" }
     if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
-    return .patch(["data": ["mapRoles": .string(text + line(role))]])
+    return .patch(["data": ["mapRoles": .string(text + line(role, kind))]])
   }
 
   /// A patch that takes the role's items out; nil when there are none or the text can't be read.

@@ -25,6 +25,19 @@ enum EKSUsers {
     ]
   }
 
+  /// Maps pod execution roles, and takes pods away with their profile.
+  static func fargateManager(_ cluster: String) -> KubeClient {
+    KubeClient(
+      cluster: cluster, credential: KubeClient.user("eks:fargate-manager"),
+      userAgent: "Fargate-manager/v0.0.0 (linux/amd64) kubernetes/$Format")
+  }
+
+  static func fargateScheduler(_ cluster: String) -> KubeClient {
+    KubeClient(
+      cluster: cluster, credential: KubeClient.user("eks:fargate-scheduler"),
+      userAgent: "kube-scheduler/v0.0.0 (linux/amd64) kubernetes/$Format/scheduler")
+  }
+
   static func nodeManager(_ cluster: String) -> KubeClient {
     KubeClient(
       cluster: cluster, credential: KubeClient.user("eks:node-manager"),

@@ -1,3 +1,4 @@
+import Mechanisms
 package import Wire
 package import World
 
@@ -12,8 +13,9 @@ package final class EKSService: AWSService {
   let entries: Table<AccessEntryRow>
   let updates: Table<UpdateRow>
   let addons: Table<AddonRow>
-  /// What is kept without behaviour, key `cluster|kind|name`.
+  /// Pod Identity associations, identity providers and Fargate profiles as they are told, key `cluster|kind|name`.
   let records: Table<JSON>
+  let machines: Table<FargateMachineRow>
 
   private static let operations: [String: Operation] =
     clusterOperations
@@ -21,11 +23,9 @@ package final class EKSService: AWSService {
     .merging(accessOperations) { a, _ in a }
     .merging(updateOperations) { a, _ in a }.merging(catalogueOperations) { a, _ in a }
     .merging(providerOperations) { a, _ in a }.merging(addonOperations) { a, _ in a }
-    .merging(podIdentityOperations) { a, _ in a }
-    .merging(recordedOperations) { a, _ in a }
+    .merging(podIdentityOperations) { a, _ in a }.merging(fargateOperations) { a, _ in a }
 
-  package var modelled: Set<String> { Set(Self.operations.keys).subtracting(recorded) }
-  package var recorded: Set<String> { Set(Self.recordedOperations.keys) }
+  package var modelled: Set<String> { Set(Self.operations.keys) }
 
   init(world: World) {
     self.world = world
@@ -35,6 +35,7 @@ package final class EKSService: AWSService {
     updates = Table("eks-update", in: world)
     addons = Table("eks-addon", in: world)
     records = Table("eks-record", in: world)
+    machines = Table("eks-fargate-machine", in: world)
   }
 
   package func handle(_ request: AWSRequest) throws(AWSError) -> JSON {
@@ -62,6 +63,10 @@ package final class EKSService: AWSService {
         resource =
           entries[Key.entry(cluster, principal)]?.document["accessEntryArn"].string
           ?? "\(base):access-entry/\(cluster)/*"
+      } else if let profile = input["fargateProfileName"].string, request.operation != "CreateFargateProfile" {
+        resource =
+          records[recordKey(cluster, .fargate, profile)]?["fargateProfileArn"].string
+          ?? "\(base):fargateprofile/\(cluster)/\(profile)/*"
       } else if let addon = input["addonName"].string, request.operation != "CreateAddon" {
         resource =
           addons[Self.addonKey(cluster, addon)]?.document["addonArn"].string ?? "\(base):addon/\(cluster)/\(addon)/*"
@@ -113,12 +118,13 @@ package final class EKSService: AWSService {
 
   /// A call of EKS itself, by the service-linked role that it has for this.
   func call(
-    _ service: String, _ operation: String, _ input: JSON, by actor: EKSActor = .service
+    _ service: String, _ operation: String, _ input: JSON, by actor: EKSActor = .service, for resource: String? = nil
   ) -> AWSReply {
-    world.aws.perform(
-      AWSCall(
-        service: service, operation: operation, input: input, region: world.region,
-        caller: actor.caller(account: world.account), sourceIP: "eks.amazonaws.com", userAgent: "eks.amazonaws.com"))
+    var call = AWSCall(
+      service: service, operation: operation, input: input, region: world.region,
+      caller: actor.caller(account: world.account), sourceIP: "eks.amazonaws.com", userAgent: "eks.amazonaws.com")
+    call.sourceARN = resource
+    return world.aws.perform(call)
   }
 
   /// Makes a role of EKS's own where the account has none yet.
@@ -149,6 +155,8 @@ enum EKSActor {
   case plain
   case service
   case nodegroup
+  /// What makes machines of Fargate, and what stands in them.
+  case fargate, fargatePods
 
   func caller(account: String) -> AWSCall.Caller {
     let path = "arn:aws:iam::\(account):role/aws-service-role"
@@ -161,6 +169,11 @@ enum EKSActor {
       return .service(
         "eks-nodegroup.amazonaws.com",
         roleARN: "\(path)/eks-nodegroup.amazonaws.com/AWSServiceRoleForAmazonEKSNodegroup", session: "EKS")
+    case .fargate:
+      return .service(
+        "eks-fargate.amazonaws.com",
+        roleARN: "\(path)/eks-fargate.amazonaws.com/AWSServiceRoleForAmazonEKSForFargate", session: "EKSFargate")
+    case .fargatePods: return .service(FargateLaunch.servicePrincipal)
     }
   }
 }

@@ -232,6 +232,7 @@ package struct ClusterLife: Component {
     for (key, _) in service.updates.rows(prefix: "\(name)|") { service.updates[key] = nil }
     for (key, _) in service.addons.rows(prefix: "\(name)|") { service.addons[key] = nil }
     for (key, _) in service.records.rows(prefix: "\(name)|") { service.records[key] = nil }
+    context.stop(FargateScheduler.id(name))
     service.clusters[name] = nil
     context.stop()
   }

@@ -121,6 +121,13 @@ package struct Capture: Sendable {
     for addon in try await keep(AWSRead(.listAddons, scope), &writer).compactMap(\.string) {
       _ = try await keep(AWSRead(.describeAddon, ["addonName": addon, "clusterName": name]), &writer)
     }
+    var hasProfiles = false
+    for profile in try await keep(AWSRead(.listFargateProfiles, scope), &writer).compactMap(\.string) {
+      hasProfiles = true
+      let items = try await keep(
+        AWSRead(.describeFargateProfile, ["clusterName": name, "fargateProfileName": profile]), &writer)
+      for arn in items.compactMap({ $0["podExecutionRoleArn"].string }) { roles.insert(arn) }
+    }
     for association in try await keep(AWSRead(.listPodIdentityAssociations, scope), &writer) {
       guard let id = association["associationId"].string else { continue }
       let items = try await keep(
@@ -132,6 +139,11 @@ package struct Capture: Sendable {
     let instances = try await keep(AWSRead(.describeInstances, filters: inVPC), &writer)
     for call in [AWSCall.describeNetworkInterfaces, .describeSubnets] {
       _ = try await keep(AWSRead(call, filters: inVPC), &writer)
+    }
+    if hasProfiles {
+      for call in [AWSCall.describeRouteTables, .describeVpcEndpoints] {
+        _ = try await keep(AWSRead(call, filters: inVPC), &writer)
+      }
     }
     if let vpc { _ = try await keep(AWSRead(.describeVpcs, filters: ["VpcIds": [vpc]]), &writer) }
     let types = Set(instances.compactMap { $0["InstanceType"].string }).sorted()

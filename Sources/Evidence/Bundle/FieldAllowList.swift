@@ -62,11 +62,14 @@ extension KubernetesResource {
 
   private static let container = [
     "name", "image", "resources", "ports", "env", "envFrom", "imagePullPolicy", "restartPolicy",
+    "securityContext.privileged",
   ]
 
   private static func podSpec(_ prefix: String) -> [String] {
     let plain = [
-      "nodeName", "hostNetwork", "serviceAccountName", "nodeSelector", "affinity", "tolerations",
+      "nodeName", "hostNetwork", "hostPID", "hostIPC", "volumes.*.hostPath", "volumes.*.nfs", "volumes.*.downwardAPI",
+      "volumes.*.awsElasticBlockStore", "volumes.*.csi.driver", "serviceAccountName", "nodeSelector", "affinity",
+      "tolerations",
       "topologySpreadConstraints", "priorityClassName", "schedulerName", "restartPolicy", "volumes.*.name",
       "volumes.*.configMap", "volumes.*.secret", "volumes.*.projected", "volumes.*.persistentVolumeClaim",
       "volumes.*.emptyDir", "volumes.*.ephemeral", "imagePullSecrets", "overhead", "priority", "preemptionPolicy",
@@ -89,6 +92,8 @@ extension KubernetesResource {
       own =
         KubernetesResource.podSpec("spec") + [
           "metadata.annotations[vpc.amazonaws.com/pod-eni]",
+          "metadata.annotations[eks.amazonaws.com/compute-type]", "metadata.annotations[CapacityProvisioned]",
+          "metadata.annotations[Logging]",
           "status.phase", "status.reason", "status.message", "status.conditions", "status.podIP", "status.podIPs",
           "status.hostIP", "status.startTime", "status.containerStatuses", "status.initContainerStatuses",
           "status.qosClass",
@@ -102,7 +107,8 @@ extension KubernetesResource {
       own =
         [
           "metadata.annotations[meta.helm.sh/release-name]", "metadata.annotations[argocd.argoproj.io/tracking-id]",
-          "spec.replicas", "spec.selector", "spec.template.metadata.labels", "status",
+          "spec.replicas", "spec.selector", "spec.template.metadata.labels",
+          "spec.template.metadata.annotations[eks.amazonaws.com/compute-type]", "status",
         ] + KubernetesResource.podSpec("spec.template.spec")
     case "leases": own = ["spec"]
     case "configmaps": own = ["data"]

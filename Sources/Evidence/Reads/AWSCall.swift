@@ -66,6 +66,10 @@ extension AWSCall {
   package static let listAddons = AWSCall("eks", "ListAddons", items: ["addons", "*"])
   package static let describeAddon = AWSCall(
     "eks", "DescribeAddon", items: ["addon"], notFound: ["ResourceNotFoundException"])
+  package static let listFargateProfiles = AWSCall(
+    "eks", "ListFargateProfiles", items: ["fargateProfileNames", "*"], notFound: ["ResourceNotFoundException"])
+  package static let describeFargateProfile = AWSCall(
+    "eks", "DescribeFargateProfile", items: ["fargateProfile"], notFound: ["ResourceNotFoundException"])
   package static let listAccessEntries = AWSCall("eks", "ListAccessEntries", items: ["accessEntries", "*"])
   package static let describeAccessEntry = AWSCall(
     "eks", "DescribeAccessEntry", items: ["accessEntry"], notFound: ["ResourceNotFoundException"])
@@ -101,6 +105,12 @@ extension AWSCall {
     "ec2", "DescribeSubnets", items: ["Subnets", "*"],
     filters: ["vpc-id": ["VpcId"], "subnet-id": ["SubnetId"], "availability-zone": ["AvailabilityZone"]],
     idLists: ["SubnetIds": ["SubnetId"]], notFound: ["InvalidSubnetID.NotFound"])
+  package static let describeRouteTables = AWSCall(
+    "ec2", "DescribeRouteTables", items: ["RouteTables", "*"], filters: ["vpc-id": ["VpcId"]],
+    idLists: ["RouteTableIds": ["RouteTableId"]], notFound: ["InvalidRouteTableID.NotFound"])
+  package static let describeVpcEndpoints = AWSCall(
+    "ec2", "DescribeVpcEndpoints", items: ["VpcEndpoints", "*"], filters: ["vpc-id": ["VpcId"]],
+    idLists: ["VpcEndpointIds": ["VpcEndpointId"]], notFound: ["InvalidVpcEndpointId.NotFound"])
   package static let describeVpcs = AWSCall(
     "ec2", "DescribeVpcs", items: ["Vpcs", "*"], filters: ["vpc-id": ["VpcId"]], idLists: ["VpcIds": ["VpcId"]],
     notFound: ["InvalidVpcID.NotFound"])
@@ -155,11 +165,12 @@ extension AWSCall {
   /// Every operation that some link reads.
   package static let all: [AWSCall] = [
     .getCallerIdentity, .describeCluster, .listClusters, .listNodegroups, .describeNodegroup, .listAddons,
-    .describeAddon, .listAccessEntries, .describeAccessEntry, .listAssociatedAccessPolicies,
+    .describeAddon, .listFargateProfiles, .describeFargateProfile, .listAccessEntries, .describeAccessEntry,
+    .listAssociatedAccessPolicies,
     .listPodIdentityAssociations,
     .describePodIdentityAssociation, .describeInstances, .describeInstanceAttribute, .describeImages,
     .describeNetworkInterfaces,
-    .describeSubnets, .describeVpcs,
+    .describeSubnets, .describeRouteTables, .describeVpcEndpoints, .describeVpcs,
     .describeInstanceTypes, .getInstanceProfile, .getRole, .listOpenIDConnectProviders,
     .getOpenIDConnectProvider, .listAttachedRolePolicies, .listRolePolicies,
     .getRolePolicy, .getPolicy, .getPolicyVersion, .getUser, .listAttachedUserPolicies, .listUserPolicies,

@@ -21,7 +21,21 @@ package struct CloudNodeController: Reconciler {
     guard let node = desk.get("nodes", "", key), !node.isTerminating else { return }
     let isNew = node.spec["taints"].items.contains { $0["key"].string == Self.uninitialized }
     let isReady = node.condition("Ready")["status"].string == "True"
-    guard isNew || !isReady, let id = instanceID(of: node) else { return }
+    guard isNew || !isReady else { return }
+    if let address = Self.fargateAddress(key) {
+      desk.call(
+        "ec2", "DescribeNetworkInterfaces",
+        [
+          "Filters": [
+            ["Name": "attachment.status", "Values": ["attached"]],
+            ["Name": "vpc-id", "Values": [.string(desk.facts.vpcID)]],
+            ["Name": "private-ip-address", "Values": [.string(address)]],
+          ]
+        ], region: desk.facts.region, caller: .service("eks.amazonaws.com"), isNew ? "fargate" : "fargate-exists")
+      if !isReady { desk.again(after: .seconds(5), .background) }
+      return
+    }
+    guard let id = instanceID(of: node) else { return }
     desk.call(
       "ec2", "DescribeInstances", ["InstanceIds": [.string(id)]], region: desk.facts.region,
       caller: .service("eks.amazonaws.com"), isNew ? "initialize" : "exists")
@@ -34,25 +48,47 @@ package struct CloudNodeController: Reconciler {
     node.spec["providerID"].string.flatMap { NodeName.instanceID(providerID: $0) }
   }
 
+  /// The address in the name of a machine of Fargate; nil for any other node.
+  private static func fargateAddress(_ node: String) -> String? {
+    let prefix = "fargate-ip-"
+    guard node.hasPrefix(prefix) else { return nil }
+    return node.dropFirst(prefix.count).prefix { $0 != "." }.split(separator: "-").joined(separator: ".")
+  }
+
+  private func fargateReplied(_ node: ObjectView, isNew: Bool, _ reply: AWSReply, _ desk: inout Desk) {
+    guard let interfaces = reply.output?["NetworkInterfaces"].items else { return }
+    guard let interface = interfaces.first else { return isNew ? () : delete(node, &desk) }
+    guard isNew else { return }
+    var addresses: [JSON] = [["type": "InternalIP", "address": interface["PrivateIpAddress"]]]
+    if let name = interface["PrivateDnsName"].string, !name.isEmpty {
+      addresses.append(["type": "InternalDNS", "address": .string(name)])
+    }
+    initialize(
+      node, addresses, type: "", zone: interface["AvailabilityZone"].string ?? "",
+      zoneID: interface["AvailabilityZoneId"].string ?? "", &desk)
+  }
+
+  private func delete(_ node: ObjectView, _ desk: inout Desk) {
+    let name = node.name
+    desk.event(node, "DeletingNode", "Deleting node \(name) because it does not exist in the cloud provider")
+    desk.send(desk.client.delete("nodes", "", name, uid: node.uid), "delete")
+  }
+
   package func replied(_ key: String, purpose: String, _ reply: AWSReply, _ desk: inout Desk) {
     guard let node = desk.get("nodes", "", key) else { return }
+    if purpose.hasPrefix("fargate") { return fargateReplied(node, isNew: purpose == "fargate", reply, &desk) }
     let instance = reply.output?["Reservations"].items.flatMap { $0["Instances"].items }.first
     let state = instance?["State"]["Name"].string
     if instance == nil, reply.error.map({ $0.code != "InvalidInstanceID.NotFound" }) == true { return }
     guard let instance, let state, state != "terminated" else {
       if purpose == "initialize" { return }
-      desk.event(node, "DeletingNode", "Deleting node \(key) because it does not exist in the cloud provider")
-      desk.send(desk.client.delete("nodes", "", key, uid: node.uid), "delete")
-      return
+      return delete(node, &desk)
     }
     if purpose == "initialize" { initialize(node, instance, &desk) }
     if purpose == "exists", state == "stopped" || state == "stopping" { taintShutdown(node, &desk) }
   }
 
   private func initialize(_ node: ObjectView, _ instance: JSON, _ desk: inout Desk) {
-    let zone = instance["Placement"]["AvailabilityZone"].string ?? ""
-    let region = desk.facts.region
-    let type = instance["InstanceType"].string ?? ""
     var addresses: [JSON] = []
     func add(_ type: String, _ value: String?) {
       guard let value, !value.isEmpty else { return }
@@ -63,7 +99,16 @@ package struct CloudNodeController: Reconciler {
     add("InternalDNS", instance["PrivateDnsName"].string)
     add("Hostname", instance["PrivateDnsName"].string)
     add("ExternalDNS", instance["PublicDnsName"].string)
-    let zoneID = instance["Placement"]["AvailabilityZoneId"].string ?? ""
+    initialize(
+      node, addresses, type: instance["InstanceType"].string ?? "",
+      zone: instance["Placement"]["AvailabilityZone"].string ?? "",
+      zoneID: instance["Placement"]["AvailabilityZoneId"].string ?? "", &desk)
+  }
+
+  private func initialize(
+    _ node: ObjectView, _ addresses: [JSON], type: String, zone: String, zoneID: String, _ desk: inout Desk
+  ) {
+    let region = desk.facts.region
     var labels: JSON = ["k8s.io/cloud-provider-aws": .string(Self.clusterLabel(desk.facts.name))]
     for (key, value) in NodeRegistration.cloudLabels(type: type, region: region, zone: zone, zoneID: zoneID)
     where !value.isEmpty { labels[key] = .string(value) }

@@ -83,7 +83,7 @@ package final class ContainerLogs: ContainerRuntime {
     let address = pod.status["hostIP"].string ?? ""
     let instance = world.kube.host?.get(
       ObjectReference(cluster: cluster, resource: "nodes", namespace: "", name: pod.nodeName)
-    )?["spec"]["providerID"].string?.split(separator: "/").last.map(String.init)
+    )?["spec"]["providerID"].string.flatMap(MachineIdentity.id(providerID:))
     guard let instance, let kubelet = world.state(of: Kubelet.id(instance), as: Kubelet.self) else {
       return .failure(Unreached(why: "dial tcp \(address):10250: i/o timeout"))
     }

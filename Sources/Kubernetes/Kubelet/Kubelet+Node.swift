@@ -168,7 +168,7 @@ extension Kubelet {
 
   private func nodeStatus(_ node: ObjectView?, _ context: Context) -> JSON {
     let system = identity.system ?? .al2023
-    let limits = InstanceLimits.named(identity.instanceType) ?? Self.unknownType
+    let (capacity, allocatable) = resources
     var addresses: JSON = [
       ["type": "InternalIP", "address": .string(identity.address)],
       ["type": "Hostname", "address": .string(identity.nodeName)],
@@ -176,9 +176,7 @@ extension Kubelet {
     if let known = node?.status["addresses"], known.items.count > 2 { addresses = known }
     return [
       "addresses": addresses,
-      "capacity": NodeCapacity.capacity(limits, maxPods: identity.maxPods, diskGiB: 20),
-      "allocatable": NodeCapacity.allocatable(
-        limits, maxPods: identity.maxPods, reservedFor: MaxPods.nodeadm(identity.instanceType), diskGiB: 20),
+      "capacity": capacity, "allocatable": allocatable,
       "conditions": .array(conditions(node, context)),
       "daemonEndpoints": ["kubeletEndpoint": ["Port": 10250]],
       "images": imageList,
@@ -190,6 +188,23 @@ extension Kubelet {
         "architecture": .string(architecture),
       ],
     ]
+  }
+
+  private var resources: (capacity: JSON, allocatable: JSON) {
+    if let fargate = identity.fargate {
+      return (
+        NodeCapacity.fargateCapacity(
+          milliCPU: fargate.milliCPU, memoryMiB: fargate.memoryMiB, diskGiB: fargate.diskGiB),
+        NodeCapacity.fargateAllocatable(
+          milliCPU: fargate.milliCPU, memoryMiB: fargate.memoryMiB, diskGiB: fargate.diskGiB)
+      )
+    }
+    let limits = InstanceLimits.named(identity.instanceType) ?? Self.unknownType
+    return (
+      NodeCapacity.capacity(limits, maxPods: identity.maxPods, diskGiB: 20),
+      NodeCapacity.allocatable(
+        limits, maxPods: identity.maxPods, reservedFor: MaxPods.nodeadm(identity.instanceType), diskGiB: 20)
+    )
   }
 
   /// The largest images of the node, at most 50; null as long as it has none.

@@ -118,7 +118,7 @@ extension Kubelet {
       turn.at(notBefore, quietly: record.failedSandboxes + record.failedMounts > 2)
       return
     }
-    let isHostNetwork = pod.spec["hostNetwork"].bool == true
+    let isHostNetwork = pod.spec["hostNetwork"].bool == true || identity.fargate != nil
     if !hasNetwork, !isHostNetwork {
       event(
         pod.reference, context, type: "Warning", "NetworkNotReady",

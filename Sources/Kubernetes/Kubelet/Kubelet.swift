@@ -43,6 +43,8 @@ package struct Kubelet: Component {
   package init(_ identity: MachineIdentity, reach: Reach = .yes) {
     self.identity = identity
     self.reach = reach
+    // On Fargate the pod has the machine's own interface.
+    hasNetwork = identity.fargate != nil
     events = EventRecorder(component: "kubelet", host: identity.nodeName)
   }
 

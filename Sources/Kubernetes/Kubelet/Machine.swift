@@ -13,6 +13,14 @@ package enum Machine {
     world.spawn(NodeBoot.id(instanceID), NodeBoot(instanceID: instanceID, region: world.region))
   }
 
+  /// A machine of Fargate: its kubelet runs at once, and has its network from the machine.
+  package static func start(_ machine: NodeHooks.FargateMachine, in world: World) {
+    guard !world.exists(Kubelet.id(machine.id)) else { return }
+    let identity = MachineIdentity(fargate: machine)
+    world.spawn(Kubelet.id(machine.id), Kubelet(identity))
+    world.spawn(LeaseKeeper.id(machine.id), LeaseKeeper(identity))
+  }
+
   /// The instance is gone: nothing on it acts any more.
   package static func terminate(instanceID: String, in world: World) {
     if let kubelet = world.state(of: Kubelet.id(instanceID), as: Kubelet.self) {

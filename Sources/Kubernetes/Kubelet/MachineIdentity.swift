@@ -1,6 +1,6 @@
 package import Mechanisms
 package import Wire
-import World
+package import World
 
 /// What a node knows of itself and of its cluster once it is configured.
 package struct MachineIdentity: Codable, Sendable {
@@ -22,6 +22,14 @@ package struct MachineIdentity: Codable, Sendable {
   package var taints: [JSON]
   /// Nil in states of before there were others than AL2023.
   package var system: NodeSystem?
+  /// What a machine of Fargate has; nil for an EC2 instance.
+  package var fargate: Fargate?
+
+  package struct Fargate: Codable, Sendable {
+    package var milliCPU: Int
+    package var memoryMiB: Int
+    package var diskGiB: Int
+  }
 
   package struct Label: Codable, Sendable {
     package var key: String
@@ -55,7 +63,29 @@ package struct MachineIdentity: Codable, Sendable {
     self.system = system
   }
 
-  package var providerID: String { NodeName.providerID(zone: zone, instanceID: instanceID) }
+  package init(fargate machine: NodeHooks.FargateMachine) {
+    let zone = machine.zone
+    self.init(
+      instanceID: machine.id, cluster: machine.cluster.id, clusterName: machine.cluster.name,
+      nodeName: machine.nodeName, region: machine.region, zone: zone, instanceType: "", imageID: "",
+      address: machine.address, kubeletVersion: NodeImage.kubeletVersion(machine.cluster.version), maxPods: 1,
+      clusterDNS: Bootstrap.clusterDNS(serviceCIDR: machine.cluster.serviceCIDR),
+      labels: [Label(key: FargateMatch.computeType, value: "fargate")],
+      taints: [["key": .string(FargateMatch.computeType), "value": "fargate", "effect": "NoSchedule"]])
+    fargate = Fargate(milliCPU: machine.milliCPU, memoryMiB: machine.memoryMiB, diskGiB: machine.diskGiB)
+  }
+
+  package var providerID: String {
+    fargate == nil
+      ? NodeName.providerID(zone: zone, instanceID: instanceID)
+      : NodeName.providerID(zone: zone, instanceID: "\(instanceID)/\(nodeName)")
+  }
+  /// The machine that a provider id names: an instance, or what stands before a Fargate node's name.
+  static func id(providerID: String) -> String? {
+    let parts = providerID.split(separator: "/")
+    return (parts.last?.hasPrefix("fargate-") == true ? parts.dropLast() : parts).last.map(String.init)
+  }
+
   package var reference: JSON {
     ["kind": "Node", "name": .string(nodeName), "uid": .string(nodeName), "apiVersion": "v1"]
   }

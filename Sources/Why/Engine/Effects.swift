@@ -41,6 +41,10 @@ extension Effect.Kind {
   static let imagePullRefused: Self = "application/image-pull-refused"
   static let containerEnds: Self = "application/container-ends"
   static let noNodes: Self = "nodes/none"
+  static let fargateNoMachine: Self = "scheduling/fargate-no-machine"
+  static let podOnFargate: Self = "scheduling/pod-on-fargate"
+  static let fargateProfileTrouble: Self = "scheduling/fargate-profile-trouble"
+  static let fargateProfileWell: Self = "scheduling/fargate-profile-well"
   static let noNodeFits: Self = "scheduling/no-node-fits"
 }
 

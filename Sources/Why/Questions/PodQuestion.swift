@@ -32,6 +32,8 @@ struct PodQuestion: Question {
     if await world.podIdentity(entity).reading?.isConfigured == true {
       asked = [.init(Effect(.podCredentials, entity), deciding: false)]
     }
+    let fargate = FargatePod(pod)
+    if fargate.isFargates { asked.append(.init(Effect(.podOnFargate, entity), deciding: false)) }
     if state.isReady {
       return Inquiry(
         entity, effects: [.init(Effect(.podRunning, entity))] + asked, isTrouble: false,
@@ -50,7 +52,11 @@ struct PodQuestion: Question {
       effects = [.init(Effect(.podNotStarted, entity))]
     }
     var waits: (String, Timestamp)?
-    if let created = state.created, world.now - created < PodQuestion.usual {
+    if fargate.isFargates, state.node == nil, let created = state.created,
+      world.now - created < FargatePod.usual
+    {
+      waits = ("Fargate to make its machine, usually within 2m of the pod's creation", created + FargatePod.usual)
+    } else if let created = state.created, world.now - created < PodQuestion.usual {
       let what =
         state.node == nil
         ? "the scheduler to place it" : "its images and network, usually ready within 1m of its creation"

@@ -30,6 +30,38 @@ package final class NodeHooks {
     }
   }
 
+  /// A machine that Fargate gives one pod.
+  package struct FargateMachine: Sendable, Codable {
+    /// As long as it is there: ten and thirty hexadecimal digits.
+    package var id: String
+    package var cluster: ClusterFacts
+    package var nodeName: String
+    package var region: String
+    package var zone: String
+    package var address: String
+    package var milliCPU: Int
+    package var memoryMiB: Int
+    package var diskGiB: Int
+
+    package init(
+      id: String, cluster: ClusterFacts, nodeName: String, region: String, zone: String, address: String,
+      milliCPU: Int, memoryMiB: Int, diskGiB: Int
+    ) {
+      self.id = id
+      self.cluster = cluster
+      self.nodeName = nodeName
+      self.region = region
+      self.zone = zone
+      self.address = address
+      self.milliCPU = milliCPU
+      self.memoryMiB = memoryMiB
+      self.diskGiB = diskGiB
+    }
+  }
+
+  /// A machine of Fargate has come up, or is gone. Registered by Local.
+  package var startFargate: (_ machine: FargateMachine) -> Void = { _ in }
+  package var stopFargate: (_ id: String) -> Void = { _ in }
   /// The cluster whose API server answers at an endpoint; nil when the name leads nowhere. Registered by Local.
   package var cluster: (_ endpoint: String) -> ClusterFacts? = { _ in nil }
   /// Starts the program of a container as a component, or says nil for images whose behaviour is data.

@@ -25,6 +25,8 @@ package struct AWSCall: Sendable {
   /// The clock by which dates the caller wrote are judged: wall time at the arrival of a request from
   /// outside, so that real clients get on with any world time; nil for the world's own clock.
   package var callerClock: Timestamp?
+  /// The resource for which an AWS service calls (`aws:SourceArn`); nil without one.
+  package var sourceARN: String?
   /// From a program inside the world; from outside every request comes as it was sent.
   package var isInside: Bool { if case .signed = caller { false } else { true } }
   /// What was wrong with the input by the service's model; told only to callers whose signature held.

@@ -9,7 +9,7 @@ package struct Durations: Sendable, Codable {
     case nodegroupScaleUp, nodegroupDelete
     case instanceLaunch, instanceBoot, instanceTerminate
     case imagePull, containerStart
-    case addonInstall, fargateProfile
+    case addonInstall, fargateProfile, fargateLaunch
     case interfaceAttach, interfaceDetach
     case certificateIssue
   }
@@ -37,6 +37,7 @@ package struct Durations: Sendable, Codable {
     case .containerStart: (.milliseconds(700), .milliseconds(10))
     case .addonInstall: (.seconds(40), .milliseconds(50))
     case .fargateProfile: (.seconds(60), .milliseconds(100))
+    case .fargateLaunch: (.seconds(40), .milliseconds(50))
     case .interfaceAttach: (.seconds(2), .milliseconds(5))
     case .interfaceDetach: (.seconds(4), .milliseconds(5))
     case .certificateIssue: (.seconds(15), .milliseconds(20))

@@ -20,6 +20,7 @@ protocol Sampled: Rule {
     PodTopology.self, PodPlacement.self, WebIdentityToken.self, PodIdentityWebhook.self,
     CredentialChain.self, InstanceMetadata.self, PodIdentityExchange.self,
     OIDCToken.self, RBACEscalation.self, VolumeMatch.self, VolumeFit.self, Preemption.self, AddonHealth.self,
+    FargateMatch.self, FargateSize.self, FargateSupport.self, FargateLaunch.self, FargateLogging.self,
   ]
 
   @Test(arguments: rules.indices)

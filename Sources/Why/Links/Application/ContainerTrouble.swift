@@ -207,7 +207,7 @@ struct Unschedulable: Link {
     guard let pod = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
     let condition = PodState(pod).condition("PodScheduled")
     let message = condition["message"].string ?? ""
-    guard condition["status"].string == "False", !message.isEmpty else { return .silent }
+    guard condition["status"].string == "False", !message.isEmpty, !FargatePod(pod).isFargates else { return .silent }
     let exhibit = Exhibit(
       Cite.object(
         pod, "Pod", resource: .pods, field: "status.conditions[PodScheduled].message", value: message,
@@ -218,6 +218,9 @@ struct Unschedulable: Link {
     let nodes = await world.list(.nodes)
     if let gap = nodes.gap { return .open([gap]) }
     let broken = nodes.items.map(NodeState.init).filter { !$0.isReady }
+    // Where all machines are Fargate's, it is for a profile to take the pod.
+    let isFargateOnly = nodes.items.allSatisfy { $0["metadata"]["name"].string?.hasPrefix("fargate-") == true }
+    if isFargateOnly, await world.fargateProfiles().value?.isEmpty == false { return .silent }
     if nodes.items.isEmpty {
       return .holds(
         Explanation(
