@@ -80,7 +80,7 @@ package struct Why: Sendable {
 extension Why {
   package static let questions: [any Question] = [
     PodQuestion(), WorkloadQuestion(), NodeQuestion(), NodegroupQuestion(), CredentialsQuestion(),
-    FargateProfileQuestion(),
+    FargateProfileQuestion(), AddonQuestion(),
   ]
 }
 
@@ -104,5 +104,6 @@ extension Catalogue {
     WaitsForFargate(), NotOnFargate(), FargateProfileMissing(), FargateUnsupported(), FargateTooLarge(),
     FargateRoleBlocked(), FargateNetworkFails(), PodOnFargate(), FargateProfileFails(), FargateProfileBlocked(),
     FargateProfileIsWell(),
+    AddonConflicts(), AddonReplicas(), AddonManagerDenied(), AddonIssueTold(), AddonIsWell(), AddonDrift(),
   ])
 }

@@ -64,4 +64,60 @@ import World
     #expect(told["status"].string == "Successful")
     #expect(try region.ok("eks", "DescribeAddon", name)["addon"]["configurationValues"] == values)
   }
+
+  @Test func rolesByPodIdentityAreTheAddonsOwn() throws {
+    let region = try Region()
+    _ = try region.makeCluster("demo")
+    let trust =
+      #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#
+    for name in ["cni", "cni2"] {
+      _ = try region.ok("iam", "CreateRole", ["RoleName": .string(name), "AssumeRolePolicyDocument": .string(trust)])
+    }
+    func with(_ account: String, _ role: String) -> JSON {
+      input([
+        ("addonName", "vpc-cni"),
+        ("podIdentityAssociations", [["serviceAccount": .string(account), "roleArn": .string(region.role(role))]]),
+      ])
+    }
+    func associations() throws -> [JSON] {
+      try region.ok("eks", "ListPodIdentityAssociations", ["clusterName": "demo"])["associations"].items
+    }
+    #expect(region.failure("CreateAddon", with("other", "cni"))?.hasPrefix("InvalidParameterException") == true)
+    #expect(
+      region.failure("CreateAddon", with("aws-node", "none"))
+        == "InvalidParameterException: Role provided in the request does not exist")
+    #expect(try associations().isEmpty)
+    let made = try region.ok("eks", "CreateAddon", with("aws-node", "cni"))["addon"]
+    region.run(.seconds(5))
+    let first = try #require(associations().first)
+    #expect(made["podIdentityAssociations"].strings == [first["associationArn"].string])
+    #expect(first["ownerArn"] == made["addonArn"])
+    #expect(first["namespace"].string == "kube-system")
+    _ = try region.ok("eks", "UpdateAddon", with("aws-node", "cni2"))
+    region.run(.seconds(5))
+    let id = try #require(associations().first)["associationId"]
+    #expect(id == first["associationId"])
+    let changed = try region.ok(
+      "eks", "DescribePodIdentityAssociation", ["clusterName": "demo", "associationId": id])["association"]
+    #expect(changed["roleArn"].string == region.role("cni2"))
+    _ = try region.ok("eks", "DeleteAddon", ["clusterName": "demo", "addonName": "vpc-cni", "preserve": true])
+    region.run(.seconds(5))
+    #expect(try associations().count == 1)
+  }
+
+  @Test func aRoleThatIsGone() throws {
+    let region = try Region()
+    _ = try region.makeCluster("demo")
+    let role: JSON = .string(region.role("gone"))
+    let name = input([("addonName", "aws-ebs-csi-driver"), ("serviceAccountRoleArn", role)])
+    _ = try region.ok("eks", "CreateAddon", name)
+    region.run(.seconds(5))
+    let addon = try region.ok("eks", "DescribeAddon", input([("addonName", "aws-ebs-csi-driver")]))["addon"]
+    #expect(addon["status"].string == "CREATE_FAILED")
+    #expect(addon["health"]["issues"][0]["code"].string == "AddonPermissionFailure")
+    #expect(
+      region.failure(
+        "CreateAddon", input([("addonName", "coredns"), ("namespaceConfig", ["namespace": "dns"])]))?.hasPrefix(
+          "InvalidParameterException") == true)
+  }
 }

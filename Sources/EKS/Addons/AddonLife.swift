@@ -71,11 +71,18 @@ package struct AddonLife: Component {
     func wanted(_ member: String) -> String {
       (change.has(member) ? change[member] : row.document[member]).string ?? ""
     }
+    if let issue = service.permissionIssue(role: wanted("serviceAccountRoleArn")) {
+      return fail(issue, service, context)
+    }
     objects = context.world.ports.addonObjects(
       AddonOrder(
         cluster: facts, name: name, version: wanted("addonVersion"),
         configuration: (try? EKSService.configuration(wanted("configurationValues"))) ?? .null,
         roleARN: wanted("serviceAccountRoleArn")))
+    if let namespace = row.document["namespaceConfig"]["namespace"].string {
+      let place: JSON = ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(namespace)]]
+      objects = [place] + objects.map { $0.inNamespace(namespace) }
+    }
     conflicts = []
     index = 0
     phase = .checking
@@ -126,10 +133,11 @@ package struct AddonLife: Component {
     proceed(service, place, context)
   }
 
-  /// Whether the kind of an object comes with the add-on itself, so that a dry run can't know it.
+  /// Whether the kind or the namespace of an object comes with the add-on itself, so that a dry run can't know it.
   private func isDefinedHere(_ object: JSON) -> Bool {
     objects.contains {
       $0["kind"].string == "CustomResourceDefinition" && $0["spec"]["names"]["kind"] == object["kind"]
+        || $0["kind"].string == "Namespace" && $0["metadata"]["name"] == object["metadata"]["namespace"]
     }
   }
 
@@ -268,7 +276,9 @@ package struct AddonLife: Component {
 
   private mutating func takeDown(_ row: AddonRow, _ place: ClusterRow, _ context: Context) {
     objects =
-      preserves ? [] : row.applied.filter { $0["kind"].string != "CustomResourceDefinition" }.reversed()
+      preserves
+      ? [] : row.applied.filter { !["CustomResourceDefinition", "Namespace"].contains($0["kind"].string) }.reversed()
+    if !preserves { EKSService.of(context.world)?.dissociate(row) }
     index = 0
     next(row, place, context)
   }

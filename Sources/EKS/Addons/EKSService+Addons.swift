@@ -76,10 +76,16 @@ extension EKSService {
         "Resolve conflicts option preserve is not supported for operation CreateAddon", cluster, name)
     }
     try requireValid(input["configurationValues"], offer, cluster)
+    let namespace = try customNamespace(input["namespaceConfig"], offer, cluster)
+    let arn = eksARN("addon/\(cluster.name)/\(name)/\(uuid())")
+    let associations = try associate(
+      input["podIdentityAssociations"], offer, cluster, owner: arn, namespace: namespace ?? "kube-system")
     let document: JSON = [
       "addonName": .string(name), "clusterName": .string(cluster.name), "status": "CREATING",
       "addonVersion": .string(version), "health": ["issues": []],
-      "addonArn": .string(eksARN("addon/\(cluster.name)/\(name)/\(uuid())")), "createdAt": timeNow,
+      "addonArn": .string(arn), "createdAt": timeNow,
+      "podIdentityAssociations": associations.isEmpty ? .null : JSON(associations),
+      "namespaceConfig": namespace.map { ["namespace": .string($0)] } ?? .null,
       "modifiedAt": timeNow, "serviceAccountRoleArn": input["serviceAccountRoleArn"],
       "tags": input["tags"].isNull ? .emptyObject : input["tags"],
       "configurationValues": input["configurationValues"].string == "" ? .null : input["configurationValues"],
@@ -119,6 +125,13 @@ extension EKSService {
     ] where !input[member].isNull {
       if member != "resolveConflicts" { change[member] = input[member] }
       params.append(["type": .string(type), "value": input[member]])
+    }
+    if !input["podIdentityAssociations"].isNull {
+      let arns = try associate(
+        input["podIdentityAssociations"], offer, cluster, owner: row.document["addonArn"].string ?? "",
+        namespace: row.document["namespaceConfig"]["namespace"].string ?? "kube-system")
+      change["podIdentityAssociations"] = JSON(arns)
+      params.append(["type": "PodIdentityAssociations", "value": .string(input["podIdentityAssociations"].text())])
     }
     let update = newUpdate(cluster: cluster.name, addon: row.name, type: "AddonUpdate", params: params, change: change)
     addons.update(Self.addonKey(cluster.name, row.name)) { $0.status = "UPDATING" }

@@ -23,8 +23,11 @@ extension EKSService {
   }
 
   private func createAssociation(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let cluster = try cluster(of: request)
-    let input = request.input
+    ["association": try makeAssociation(try cluster(of: request), request.input)]
+  }
+
+  /// Makes an association; one that an add-on owns carries the add-on's ARN.
+  func makeAssociation(_ cluster: ClusterRow, _ input: JSON, owner: String? = nil) throws(AWSError) -> JSON {
     let namespace = input["namespace"].string ?? ""
     let account = input["serviceAccount"].string ?? ""
     if let same = association(cluster: cluster.name, namespace: namespace, serviceAccount: account) {
@@ -44,18 +47,19 @@ extension EKSService {
       "associationArn": .string(eksARN("podidentityassociation/\(cluster.name)/\(id)")),
       "associationId": .string(id), "tags": input["tags"].isNull ? .emptyObject : input["tags"],
       "createdAt": timeNow, "modifiedAt": timeNow,
-      "disableSessionTags": .bool(input["disableSessionTags"].bool ?? false), "policy": input["policy"],
+      "ownerArn": JSON(owner), "disableSessionTags": .bool(input["disableSessionTags"].bool ?? false),
+      "policy": input["policy"],
     ]
     setTarget(input["targetRoleArn"].string, &association)
     records[recordKey(cluster.name, .association, id)] = association
-    return ["association": association]
+    return association
   }
 
   static let associationLimit = 5000
 
   /// The role must be there and let EKS Pod Identity assume it and tag its session. Later edits of its trust policy
   /// are not looked at again.
-  private func checkRole(_ arn: String, _ cluster: String) throws(AWSError) {
+  func checkRole(_ arn: String, _ cluster: String) throws(AWSError) {
     guard let trust = trustPolicy(of: arn) else {
       throw .invalidParameter("Role provided in the request does not exist", cluster: cluster)
     }

@@ -95,6 +95,12 @@ package final class EKSService: AWSService {
           AWSRequirement(
             "iam:PassRole", resources: [role], context: ["iam:PassedToService": ["eks.amazonaws.com"]]))
       }
+      for association in input["podIdentityAssociations"].items {
+        needs.append(
+          AWSRequirement(
+            "iam:PassRole", resources: [association["roleArn"].string ?? "*"],
+            context: ["iam:PassedToService": ["pods.eks.amazonaws.com"]]))
+      }
     case "CreatePodIdentityAssociation":
       needs.append(
         AWSRequirement(

@@ -45,6 +45,9 @@ extension Effect.Kind {
   static let podOnFargate: Self = "scheduling/pod-on-fargate"
   static let fargateProfileTrouble: Self = "scheduling/fargate-profile-trouble"
   static let fargateProfileWell: Self = "scheduling/fargate-profile-well"
+  static let addonTrouble: Self = "ownership/addon-trouble"
+  static let addonWell: Self = "ownership/addon-well"
+  static let addonDrift: Self = "ownership/addon-drifted"
   static let noNodeFits: Self = "scheduling/no-node-fits"
 }
 
