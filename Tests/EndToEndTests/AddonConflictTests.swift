@@ -44,7 +44,7 @@ struct AddonConflictTests {
     #expect(answer.text().contains("kubectl"))
     #expect(try replicas() == "system-node-critical")
 
-    let command = try #require(answer["roots"][0]["fixes"].items.compactMap { $0["command"].string }.first)
+    let command = try #require(answer["roots"][0]["fix"].items.compactMap { $0["command"].string }.first)
     #expect(command.contains("OVERWRITE"))
     #expect(try Shell.run("sh", ["-c", command], environment: environment).status == 0)
     #expect(try await settled()["status"].string == "ACTIVE")

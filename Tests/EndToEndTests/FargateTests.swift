@@ -110,9 +110,9 @@ struct FargateTests {
     var said = try ground.kubectl("exec web -- echo hello")
     for _ in 0..<20 where said.status != 0 { said = try ground.kubectl("exec web -- echo hello") }
     #expect(said.output == "hello\n", "\(said.all)")
-    let entry = try ground.eks.aws(
-      "eks describe-access-entry --cluster-name demo --principal-arn \(Ground.role)")["accessEntry"]
-    #expect(entry["type"].string == "FARGATE_LINUX")
+    let auth = try ground.json("-n kube-system get configmap aws-auth")["data"]["mapRoles"].string ?? ""
+    #expect(auth.contains("username: system:node:{{SessionName}}"), "\(auth)")
+    #expect(auth.contains("- system:node-proxier"))
 
     // What it can't run, and what is too large.
     #expect(try ground.kubectl("run root --image nginx --privileged").status == 0)
@@ -158,7 +158,7 @@ struct FargateTests {
     try ground.profile("sys", "namespace=kube-system")
     let older = try ground.why("pod/\(try coreDNS()) -n kube-system")
     #expect(older["roots"][0]["code"].string == "scheduling/fargate-compute-type", "\(older.text())")
-    let command = try #require(older["roots"][0]["fixes"][0]["command"].string)
+    let command = try #require(older["roots"][0]["fix"][0]["command"].string)
     #expect(
       try Shell.run(
         "sh",
@@ -191,7 +191,8 @@ struct FargateTests {
     #expect(try root() == "scheduling/fargate-labels")
     try ground.profile("web", "namespace=default,labels={app=web}")
     #expect(try root() == "scheduling/fargate-younger")
-    try ground.eks.aws("eks delete-access-entry --cluster-name demo --principal-arn \(Ground.role)")
+    var auth = try ground.json("-n kube-system get configmap aws-auth")
+    #expect(try ground.kubectl("-n kube-system delete configmap aws-auth").status == 0)
     #expect(try ground.kubectl("delete pod -l app=web --now").status == 0)
     #expect(try root() == "scheduling/fargate-role-not-mapped")
     let events = try ground.kubectl("get events --field-selector reason=FailedScheduling").output
@@ -199,8 +200,8 @@ struct FargateTests {
       events.contains(
         "Misconfigured Fargate Profile: fargate profile web blocked for new launches due to: Pod execution role is not found in auth config or does not have all required permissions for launching fargate pods."
       ), "\(events)")
-    try ground.eks.aws(
-      "eks create-access-entry --cluster-name demo --principal-arn \(Ground.role) --type FARGATE_LINUX")
+    auth["metadata"] = ["name": "aws-auth", "namespace": "kube-system"]
+    #expect(try ground.kubectl("apply -f -", input: auth.text()).status == 0)
     try ground.eks.aws("ec2 delete-route --route-table-id \(ground.routeTable) --destination-cidr-block 0.0.0.0/0")
     #expect(try ground.kubectl("delete pod -l app=web --now").status == 0)
     #expect(try root() == "scheduling/fargate-no-way-out")

@@ -41,16 +41,8 @@ struct PodQuestion: Question {
         hiddenTrouble: "\(entity.title) is Ready, and something it needs is broken", notChecked: others)
     }
     let word = state.word
-    var effects: [Explanation.Cause] = []
-    if state.node == nil {
-      effects = [.init(Effect(.podUnschedulable, entity))]
-    } else if state.containers.contains(where: { $0.restarts > 0 || $0.isRunning || !$0.last.isNull })
-      || state.phase == "Failed"
-    {
-      effects = [.init(Effect(.podFails, entity))] + asked
-    } else {
-      effects = [.init(Effect(.podNotStarted, entity))]
-    }
+    let effect = state.effect
+    let effects: [Explanation.Cause] = [.init(effect)] + (effect.kind == .podFails ? asked : [])
     var waits: (String, Timestamp)?
     if fargate.isFargates, state.node == nil, let created = state.created,
       world.now - created < FargatePod.usual
