@@ -15,8 +15,9 @@ struct AddonQuestion: Question {
     }
     let entity = Entity("Addon", subject.name)
     let issue = addon.issues.first?["code"].string
-    let isTrouble =
-      issue != nil || !["ACTIVE", "CREATING", "UPDATING", "DELETING"].contains(addon.status) || addon.health.isNo
+    // While it is applied, the issues are those of the time before.
+    let isUnderWay = ["CREATING", "UPDATING", "DELETING"].contains(addon.status)
+    let isTrouble = !isUnderWay && (issue != nil || addon.status != "ACTIVE" || addon.health.isNo)
     let words = "\(addon.status)\(issue.map { ", \($0)" } ?? "")"
     var waits: (String, Timestamp)?
     if addon.status == "CREATING" || addon.status == "UPDATING", let since = addon.document["modifiedAt"].time {

@@ -33,9 +33,12 @@ struct AddonConflicts: Link {
         continue
       }
       if let exhibit { evidence.append(exhibit) }
-      managers[owner ?? "nobody any more", default: []].append("\(conflict.name) \(conflict.path)")
+      if let owner { managers[owner, default: []].append("\(conflict.name) \(conflict.path)") }
     }
     guard gaps.isEmpty else { return .open(gaps) }
+    guard !managers.isEmpty else {
+      return .refuted("nobody but eks owns the fields any more that it conflicted in: update it once more", evidence)
+    }
     let names = managers.keys.sorted()
     let isAdoption =
       addon.status == "CREATE_FAILED"
