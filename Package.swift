@@ -75,11 +75,12 @@ let package = Package(
   ]
     + room("Wire", ["CGenerated", "Yams", crypto])
     + room("Mechanisms", ["Wire", "CGenerated"])
+    + room("CEL", ["Wire"])
     + room("World", ["Wire", "Mechanisms", "CSQLite"])
     + room("Containers", ["CGenerated", "Mechanisms", "Wire"], path: "Sources/Kubernetes/Containers")
     + room(
-      "Kubernetes", ["CGenerated", "CTimeZones", "Containers", "World", "Mechanisms", "Wire"], exclude: ["Containers"],
-      more: withoutCopyPropagation)
+      "Kubernetes", ["CEL", "CGenerated", "CTimeZones", "Containers", "World", "Mechanisms", "Wire"],
+      exclude: ["Containers"], more: withoutCopyPropagation)
     + room("AWS", ["World", "Mechanisms", "Wire"])
     + room("EKS", ["CGenerated", "World", "Mechanisms", "Wire"], tests: ["AWS"])
     + room("InCluster", ["World", "Mechanisms", "Wire", "CGenerated"])

@@ -37,6 +37,7 @@ final class APIServer {
   let watches: WatchHub
   let addresses = ServiceAddresses()
   let webhooks = WebhookIndex()
+  let policies = PolicyIndex()
   let flows = FlowIndex()
   /// Requests that wait for calls out of the world.
   var waiting: [String: Exchange] = [:]
@@ -226,6 +227,8 @@ final class APIServer {
       access.invalidate()
     case "pods": nodeIndex.pod(old: old, new: new)
     case WebhookIndex.mutating, WebhookIndex.validating: webhooks.invalidate()
+    case PolicyIndex.validating, PolicyIndex.validatingBindings, PolicyIndex.mutating, PolicyIndex.mutatingBindings:
+      policies.invalidate()
     case FlowIndex.schemas, FlowIndex.levels: flows.invalidate()
     case "services": addresses.service(old: old, new: new)
     case APIServer.definitions: if !isRestoring { refreshTable() }

@@ -297,13 +297,37 @@ struct WebhookTests {
     #expect(hook.asked.last?.review["request"]["kind"]["kind"].string == "PodAttachOptions")
   }
 
-  @Test("with conditions in CEL are refused")
+  @Test("are asked when their conditions in CEL hold; one that fails goes by the failure policy")
   func conditions() throws {
     let bench = try Bench()
-    let reply = configure(
+    let wrong = configure(
+      bench, "Validating", "wrong",
+      Self.webhook("v.example.com") { $0["matchConditions"] = [["name": "a", "expression": "request.x"]] })
+    #expect(
+      wrong.causes == [
+        "webhooks[0].matchConditions[0].expression: Invalid value: \"request.x\": compilation failed: ERROR: "
+          + "<input>:1:8: undefined field 'x'\n | request.x\n | .......^"
+      ])
+    configure(
       bench, "Validating", "hooks",
-      Self.webhook("v.example.com") { $0["matchConditions"] = [["name": "a", "expression": "true"]] })
-    #expect(reply.causes == ["webhooks[0].matchConditions: Forbidden: CEL expressions are not evaluated by ekswhy"])
+      Self.webhook("v.example.com") {
+        $0["matchConditions"] = [
+          ["name": "named", "expression": "!object.metadata.name.startsWith('free')"],
+          ["name": "user", "expression": "request.userInfo.username != 'system:admin'"],
+        ]
+      })
+    let hook = Hook(bench) { _ in ["allowed": false, "status": ["message": "no"]] }
+    #expect(bench.call("POST", maps, ["metadata": ["name": "free-1"]]).status == 201)
+    #expect(hook.asked.isEmpty)
+    #expect(bench.call("POST", maps, ["metadata": ["name": "other"]]).status == 400)
+    #expect(hook.asked.count == 1)
+    configure(
+      bench, "Validating", "strict",
+      Self.webhook("w.example.com") { $0["matchConditions"] = [["name": "a", "expression": "object.data.x == '1'"]] })
+    let failed = bench.call("POST", maps, ["metadata": ["name": "free-2"]])
+    #expect(
+      failed.message
+        == "configmaps \"free-2\" is forbidden: expression 'object.data.x == '1'' resulted in error: no such key: data")
   }
 
   @Test("keep the request waiting, and nothing else; what changed meanwhile is a conflict")

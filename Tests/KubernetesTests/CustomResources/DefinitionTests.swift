@@ -238,17 +238,4 @@ struct DefinitionTests {
         == true)
     #expect(bench.send("GET", "\(Definitions.widgets)/w").body["apiVersion"].string == "example.com/v1")
   }
-
-  @Test("says what it keeps without effect")
-  func recorded() throws {
-    let bench = try Bench()
-    let spec: JSON = ["type": "object", "x-kubernetes-validations": [["rule": "self.a > 1"]]]
-    let reply = bench.send(
-      "POST", Definitions.path, Definitions.definition(versions: [Definitions.version(spec: spec)]))
-    #expect(reply.status == 201)
-    #expect(
-      reply.headers["Warning"]
-        == #"299 - "spec.versions[0].schema.openAPIV3Schema: x-kubernetes-validations are stored, and not evaluated by ekswhy""#
-    )
-  }
 }

@@ -32,6 +32,7 @@ extension APIServer {
         try ClassAdmission.ingress(&object, request, self)
       }
     }
+    try applyMutatingPolicies(&object, request, &reinvocation)
     try askMutatingWebhooks(&object, request, &reinvocation)
   }
 
@@ -54,6 +55,7 @@ extension APIServer {
     if request.isFor("certificatesigningrequests", group: "certificates.k8s.io"), request.operation == .create {
       try checkSubject(object, request)
     }
+    try checkValidatingPolicies(object, request)
     try askValidatingWebhooks(object, request)
     try QuotaAdmission.validate(object, request, self)
   }

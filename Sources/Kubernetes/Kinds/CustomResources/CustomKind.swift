@@ -10,6 +10,9 @@ struct CustomKind: Sendable {
   let rules: KindRules
   let hasDefaults: Bool
 
+  /// Faults by which rules can't count on the object's form.
+  private static let blocking: Set<FieldError.Kind> = [.notSupported, .required, .tooLong, .tooMany, .typeInvalid]
+
   init(_ gvk: GroupVersionKind, _ version: JSON) {
     let schema = version["schema"]["openAPIV3Schema"]
     self.schema = schema
@@ -25,6 +28,7 @@ struct CustomKind: Sendable {
       guard !path.isEmpty else { continue }
       fields[path.joined(separator: ".")] = KindRules.text(path)
     }
+    let expressions = SchemaExpressions(schema, minor: DefinitionRules.newestMinor)
     let validate: KindRules.Validation = { new, old in
       var object = new
       var before = old
@@ -35,8 +39,19 @@ struct CustomKind: Sendable {
       }
       object["metadata"] = schema["properties"].has("metadata") ? ["name": new["metadata"]["name"]] : .null
       before?["metadata"] = .null
-      return SchemaValues.validate(object, old: before, schema: schema.withoutRequiredTypeMeta)
+      let errors =
+        SchemaValues.validate(object, old: before, schema: schema.withoutRequiredTypeMeta)
         + SchemaLists.validate(object, schema)
+      guard let expressions else { return errors }
+      guard !errors.contains(where: { CustomKind.blocking.contains($0.type) }) else {
+        return errors + [
+          .invalid(
+            "<nil>", "null",
+            "some validation rules were not checked because the object was invalid; correct the existing errors to "
+              + "complete validation")
+        ]
+      }
+      return errors + expressions.validate(new, old)
     }
     rules = KindRules(
       defaults: { object in SchemaPruning.setDefaults(&object, schema) }, validate: validate,

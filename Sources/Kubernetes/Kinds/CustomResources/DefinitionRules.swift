@@ -25,6 +25,8 @@ enum DefinitionRules {
   /// Held until no instance is left.
   static let finalizer = "customresourcecleanup.apiextensions.k8s.io"
   private static let selectableLimit = 8
+  /// Expressions are judged by what the newest version knows.
+  static let newestMinor = 36
   private static let columnTypes = ["boolean", "date", "integer", "number", "string"]
   private static let columnFormats = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"]
 
@@ -131,6 +133,10 @@ enum DefinitionRules {
     if schema.object != nil {
       errors += StructuralRules.validate(
         schema, at.child("schema").child("openAPIV3Schema"), hasStatus: version["subresources"].has("status"))
+      if errors.isEmpty {
+        errors += ExpressionDefinitions.validate(
+          schema, at.child("schema").child("openAPIV3Schema"), minor: newestMinor)
+      }
     }
     errors += validate(subresources: version["subresources"], at.child("subresources"))
     for (index, column) in version["additionalPrinterColumns"].items.enumerated() {
@@ -331,9 +337,6 @@ enum DefinitionRules {
       let schema = version["schema"]["openAPIV3Schema"]
       let at = FieldPath("spec.versions").index(index).child("schema").child("openAPIV3Schema")
       formats(schema, at, &warnings, depth: 0)
-      if StructuralRules.hasExpressions(schema) {
-        warnings.append("\(at.text): x-kubernetes-validations are stored, and not evaluated by ekswhy")
-      }
     }
     if new["spec"]["conversion"]["strategy"].string == "Webhook" {
       warnings.append(

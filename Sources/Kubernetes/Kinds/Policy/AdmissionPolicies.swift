@@ -1,20 +1,18 @@
+import CEL
 import Wire
 
-/// Admission policies and their bindings: stored, shown and judged in form. Their expressions are not evaluated,
-/// which the client is told.
+/// Admission policies and their bindings; `Admission/Policies` carries them out.
 extension KindRules {
-  private static let unevaluated = "spec: admission policies are stored, and not evaluated by ekswhy"
-
   static let validatingPolicies = KindRules(
     defaults: { $0["spec"].setPolicyDefaults("matchConstraints") },
     validate: { new, _ in PolicyRules.validate(validating: new) },
     validateStatus: { new, _ in PolicyRules.validate(status: new["status"], "status") },
-    warnings: { _, old in old == nil ? [unevaluated] : [] }, countsGenerations: true)
+    countsGenerations: true)
 
   static let mutatingPolicies = KindRules(
     defaults: { $0["spec"].setPolicyDefaults("matchConstraints") },
     validate: { new, _ in PolicyRules.validate(mutating: new) },
-    warnings: { _, old in old == nil ? [unevaluated] : [] }, countsGenerations: true)
+    countsGenerations: true)
 
   static let validatingPolicyBindings = KindRules(
     defaults: { $0["spec"].setMatchDefaults("matchResources") },
@@ -46,7 +44,7 @@ extension JSON {
   }
 }
 
-/// Rules of admission policies (`pkg/apis/admissionregistration/validation`), but for the expressions' own.
+/// Rules of admission policies (`pkg/apis/admissionregistration/validation`).
 enum PolicyRules {
   private static let auditAnnotationsLimit = 20
   private static let auditExpressionLimit = 5 * 1024
@@ -55,14 +53,15 @@ enum PolicyRules {
   static func validate(validating policy: JSON) -> [FieldError] {
     let at: FieldPath = "spec"
     let spec = policy["spec"]
-    var errors = validate(common: spec, at)
+    let environments = PolicyEnvironments(spec, minor: DefinitionRules.newestMinor, mutates: false)
+    var errors = validate(common: spec, environments, at)
     let validations = spec["validations"].items
     let annotations = spec["auditAnnotations"].items
     if validations.isEmpty, annotations.isEmpty {
       return errors + [.required(at.child("validations"), either), .required(at.child("auditAnnotations"), either)]
     }
     for (index, validation) in validations.enumerated() {
-      errors += validate(validation: validation, at.child("validations").index(index))
+      errors += validate(validation: validation, environments, at.child("validations").index(index))
     }
     let path = at.child("auditAnnotations")
     if annotations.count > auditAnnotationsLimit {
@@ -82,6 +81,10 @@ enum PolicyRules {
         errors.append(
           .required(
             path.index(index).child("valueExpression"), "must not exceed \(auditExpressionLimit) bytes in length"))
+      } else {
+        errors += ExpressionRules.check(
+          annotation["valueExpression"], [.string, .null], environments.environment(hasAuthorizer: true),
+          path.index(index).child("valueExpression"))
       }
       if !keys.insert(key).inserted { errors.append(.duplicate(path.index(index).child("key"), .string(key))) }
     }
@@ -91,7 +94,8 @@ enum PolicyRules {
   static func validate(mutating policy: JSON) -> [FieldError] {
     let at: FieldPath = "spec"
     let spec = policy["spec"]
-    var errors = validate(common: spec, at)
+    let environments = PolicyEnvironments(spec, minor: DefinitionRules.newestMinor, mutates: true)
+    var errors = validate(common: spec, environments, at)
     if spec["mutations"].items.isEmpty {
       errors.append(.required(at.child("mutations"), "mutations must contain at least one item"))
     }
@@ -108,6 +112,10 @@ enum PolicyRules {
         errors.append(.required(path.child(form), "must be specified when patchType is \(type)"))
       } else if (mutation[form]["expression"].string ?? "").trimmingBlanks.isEmpty {
         errors.append(.required(path.child(form).child("expression"), "expression is not specified"))
+      } else {
+        errors += ExpressionRules.check(
+          mutation[form]["expression"], [type == "JSONPatch" ? CompiledPolicy.patchType : CompiledPolicy.applyType],
+          environments.environment(hasAuthorizer: true), path.child(form).child("expression"))
       }
       for (other, field) in forms.sorted(by: { $0.key < $1.key }) where other != type && !mutation[field].isNull {
         errors.append(.invalid(path.child(field), mutation[field], "must not be specified when patchType is \(type)"))
@@ -117,7 +125,9 @@ enum PolicyRules {
       + FieldRules.oneOf(spec["reinvocationPolicy"], ["IfNeeded", "Never"], at.child("reinvocationPolicy"))
   }
 
-  private static func validate(common spec: JSON, _ at: FieldPath) -> [FieldError] {
+  private static func validate(common spec: JSON, _ environments: PolicyEnvironments, _ at: FieldPath)
+    -> [FieldError]
+  {
     var errors = FieldRules.oneOf(spec["failurePolicy"], ["Fail", "Ignore"], at.child("failurePolicy"))
     if !spec["paramKind"].isNull { errors += validate(paramKind: spec["paramKind"], at.child("paramKind")) }
     let constraints = spec["matchConstraints"]
@@ -128,7 +138,9 @@ enum PolicyRules {
       errors += validate(match: constraints, path)
       if constraints["resourceRules"].items.isEmpty { errors.append(.required(path.child("resourceRules"))) }
     }
-    errors += WebhookRules.validate(conditions: spec["matchConditions"], at.child("matchConditions"))
+    errors += WebhookRules.validate(
+      conditions: spec["matchConditions"], at.child("matchConditions"),
+      PolicyEnvironments(onlyParamsOf: spec, minor: DefinitionRules.newestMinor).environment(hasAuthorizer: true))
     for (index, variable) in spec["variables"].items.enumerated() {
       let path = at.child("variables").index(index)
       let name = variable["name"].string ?? ""
@@ -139,6 +151,8 @@ enum PolicyRules {
       }
       if (variable["expression"].string ?? "").trimmingBlanks.isEmpty {
         errors.append(.required(path.child("expression"), "expression is not specified"))
+      } else if case .failed(let why) = environments.variables[index].expression.result {
+        errors.append(.invalid(path.child("expression"), variable["expression"], why))
       }
     }
     return errors
@@ -208,13 +222,22 @@ enum PolicyRules {
 
   private static let reasons = ["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"]
 
-  private static func validate(validation: JSON, _ at: FieldPath) -> [FieldError] {
+  private static func validate(validation: JSON, _ environments: PolicyEnvironments, _ at: FieldPath) -> [FieldError] {
     var errors: [FieldError] = []
     if (validation["expression"].string ?? "").trimmingBlanks.isEmpty {
       errors.append(.required(at.child("expression"), "expression is not specified"))
+    } else {
+      errors += ExpressionRules.check(
+        validation["expression"], [.bool], environments.environment(hasAuthorizer: true), at.child("expression"))
     }
-    if let text = validation["messageExpression"].string, !text.isEmpty, text.trimmingBlanks.isEmpty {
-      errors.append(.invalid(at.child("messageExpression"), .string(text), "must be non-empty if specified"))
+    if let text = validation["messageExpression"].string, !text.isEmpty {
+      if text.trimmingBlanks.isEmpty {
+        errors.append(.invalid(at.child("messageExpression"), .string(text), "must be non-empty if specified"))
+      } else {
+        errors += ExpressionRules.check(
+          validation["messageExpression"], [.string], environments.environment(hasAuthorizer: false),
+          at.child("messageExpression"))
+      }
     }
     if let text = validation["message"].string, !text.isEmpty {
       if text.trimmingBlanks.isEmpty {

@@ -1,3 +1,4 @@
+import CEL
 import Wire
 
 extension KindRules {
@@ -62,9 +63,7 @@ enum WebhookRules {
       errors += FieldRules.oneOf(
         webhook["reinvocationPolicy"], ["IfNeeded", "Never"], at.child("reinvocationPolicy"), optional: true)
     }
-    let conditions = validate(conditions: webhook["matchConditions"], at.child("matchConditions"))
-    guard conditions.isEmpty, !webhook["matchConditions"].items.isEmpty else { return errors + conditions }
-    return errors + [.forbidden(at.child("matchConditions"), "CEL expressions are not evaluated by ekswhy")]
+    return errors + validate(conditions: webhook["matchConditions"], at.child("matchConditions"))
   }
 
   static func fullyQualifiedName(_ value: JSON, _ at: FieldPath) -> [FieldError] {
@@ -209,7 +208,11 @@ enum WebhookRules {
     return errors
   }
 
-  static func validate(conditions: JSON, _ at: FieldPath) -> [FieldError] {
+  static func validate(
+    conditions: JSON, _ at: FieldPath, _ environment: @autoclosure () -> Environment = AdmissionEnvironment.newest
+  ) -> [FieldError] {
+    if conditions.items.isEmpty { return [] }
+    let environment = environment()
     var errors: [FieldError] = []
     var names: Set<String> = []
     if conditions.items.count > conditionsLimit {
@@ -219,6 +222,8 @@ enum WebhookRules {
       let path = at.index(index)
       if (condition["expression"].string ?? "").trimmingBlanks.isEmpty {
         errors.append(.required(path.child("expression")))
+      } else {
+        errors += ExpressionRules.check(condition["expression"], [.bool], environment, path.child("expression"))
       }
       let name = condition["name"].string ?? ""
       if name.isEmpty {

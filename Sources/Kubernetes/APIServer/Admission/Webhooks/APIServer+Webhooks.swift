@@ -248,7 +248,7 @@ extension APIServer {
   }
 
   /// A namespace's own requests are in it.
-  private func webhookNamespace(_ request: AdmissionRequest) -> String {
+  func webhookNamespace(_ request: AdmissionRequest) -> String {
     if request.row.group.isEmpty, request.row.plural == "namespaces" { return request.name }
     return request.row.namespaced ? request.namespace : ""
   }
@@ -278,10 +278,20 @@ extension APIServer {
     }
     var kind = request.kind
     if row != request.row, request.subresource.isEmpty || request.isPartOfObject { kind = row.gvk }
+    guard hook.conditions.isEmpty else {
+      let input = AdmissionInput(row: row, kind: kind, object: object, request: request)
+      switch hook.conditions.match(input, params: .null, self) {
+      case .matches: break
+      case .skips: return nil
+      case .failed(let why):
+        throw request.refused(why)
+      }
+      return WebhookReview(hook, as: row, kind: kind)
+    }
     return WebhookReview(hook, as: row, kind: kind)
   }
 
-  private func isEquivalent(_ row: KubeResource, _ other: KubeResource) -> Bool {
+  func isEquivalent(_ row: KubeResource, _ other: KubeResource) -> Bool {
     row != other && APIServer.storage(row.qualifiedName) == APIServer.storage(other.qualifiedName)
   }
 

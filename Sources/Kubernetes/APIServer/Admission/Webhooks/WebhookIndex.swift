@@ -48,8 +48,9 @@ struct AdmissionWebhook {
   /// `v1` or `v1beta1`: the first of those it takes that the API server speaks.
   var reviewVersion: String
   var client: JSON
+  var conditions: MatchConditions
 
-  init(_ webhook: JSON, configuration: String, index: Int, isMutating: Bool) {
+  init(_ webhook: JSON, configuration: String, index: Int, isMutating: Bool, minor: Int) {
     self.configuration = configuration
     self.index = index
     self.isMutating = isMutating
@@ -68,9 +69,11 @@ struct AdmissionWebhook {
     timeoutSeconds = webhook["timeoutSeconds"].int ?? 10
     reviewVersion = webhook["admissionReviewVersions"].strings.first { $0 == "v1" || $0 == "v1beta1" } ?? "v1"
     client = webhook["clientConfig"]
+    conditions = MatchConditions(
+      webhook["matchConditions"], ignoresFailure: ignoresFailure, in: AdmissionEnvironment.make(minor: minor))
   }
 
-  private static func selector(_ json: JSON) -> LabelSelector {
+  static func selector(_ json: JSON) -> LabelSelector {
     json.fields.isEmpty ? .everything : (try? LabelSelector(labelSelector: json)) ?? .everything
   }
 }
@@ -101,7 +104,7 @@ final class WebhookIndex {
         found.append(
           AdmissionWebhook(
             webhook, configuration: configuration["metadata"]["name"].string ?? "", index: found.count,
-            isMutating: isMutating))
+            isMutating: isMutating, minor: server.version.minor))
       }
     }
     return found

@@ -25,6 +25,14 @@ struct WebhookReview {
 
   /// The question without its id.
   func question(_ object: JSON, _ old: JSON, _ request: AdmissionRequest, namespace: String) -> JSON {
+    WebhookReview.question(self.kind, row, object, old, request, namespace: namespace)
+  }
+
+  /// What admission is asked, as webhooks are sent it and expressions see it.
+  static func question(
+    _ seenAs: GroupVersionKind, _ row: KubeResource, _ object: JSON, _ old: JSON, _ request: AdmissionRequest,
+    namespace: String
+  ) -> JSON {
     func kind(_ kind: GroupVersionKind) -> JSON {
       ["group": .string(kind.group), "version": .string(kind.version), "kind": .string(kind.kind)]
     }
@@ -36,7 +44,7 @@ struct WebhookReview {
     if !user.uid.isEmpty { info.append("uid", .string(user.uid)) }
     if !user.groups.isEmpty { info.append("groups", JSON(user.groups)) }
     if !user.extra.isEmpty { info.append("extra", user.extraJSON) }
-    var fields = JSONObject([("kind", kind(self.kind)), ("resource", resource(row))])
+    var fields = JSONObject([("kind", kind(seenAs)), ("resource", resource(row))])
     let part: JSON? = request.subresource.isEmpty ? nil : .string(request.subresource)
     if let part { fields.append("subResource", part) }
     fields.append("requestKind", kind(request.kind))
