@@ -115,6 +115,20 @@ struct SecurityGroup: Codable, Sendable {
 }
 
 struct NetworkACL: Codable, Sendable {
+  struct Entry: Codable, Sendable {
+    var number: Int
+    var isEgress: Bool
+    var allows: Bool
+    /// A number, `-1` for all.
+    var ipProtocol: String
+    var cidr: String?
+    var cidr6: String?
+    var from: Int?
+    var to: Int?
+    var icmpType: Int?
+    var icmpCode: Int?
+  }
+
   struct Association: Codable, Sendable {
     var id: String
     var subnet: String
@@ -124,7 +138,15 @@ struct NetworkACL: Codable, Sendable {
   var vpc: String
   var isDefault: Bool
   var associations: [Association] = []
+  /// nil: as a VPC's default one begins, letting all pass.
+  var entries: [Entry]?
   var tags = Tags()
+
+  /// Without the last ones, which deny and can't be changed.
+  var rules: [Entry] {
+    entries
+      ?? [false, true].map { Entry(number: 100, isEgress: $0, allows: true, ipProtocol: "-1", cidr: "0.0.0.0/0") }
+  }
 }
 
 struct NetworkInterface: Codable, Sendable {

@@ -137,14 +137,14 @@ package struct Capture: Sendable {
     let vpc = cluster?["resourcesVpcConfig"]["vpcId"].string
     let inVPC = vpc.map { ["vpc-id": [$0]] } ?? [:]
     let instances = try await keep(AWSRead(.describeInstances, filters: inVPC), &writer)
-    for call in [AWSCall.describeNetworkInterfaces, .describeSubnets] {
+    let networks: [AWSCall] = [
+      .describeNetworkInterfaces, .describeSubnets, .describeRouteTables, .describeNetworkAcls, .describeSecurityGroups,
+      .describeNatGateways,
+    ]
+    for call in networks {
       _ = try await keep(AWSRead(call, filters: inVPC), &writer)
     }
-    if hasProfiles {
-      for call in [AWSCall.describeRouteTables, .describeVpcEndpoints] {
-        _ = try await keep(AWSRead(call, filters: inVPC), &writer)
-      }
-    }
+    if hasProfiles { _ = try await keep(AWSRead(.describeVpcEndpoints, filters: inVPC), &writer) }
     if let vpc { _ = try await keep(AWSRead(.describeVpcs, filters: ["VpcIds": [vpc]]), &writer) }
     let types = Set(instances.compactMap { $0["InstanceType"].string }).sorted()
     if !types.isEmpty {
@@ -287,7 +287,7 @@ extension AWSCall {
       FieldAllowList([
         "NetworkInterfaceId", "SubnetId", "VpcId", "Status", "Description", "InterfaceType", "Attachment",
         "PrivateIpAddresses", "PrivateIpAddress", "Ipv4Prefixes", "TagSet", "Groups", "AvailabilityZone",
-        "RequesterManaged", "OwnerId",
+        "RequesterManaged", "OwnerId", "SourceDestCheck",
       ])
     case "DescribeSubnets":
       FieldAllowList([

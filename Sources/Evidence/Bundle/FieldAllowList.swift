@@ -113,7 +113,13 @@ extension KubernetesResource {
     case "leases": own = ["spec"]
     case "configmaps": own = ["data"]
     case "serviceaccounts": own = ["metadata.annotations[eks.amazonaws.com/role-arn]"]
-    case "services": own = ["spec.clusterIP", "spec.ports", "spec.selector", "spec.type"]
+    case "services":
+      own = [
+        "spec.clusterIP", "spec.ports", "spec.selector", "spec.type", "spec.internalTrafficPolicy",
+        "spec.externalTrafficPolicy", "spec.sessionAffinity", "spec.sessionAffinityConfig", "spec.externalIPs",
+        "spec.loadBalancerSourceRanges", "spec.healthCheckNodePort", "status.loadBalancer",
+      ]
+    case "endpointslices": own = ["addressType", "endpoints", "ports"]
     case "certificatesigningrequests": own = ["spec.signerName", "spec.username", "status.conditions"]
     case "persistentvolumeclaims": own = ["spec.storageClassName", "spec.volumeName", "status.phase"]
     case "clusterroles", "roles": own = ["rules", "aggregationRule"]
@@ -134,7 +140,10 @@ package enum KnownEnvironment {
     "ENABLE_SUBNET_DISCOVERY", "AWS_VPC_K8S_CNI_EXTERNALSNAT", "IP_COOLDOWN_PERIOD", "AWS_MANAGE_ENIS_NON_SCHEDULABLE",
     "DISABLE_NETWORK_RESOURCE_PROVISIONING", "ENABLE_IPv4", "ENABLE_IPv6", "CLUSTER_NAME", "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_STS_REGIONAL_ENDPOINTS", "MINIMUM_IP_TARGET", "AWS_EC2_METADATA_DISABLED",
+    "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS", "AWS_EXTERNAL_SERVICE_CIDRS", "AWS_VPC_CNI_NODE_PORT_SUPPORT",
+    "AWS_VPC_K8S_CNI_CONNMARK", "AWS_VPC_K8S_CNI_RANDOMIZESNAT", "AWS_VPC_K8S_CNI_VETHPREFIX",
+    "DISABLE_TCP_EARLY_DEMUX", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_STS_REGIONAL_ENDPOINTS", "MINIMUM_IP_TARGET",
+    "AWS_EC2_METADATA_DISABLED",
   ]
 
   /// The object with the values of unknown variables taken out, at every `env` list; how many is returned.

@@ -114,6 +114,15 @@ extension AWSCall {
   package static let describeVpcs = AWSCall(
     "ec2", "DescribeVpcs", items: ["Vpcs", "*"], filters: ["vpc-id": ["VpcId"]], idLists: ["VpcIds": ["VpcId"]],
     notFound: ["InvalidVpcID.NotFound"])
+  package static let describeNetworkAcls = AWSCall(
+    "ec2", "DescribeNetworkAcls", items: ["NetworkAcls", "*"], filters: ["vpc-id": ["VpcId"]],
+    idLists: ["NetworkAclIds": ["NetworkAclId"]])
+  package static let describeSecurityGroups = AWSCall(
+    "ec2", "DescribeSecurityGroups", items: ["SecurityGroups", "*"], filters: ["vpc-id": ["VpcId"]],
+    idLists: ["GroupIds": ["GroupId"]], notFound: ["InvalidGroup.NotFound"])
+  package static let describeNatGateways = AWSCall(
+    "ec2", "DescribeNatGateways", items: ["NatGateways", "*"], filters: ["vpc-id": ["VpcId"]],
+    idLists: ["NatGatewayIds": ["NatGatewayId"]], notFound: ["NatGatewayNotFound"])
   package static let describeInstanceTypes = AWSCall(
     "ec2", "DescribeInstanceTypes", items: ["InstanceTypes", "*"], idLists: ["InstanceTypes": ["InstanceType"]],
     notFound: ["InvalidInstanceType"])
@@ -170,7 +179,8 @@ extension AWSCall {
     .listPodIdentityAssociations,
     .describePodIdentityAssociation, .describeInstances, .describeInstanceAttribute, .describeImages,
     .describeNetworkInterfaces,
-    .describeSubnets, .describeRouteTables, .describeVpcEndpoints, .describeVpcs,
+    .describeSubnets, .describeRouteTables, .describeNetworkAcls, .describeSecurityGroups, .describeNatGateways,
+    .describeVpcEndpoints, .describeVpcs,
     .describeInstanceTypes, .getInstanceProfile, .getRole, .listOpenIDConnectProviders,
     .getOpenIDConnectProvider, .listAttachedRolePolicies, .listRolePolicies,
     .getRolePolicy, .getPolicy, .getPolicyVersion, .getUser, .listAttachedUserPolicies, .listUserPolicies,

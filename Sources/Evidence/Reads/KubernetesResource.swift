@@ -64,10 +64,13 @@ extension KubernetesResource {
   package static let eniConfigs = KubernetesResource(
     "eniconfigs", kind: "ENIConfig", group: "crd.k8s.amazonaws.com", version: "v1alpha1", isNamespaced: false)
 
+  package static let endpointSlices = KubernetesResource(
+    "endpointslices", kind: "EndpointSlice", group: "discovery.k8s.io")
+
   /// Everything that some link reads, in the order in which a capture writes it.
   package static let all: [KubernetesResource] = [
     .nodes, .pods, .events, .namespaces, .daemonSets, .deployments, .replicaSets, .statefulSets, .services,
     .serviceAccounts, .configMaps, .secrets, .leases, .csrs, .persistentVolumeClaims, .clusterRoles,
-    .clusterRoleBindings, .roles, .roleBindings, .eniConfigs,
+    .clusterRoleBindings, .roles, .roleBindings, .eniConfigs, .endpointSlices,
   ]
 }

@@ -228,3 +228,52 @@ struct PacketTests {
     #expect(try Netfilter(save: text).save == text)
   }
 }
+
+/// Counters come out of what packets crossed, walked or looked up.
+struct CounterTests {
+  @Test func whatIsLookedUpIsCountedAsIfItWereWalked() {
+    var walked = PacketWorld()
+    var cached = PacketWorld()
+    var cache = FlowCache()
+    var choices = PathChoices(drawing: 7)
+    let origin = PacketNetwork.Origin.stack(walked.stacks["p2"]!)
+    var packet = Packet(
+      .udp, from: PacketWorld.address("10.0.1.20"), 40000, to: PacketWorld.address("10.0.2.20"), 53)
+    packet.length = 100
+    for _ in 0..<50 {
+      var trace = Trace(kept: false)
+      _ = walked.network.walk(packet, from: origin, &trace, &choices)
+      _ = cache.walk(packet, from: origin, in: &cached.network, &choices)
+    }
+    #expect(cache.hits == 48)
+    cache.settle(into: &cached.network)
+    for (a, b) in zip(walked.network.stacks, cached.network.stacks) {
+      #expect(a.interfaces.map(\.sent) == b.interfaces.map(\.sent))
+      #expect(a.interfaces.map(\.received) == b.interfaces.map(\.received))
+    }
+  }
+
+  /// Which counters see which bytes: pods on both ENIs, on one node and across, and to the Internet.
+  @Test func theNodesViewOfTraffic() {
+    var world = PacketWorld()
+    let node = world.stacks["n1"]!
+    func counters(_ from: String, _ to: String, _ port: UInt16) -> [String: UInt64] {
+      world = PacketWorld()
+      var trace = Trace()
+      var choices = PathChoices()
+      let packet = Packet(.udp, from: IPv4Address(bits: 0), 40000, to: PacketWorld.address(to), port)
+      _ = world.network.walk(packet, from: .stack(world.stacks[from]!), &trace, &choices)
+      var out: [String: UInt64] = [:]
+      for interface in world.network.stacks[node].interfaces where interface.sent.packets > 0 {
+        out[interface.name] = interface.sent.packets
+      }
+      return out
+    }
+    let veth = world.node1.veth(world.node1.pods[1])
+    // Between pods of one node no ENI counts.
+    #expect(counters("p1", "10.0.1.20", 53) == [veth: 1])
+    #expect(counters("p2", "10.0.2.20", 53) == ["eth1": 1])
+    // What leaves the VPC leaves by the primary ENI, whichever the pod's is.
+    #expect(counters("p2", "8.8.8.8", 53) == ["eth0": 1])
+  }
+}

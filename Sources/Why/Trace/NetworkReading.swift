@@ -1,0 +1,125 @@
+import Evidence
+import Mechanisms
+import Wire
+
+/// The network of a cluster as public APIs show it, with the nodes that a packet may touch.
+struct NetworkReading: Sendable {
+  var network = PacketNetwork()
+  /// Stacks by node, and by `namespace/name` of pods.
+  var nodes: [String: Int] = [:]
+  var pods: [String: Int] = [:]
+  /// The settings of aws-node, and where they were read.
+  var settings: Fact<CNISettings>
+  var services: [ServicePort] = []
+  var cluster: JSON = .null
+  /// Instance metadata options by node.
+  var metadata: [String: JSON] = [:]
+  /// The node of each instance.
+  var instances: [String: String] = [:]
+  /// What could not be read whole, where it may matter to any packet.
+  var gaps: [Gap] = []
+
+  /// Stands for the addresses of the cluster's public endpoint, which DNS tells and no API.
+  static let publicEndpoint = IPv4Address("192.0.2.1")!
+}
+
+extension Investigation {
+  /// Reads the VPC and these nodes, with all their pods.
+  func network(nodes names: [String]) async throws(QuestionError) -> NetworkReading {
+    async let clusterRead = cluster()
+    async let servicesRead = list(.services)
+    async let slicesRead = list(.endpointSlices)
+    let cluster = await clusterRead
+    guard let vpc = cluster.first?["resourcesVpcConfig"]["vpcId"].string else {
+      throw .unreachable(cluster.gap ?? Gap(read: "eks:DescribeCluster", why: "it names no VPC"))
+    }
+    let fabric = Fabric(await fabricReadings(vpc))
+    guard let daemonSet = await awsNode().value else {
+      throw .unsupported(
+        "kube-system/aws-node can't be read: ekswhy follows packets on nodes with the Amazon VPC CNI only")
+    }
+    var reading = NetworkReading(settings: .known(CNISettings(daemonSet: daemonSet)))
+    reading.cluster = cluster.first ?? .null
+    reading.network.fabric = fabric
+    let (services, slices) = await (servicesRead, slicesRead)
+    reading.services = ServicePort.read(services: services.items, slices: slices.items)
+    for found in [services, slices] { if let gap = found.gap { reading.gaps.append(gap) } }
+    addEndpoint(&reading)
+    let instances = await aws(.describeInstances, filters: ["vpc-id": [vpc]])
+    let interfaces = await aws(.describeNetworkInterfaces, filters: ["vpc-id": [vpc]])
+    for name in names {
+      try await add(node: name, to: &reading, interfaces: interfaces, instances: instances.items)
+    }
+    return reading
+  }
+
+  private func fabricReadings(_ vpc: String) async -> Fabric.Readings {
+    func read(_ call: AWSCall) async -> Fabric.Found {
+      let found = await aws(call, filters: ["vpc-id": [vpc]])
+      return Fabric.Found(found.items, gap: found.gap, source: .read(Cite.aws(call, vpc, at: found.at)))
+    }
+    async let subnets = read(.describeSubnets)
+    async let tables = read(.describeRouteTables)
+    async let acls = read(.describeNetworkAcls)
+    async let groups = read(.describeSecurityGroups)
+    async let interfaces = read(.describeNetworkInterfaces)
+    async let gateways = read(.describeNatGateways)
+    let vpcs = await aws(.describeVpcs, filters: ["VpcIds": [vpc]])
+    return await Fabric.Readings(
+      vpcs: Fabric.Found(vpcs.items, gap: vpcs.gap, source: .read(Cite.aws(.describeVpcs, vpc, at: vpcs.at))),
+      subnets: subnets, routeTables: tables, acls: acls, groups: groups, interfaces: interfaces, natGateways: gateways)
+  }
+
+  /// The cluster's public endpoint, where it has one.
+  private func addEndpoint(_ reading: inout NetworkReading) {
+    let access = reading.cluster["resourcesVpcConfig"]
+    guard access["endpointPublicAccess"].bool != false else { return }
+    let blocks = access["publicAccessCidrs"].items.compactMap { $0.string.flatMap { CIDR($0) } }
+    reading.network.fabric.hosts.append(
+      Fabric.OutsideHost(
+        "the cluster's public endpoint", blocks: [CIDR(NetworkReading.publicEndpoint, length: 32)],
+        admits: .known(
+          blocks.isEmpty ? [.everything] : blocks,
+          .read(Cite.aws(.describeCluster, target.cluster ?? "", field: "publicAccessCidrs", at: now)))))
+  }
+
+  private func add(
+    node name: String, to reading: inout NetworkReading, interfaces: Found, instances: [JSON]
+  ) async throws(QuestionError) {
+    let found = await node(name)
+    guard let node = found.first else {
+      if let gap = found.gap { throw .unreachable(gap) }
+      throw .noSuchObject("Node \(name)")
+    }
+    let kind = await world(of: node)
+    if let compute = kind.compute.value, !compute.isEC2 {
+      throw .unsupported("node \(name) is \(compute.rawValue): ekswhy follows packets on EC2 instances only")
+    }
+    if let cni = kind.cni.value, cni != .vpcCNI {
+      throw .unsupported("the network of node \(name) is \(cni.rawValue): ekswhy knows the Amazon VPC CNI's only")
+    }
+    guard let id = NodeState(node).instanceID else { throw .unsupported("node \(name) names no instance") }
+    let own = interfaces.items.filter { $0["Attachment"]["InstanceId"].string == id }
+    let pods = await pods(on: name)
+    if let gap = pods.gap { reading.gaps.append(gap) }
+    guard
+      let plan = NodePlan.read(
+        name: name, interfaces: own, pods: pods.items, settings: reading.settings.value ?? CNISettings(),
+        fabric: reading.network.fabric, osImage: node["status"]["nodeInfo"]["osImage"].string ?? "")
+    else {
+      throw .unreachable(
+        interfaces.gap
+          ?? Gap(read: "ec2:DescribeNetworkInterfaces \(id)", why: "the primary interface of \(name) is not among them")
+      )
+    }
+    let labels = node["metadata"]["labels"]
+    let rules = KubeProxyRules(
+      reading.services, node: name, zone: labels["topology.kubernetes.io/zone"].string,
+      nodeAddress: plan.primary.primary)
+    let places = reading.network.add(plan, services: kind.proxy.value == ServiceProxy.none ? nil : rules)
+    reading.nodes[name] = places.node
+    for (index, pod) in plan.pods.enumerated() { reading.pods["\(pod.namespace)/\(pod.name)"] = places.pods[index] }
+    reading.instances[id] = name
+    reading.metadata[name] = instances.first { $0["InstanceId"].string == id }?["MetadataOptions"] ?? .null
+  }
+}

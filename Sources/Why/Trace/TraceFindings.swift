@@ -1,0 +1,373 @@
+import Evidence
+import Mechanisms
+import Wire
+
+/// Says what walks came to: the verdict, the roots where they stop, and each hop.
+struct TraceFindings: Sendable {
+  let world: Investigation
+  let reading: NetworkReading
+  let source: Tracer.Found
+  let target: Tracer.Found
+  let title: String
+  let packet: Packet
+
+  func report(_ walks: [Tracer.Walked]) async -> TraceReport {
+    let clock = await world.reader.clock()
+    let stopped = walks.filter { $0.truth == .no }
+    let open = walks.filter { !$0.truth.gaps.isEmpty }
+    var answer = Answer(
+      target: world.target, asOf: clock.time, basis: clock.basis.isEmpty ? nil : clock.basis,
+      subject: Entity("Trace", title), status: .healthy, summary: "")
+    var codes: Set<String> = []
+    for walk in stopped {
+      guard let root = root(of: walk), codes.insert(root.code + root.entity.name).inserted else { continue }
+      answer.roots.append(
+        Root(id: answer.roots.count + 1, sufficient: stopped.count == 1, cause: await adapted(root, walk)))
+    }
+    if answer.roots.count == 1 { answer.roots[0].sufficient = true }
+    for gap in open.flatMap(\.gaps) + (stopped.isEmpty ? reading.gaps : []) {
+      answer.add(gap, "packets/walk", deciding: stopped.isEmpty)
+    }
+    let share = stopped.map(\.share).reduce(0, +)
+    if !stopped.isEmpty {
+      answer.status = .failing
+      let way = effect(of: stopped[0])
+      answer.summary =
+        share > 0.999
+        ? "\(source.title) does not reach \(ending): \(way)"
+        : "\(source.title) reaches \(ending) by \(walks.count - stopped.count) of \(walks.count) ways; \(Int((share * 100).rounded()))% of connections fail: \(way)"
+    } else if !open.isEmpty || !reading.gaps.isEmpty {
+      answer.status = .unproven
+      answer.summary = "\(source.title) reaches \(ending), as far as could be read"
+    } else {
+      answer.summary = "\(source.title) reaches \(ending), and is answered"
+    }
+    answer.checked = ["packets"]
+    answer.notChecked = [
+      NotChecked("network policies", ask: "\(world.target.kubectl) get networkpolicies -A")
+    ]
+    if target.pod != nil {
+      answer.notChecked.append(NotChecked("whether a program listens there", ask: "ekswhy \(target.title)"))
+    }
+    let teller = HopTeller(reading.network)
+    let paths = walks.map { walk in
+      TraceReport.Path(
+        verdict: walk.truth == .no ? .stops : walk.truth == .yes ? .works : .open, share: walk.share,
+        there: steps(walk.there, teller), back: steps(walk.answer, teller), target: destination(walk))
+    }
+    return TraceReport(answer: answer, paths: paths)
+  }
+
+  private var ending: String { String(title.split(separator: "→", maxSplits: 1).last?.dropFirst() ?? "") }
+
+  private func effect(of walk: Tracer.Walked) -> String {
+    let isRefused = walk.last?.kind == .rejectedByRule
+    if isRefused { return "connections are refused" }
+    let isUnrouted = [Hop.Kind.noRoute, .forwardingOff, .blackholed, .neighbourMissing].contains(walk.last?.kind)
+    return isUnrouted ? "no route to host" : "connections time out"
+  }
+
+  private func destination(_ walk: Tracer.Walked) -> String {
+    let packet = walk.fate.packet
+    let name: String
+    switch walk.fate.outcome {
+    case .delivered(.stack(let stack)): name = reading.network.stacks[stack].name
+    case .delivered(.port(let port)):
+      if case .service(let text) = reading.network.fabric.ports[port].holder {
+        name = text
+      } else {
+        name = reading.network.fabric.ports[port].id
+      }
+    case .delivered(.metadata): name = "the instance metadata service"
+    case .delivered(.resolver): name = "the VPC's resolver"
+    case .delivered(.endpoint): name = "the service behind the gateway endpoint"
+    case .delivered(.internet):
+      name = packet.destination == NetworkReading.publicEndpoint ? "the cluster's public endpoint" : "the Internet"
+    case .stopped, .unknown: name = packet.destination.description
+    }
+    return packet.transport.hasPorts ? "\(name) port \(packet.destinationPort)" : name
+  }
+
+  /// What a person needs to see of the way; routing by the usual tables goes without saying.
+  private func steps(_ hops: [Hop], _ teller: HopTeller) -> [TraceReport.Step] {
+    var out: [TraceReport.Step] = []
+    for (index, hop) in hops.enumerated() {
+      let isLast = index == hops.count - 1
+      switch hop.kind {
+      case .received, .transmitted, .marked, .connectionMarked, .accepted: if !isLast { continue }
+      case .routed:
+        let rule = reading.network.stacks[Int(hop.place)].routing.rules[Int(hop.a)]
+        if !isLast, [RoutingTables.main, RoutingTables.local].contains(rule.table), rule.mark == nil { continue }
+      default: break
+      }
+      out.append(TraceReport.Step(place: teller.place(hop), text: teller.text(hop)))
+    }
+    return out
+  }
+
+  // MARK: - Roots
+
+  private func exhibit(_ hop: Hop) -> Exhibit {
+    let teller = HopTeller(reading.network)
+    return Exhibit(
+      Citation(source: "walk", locator: teller.place(hop), value: teller.text(hop), at: world.now),
+      text: "\(teller.place(hop)) \(teller.text(hop))")
+  }
+
+  private func root(of walk: Tracer.Walked) -> RootCause? {
+    guard let hop = walk.last else { return nil }
+    let place = Int(hop.place)
+    switch hop.kind {
+    case .groupIngressDenied, .groupEgressDenied: return group(hop, isEgress: hop.kind == .groupEgressDenied)
+    case .aclEgressDenied, .aclIngressDenied: return acl(hop, isEgress: hop.kind == .aclEgressDenied)
+    case .ttlExpired where walk.fate.packet.destination == IPv4Address("169.254.169.254"): return hopLimit(hop)
+    case .earlyDemux:
+      return RootCause(
+        "packets/tcp-early-demux", layer: .inCluster, entity: Entity("DaemonSet", "aws-node", namespace: "kube-system"),
+        statement:
+          "the answer of a pod with security groups of its own is given to the node's socket before it is routed (net.ipv4.tcp_early_demux), and dropped",
+        evidence: [exhibit(hop)])
+    case .rejectedByRule, .droppedByRule: return rule(hop)
+    case .noPublicAddress:
+      return RootCause(
+        "packets/no-public-address", layer: .aws, entity: Entity("ENI", teller.place(hop)),
+        statement:
+          "\(hop.packet.source) leaves by an Internet gateway, and no public address stands for it: the subnet's route is for instances with public addresses",
+        evidence: [exhibit(hop)],
+        fixes: [
+          Fix(
+            "give the subnet a route to a NAT gateway, or let aws-node translate to the node's address (AWS_VPC_K8S_CNI_EXTERNALSNAT=false)",
+            owner: "unknown", touches: [teller.place(hop)])
+        ])
+    case .vpcNoRoute, .vpcBlackhole:
+      let subnet = reading.network.fabric.subnets[place]
+      let table = subnet.routeTable.value.map { reading.network.fabric.routeTables[$0].id } ?? "its route table"
+      return RootCause(
+        hop.kind == .vpcNoRoute ? "packets/no-route" : "packets/blackhole", layer: .aws,
+        entity: Entity("RouteTable", table),
+        statement:
+          hop.kind == .vpcNoRoute
+          ? "\(table) of \(subnet.id) has no route to \(hop.packet.destination)"
+          : "the route of \(table) to \(hop.packet.destination) leads to something that is gone",
+        evidence: [exhibit(hop)],
+        fixes: [
+          Fix(
+            "a route to a NAT or Internet gateway, a peering connection or an endpoint that leads there", owner: "hand",
+            touches: [table])
+        ])
+    case .publicAccessDenied:
+      return RootCause(
+        "packets/public-access", layer: .eks, entity: Entity("Cluster", world.target.cluster ?? ""),
+        statement: "the cluster's public endpoint does not admit \(hop.packet.source) (publicAccessCidrs)",
+        evidence: [exhibit(hop)],
+        fixes: [
+          Fix(
+            "opens the endpoint inside of the VPC",
+            command:
+              "aws eks update-cluster-config --name \(Shell.quote(world.target.cluster ?? "CLUSTER")) --resources-vpc-config endpointPrivateAccess=true\(world.target.awsOptions)",
+            owner: "hand", touches: ["cluster"], verify: "ekswhy trace \(source.title) apiserver",
+            expectWithin: "10m")
+        ])
+    default:
+      return RootCause(
+        "packets/\(TraceFindings.code(hop.kind))", layer: TraceFindings.layer(hop.kind),
+        entity: Entity("Hop", teller.place(hop)), statement: "\(teller.place(hop)) \(teller.text(hop))",
+        evidence: [exhibit(hop)])
+    }
+  }
+
+  private var teller: HopTeller { HopTeller(reading.network) }
+
+  private static func code(_ kind: Hop.Kind) -> String {
+    var out = ""
+    for letter in "\(kind)" {
+      if letter.isUppercase { out += "-" }
+      out += letter.lowercased()
+    }
+    return out
+  }
+
+  private static func layer(_ kind: Hop.Kind) -> RootCause.Layer {
+    switch kind {
+    case .droppedByRule, .rejectedByRule, .droppedByPolicy, .noRoute, .blackholed, .forwardingOff, .ttlExpired,
+      .martianSource, .martianDestination, .reversePath, .masqueradeMoved, .neighbourMissing, .neighbourWrong,
+      .interfaceDown, .noSourceAddress:
+      .inCluster
+    default: .aws
+    }
+  }
+
+  private func group(_ hop: Hop, isEgress: Bool) -> RootCause {
+    let fabric = reading.network.fabric
+    let port = fabric.ports[Int(hop.place)]
+    let groups = port.groups.value ?? []
+    let packet = hop.packet
+    let peerAddress = isEgress ? packet.destination : packet.source
+    let vpc = fabric.subnets[port.subnet].vpc
+    let peer = fabric.port(of: peerAddress, vpc: vpc).flatMap { fabric.ports[$0].groups.value?.first }
+    let what = packet.transport.hasPorts ? "\(packet.transport) \(packet.destinationPort)" : "\(packet.transport)"
+    let direction = isEgress ? "to" : "from"
+    let statement =
+      "no rule of \(groups.joined(separator: ", ")) on \(port.id) lets \(what) \(isEgress ? "out" : "in") \(direction) \(peerAddress)"
+      + (peer.map { " (\($0))" } ?? "")
+    var fixes: [Fix] = []
+    if let group = groups.last {
+      let (low, high) =
+        packet.transport.hasPorts ? (Int(packet.destinationPort), Int(packet.destinationPort)) : (-1, -1)
+      let who = peer.map { "UserIdGroupPairs=[{GroupId=\($0)}]" } ?? "IpRanges=[{CidrIp=\(peerAddress)/32}]"
+      let permission = "IpProtocol=\(packet.transport),FromPort=\(low),ToPort=\(high),\(who)"
+      let side = isEgress ? "egress" : "ingress"
+      let arguments = "--group-id \(group) --ip-permissions \(Shell.quote(permission))\(world.target.awsOptions)"
+      fixes = [
+        Fix(
+          "lets \(what) \(isEgress ? "out of" : "into") \(group)",
+          command: "aws ec2 authorize-security-group-\(side) \(arguments)", owner: "hand", touches: [group],
+          undo: "aws ec2 revoke-security-group-\(side) \(arguments)",
+          verify: "ekswhy trace \(source.title) \(target.title)", expectWithin: "10s")
+      ]
+    }
+    return RootCause(
+      isEgress ? "packets/group-egress" : "packets/group-ingress", layer: .aws,
+      entity: Entity("SecurityGroup", groups.joined(separator: ",")), statement: statement,
+      evidence: groups.map { id in
+        let rules = fabric.groups[id]?.value?.rules.filter { $0.isEgress == isEgress } ?? []
+        return Exhibit(
+          Cite.aws(
+            .describeSecurityGroups, id, field: isEgress ? "IpPermissionsEgress" : "IpPermissions",
+            value: Count.of(rules.count, "rule"), at: world.now))
+      } + [exhibit(hop)], fixes: fixes)
+  }
+
+  private func acl(_ hop: Hop, isEgress: Bool) -> RootCause {
+    let fabric = reading.network.fabric
+    let subnet = fabric.subnets[Int(hop.place)]
+    let acl = fabric.acls[Int(hop.a)]
+    let packet = hop.packet
+    let peer = isEgress ? packet.destination : packet.source
+    let entries = (acl.entries.value ?? []).filter { $0.isEgress == isEgress }
+    let decides = hop.b >= 0 ? acl.entries.value?[Int(hop.b)].number : nil
+    // Before the entry that denies, and where no other stands.
+    var number = (decides ?? NetworkACL.last) - 1
+    if decides == nil { number = (entries.map(\.number).max() ?? 90) + 10 }
+    while number > 1, entries.contains(where: { $0.number == number }) { number -= 1 }
+    let code = packet.transport.hasPorts ? "\(packet.destinationPort)" : "all ports"
+    let isAnswer = packet.source == target.address || packet.flags.contains(.ack)
+    let range = isAnswer ? "From=1024,To=65535" : "From=\(packet.destinationPort),To=\(packet.destinationPort)"
+    return RootCause(
+      isEgress ? "packets/acl-egress" : "packets/acl-ingress", layer: .aws, entity: Entity("NetworkAcl", acl.id),
+      statement:
+        "\(acl.id) of \(subnet.id) denies \(packet.transport) \(code) \(isEgress ? "out to" : "in from") \(peer)\(isAnswer ? ": the answer, for ACLs remember no connections" : "")",
+      evidence: [
+        Exhibit(
+          Cite.aws(
+            .describeNetworkAcls, acl.id, field: "Entries",
+            value: decides.map { "entry \($0) decides" } ?? "no entry before * fits", at: world.now)), exhibit(hop),
+      ],
+      fixes: [
+        Fix(
+          "lets it pass \(isEgress ? "out of" : "into") the subnet",
+          command:
+            "aws ec2 create-network-acl-entry --network-acl-id \(acl.id) \(isEgress ? "--egress" : "--ingress") --rule-number \(number) --protocol \(packet.transport) --port-range \(range) --cidr-block \(peer)/32 --rule-action allow\(world.target.awsOptions)",
+          owner: "hand", touches: [acl.id],
+          undo:
+            "aws ec2 delete-network-acl-entry --network-acl-id \(acl.id) \(isEgress ? "--egress" : "--ingress") --rule-number \(number)\(world.target.awsOptions)",
+          expectWithin: "10s")
+      ])
+  }
+
+  private func hopLimit(_ hop: Hop) -> RootCause {
+    let name = reading.network.stacks[Int(hop.place)].name
+    let instance = reading.instances.first { $0.value == name }?.key ?? "INSTANCE"
+    let limit = reading.metadata[name]?["HttpPutResponseHopLimit"].int ?? 1
+    return RootCause(
+      "packets/metadata-hop-limit", layer: .aws, entity: Entity("Instance", instance),
+      statement:
+        "the metadata service answers with a hop limit of \(limit), and a pod is one hop further than its node",
+      evidence: [
+        Exhibit(
+          Cite.aws(
+            .describeInstances, instance, field: "MetadataOptions.HttpPutResponseHopLimit", value: "\(limit)",
+            at: world.now)), exhibit(hop),
+      ],
+      fixes: [
+        Fix(
+          "better: give the pod a role of its own (EKS Pod Identity or IRSA), so that it needs no metadata service",
+          owner: "hand", touches: ["pod"]),
+        Fix(
+          "lets pods of the node reach it",
+          command:
+            "aws ec2 modify-instance-metadata-options --instance-id \(instance) --http-put-response-hop-limit 2\(world.target.awsOptions)",
+          owner: "hand", touches: [instance],
+          undo:
+            "aws ec2 modify-instance-metadata-options --instance-id \(instance) --http-put-response-hop-limit \(limit)\(world.target.awsOptions)"
+        ),
+      ])
+  }
+
+  private func rule(_ hop: Hop) -> RootCause {
+    let text = teller.rule(hop)
+    let node = reading.network.stacks[Int(hop.place)].name
+    let isLocal = text.contains("has no local endpoints")
+    let isNone = text.contains("has no endpoints")
+    guard isLocal || isNone,
+      let port = reading.services.first(where: { text.contains("\"\($0.title) has no") })
+    else {
+      return RootCause(
+        "packets/netfilter-rule", layer: .inCluster, entity: Entity("Node", node),
+        statement: "a netfilter rule of \(node) stops it: \(text)", evidence: [exhibit(hop)])
+    }
+    let entity = Entity("Service", port.service, namespace: port.namespace)
+    let counts = Count.of(port.endpoints.filter(\.isReady).count, "ready endpoint")
+    let evidence = [
+      Exhibit(
+        Citation(
+          source: "kubernetes", locator: "endpointslices.discovery.k8s.io of \(port.namespace)/\(port.service)",
+          field: "endpoints", value: counts, at: world.now)), exhibit(hop),
+    ]
+    if isNone {
+      return RootCause(
+        "packets/no-endpoints", layer: .kubernetes, entity: entity,
+        statement: "service \(port.title) has no ready endpoints, and so nodes refuse connections to it",
+        evidence: evidence,
+        fixes: [
+          Fix(
+            "make its pods ready, or its selector and port names match them", owner: "hand",
+            touches: [entity.title], verify: "\(world.target.kubectl) -n \(port.namespace) get endpointslices")
+        ])
+    }
+    let field = packet.destinationPort == port.nodePort ? "externalTrafficPolicy" : "internalTrafficPolicy"
+    return RootCause(
+      "packets/no-local-endpoints", layer: .kubernetes, entity: entity,
+      statement:
+        "service \(port.title) has \(field) Local and no endpoint on node \(node), and so the node drops connections to it",
+      evidence: evidence,
+      fixes: [
+        Fix(
+          "sends to endpoints of all nodes\(field == "externalTrafficPolicy" ? "; pods then see the node's address as the client's" : "")",
+          command:
+            "\(world.target.kubectl) -n \(port.namespace) patch service \(port.service) -p '{\"spec\":{\"\(field)\":\"Cluster\"}}'",
+          owner: "hand", touches: [entity.title],
+          undo:
+            "\(world.target.kubectl) -n \(port.namespace) patch service \(port.service) -p '{\"spec\":{\"\(field)\":\"Local\"}}'",
+          expectWithin: "10s")
+      ])
+  }
+
+  /// With a fix whose writing needs to know who owns what it changes.
+  private func adapted(_ root: RootCause, _ walk: Tracer.Walked) async -> RootCause {
+    var root = root
+    if root.code == "packets/tcp-early-demux" {
+      root.fixes = [
+        Fix(
+          "routes every packet of the node; the init container of aws-node sets it",
+          command:
+            "\(world.target.kubectl) -n kube-system set env ds/aws-node -c aws-vpc-cni-init DISABLE_TCP_EARLY_DEMUX=true",
+          owner: "hand", touches: ["daemonset/aws-node"], restarts: true,
+          undo:
+            "\(world.target.kubectl) -n kube-system set env ds/aws-node -c aws-vpc-cni-init DISABLE_TCP_EARLY_DEMUX=false",
+          verify: "ekswhy trace \(source.title) \(target.title)", expectWithin: "3m")
+      ]
+    }
+    return root
+  }
+}
