@@ -72,78 +72,63 @@ package struct BottlerocketSettings: Sendable, Equatable {
 
   // MARK: - TOML
 
-  /// Without blanks around it and a comment behind it.
-  private static func stripped(_ line: Substring) -> Substring {
+  /// A character of a line; quotes themselves are left out.
+  private struct Letter {
+    var index: Substring.Index
+    var character: Character
+    var isQuoted: Bool
+  }
+
+  private static func letters(_ text: Substring) -> [Letter] {
+    var letters: [Letter] = []
     var quote: Character?
-    var end = line.endIndex
-    for index in line.indices {
-      let character = line[index]
-      if let open = quote {
-        if character == open { quote = nil }
-      } else if character == "\"" || character == "'" {
+    for index in text.indices {
+      let character = text[index]
+      if character == quote {
+        quote = nil
+      } else if quote == nil, character == "\"" || character == "'" {
         quote = character
-      } else if character == "#" {
-        end = index
-        break
+      } else {
+        letters.append(Letter(index: index, character: character, isQuoted: quote != nil))
       }
     }
-    var text = line[..<end].drop(while: \.isWhitespace)
+    return letters
+  }
+
+  private static func first(_ character: Character, in text: Substring) -> Substring.Index? {
+    letters(text).first { !$0.isQuoted && $0.character == character }?.index
+  }
+
+  /// Without blanks around it and a comment behind it.
+  private static func stripped(_ line: Substring) -> Substring {
+    var text = line[..<(first("#", in: line) ?? line.endIndex)].drop(while: \.isWhitespace)
     while text.last?.isWhitespace == true { text.removeLast() }
     return text
   }
 
-  private static func equals(in line: Substring) -> Substring.Index? {
-    var quote: Character?
-    for index in line.indices {
-      let character = line[index]
-      if let open = quote {
-        if character == open { quote = nil }
-      } else if character == "\"" || character == "'" {
-        quote = character
-      } else if character == "=" {
-        return index
+  private static func equals(in line: Substring) -> Substring.Index? { first("=", in: line) }
+
+  /// The parts between separators, without blanks and brackets outside quotes.
+  private static func parts(_ text: Substring, separator: Character) -> [String] {
+    var parts = [""]
+    for letter in letters(text) {
+      if letter.isQuoted {
+        parts[parts.count - 1].append(letter.character)
+      } else if letter.character == separator {
+        parts.append("")
+      } else if !letter.character.isWhitespace, letter.character != "[", letter.character != "]" {
+        parts[parts.count - 1].append(letter.character)
       }
     }
-    return nil
+    return parts
   }
 
   /// A dotted key, of which parts may be quoted.
-  private static func path(_ text: some StringProtocol) -> [String] {
-    var parts: [String] = []
-    var part = ""
-    var quote: Character?
-    for character in text {
-      if let open = quote {
-        if character == open { quote = nil } else { part.append(character) }
-      } else if character == "\"" || character == "'" {
-        quote = character
-      } else if character == "." {
-        parts.append(part)
-        part = ""
-      } else if !character.isWhitespace {
-        part.append(character)
-      }
-    }
-    return parts + [part]
-  }
+  private static func path(_ text: Substring) -> [String] { parts(text, separator: ".") }
 
   /// A string, number or truth, or the elements of an array of them.
   private static func values(_ text: Substring) -> [String] {
-    var values: [String] = []
-    var value = ""
-    var quote: Character?
-    for character in text {
-      if let open = quote {
-        if character == open { quote = nil } else { value.append(character) }
-      } else if character == "\"" || character == "'" {
-        quote = character
-      } else if character == "," {
-        values.append(value)
-        value = ""
-      } else if !character.isWhitespace, character != "[", character != "]" {
-        value.append(character)
-      }
-    }
-    return value.isEmpty && !values.isEmpty ? values : values + [value]
+    let values = parts(text, separator: ",")
+    return values.count > 1 && values.last == "" ? values.dropLast() : values
   }
 }
