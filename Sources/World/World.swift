@@ -85,12 +85,12 @@ package final class World {
   private final class Slot {
     let id: ComponentID
     var component: any Component
-    var scheduled: [Scheduled]
+    var scheduled: ScheduledEvents
     var random: RandomStream
     /// Objects whose change is already waiting; only asked for membership.
     var changes: Set<ObjectReference> = []
 
-    init(id: ComponentID, component: any Component, scheduled: [Scheduled], random: RandomStream) {
+    init(id: ComponentID, component: any Component, scheduled: ScheduledEvents, random: RandomStream) {
       self.id = id
       self.component = component
       self.scheduled = scheduled
@@ -212,12 +212,13 @@ package final class World {
       }
       let saved = try JSON.parse(bytes).decode(Saved.self)
       let slot = Slot(
-        id: id, component: try Self.decode(kind, saved.state), scheduled: saved.scheduled, random: saved.random)
+        id: id, component: try Self.decode(kind, saved.state), scheduled: ScheduledEvents(saved.scheduled),
+        random: saved.random)
       for case .changed(let reference) in saved.scheduled.map(\.input) { slot.changes.insert(reference) }
       let index = Int32(slots.count)
       slots.append(slot)
       slotOf[id] = index
-      for event in slot.scheduled {
+      for event in slot.scheduled.all {
         queue.push(
           .init(at: event.at.microseconds, weight: event.weight.rawValue, component: index, sequence: event.sequence))
         if event.weight == .foreground { foreground += 1 }
@@ -242,12 +243,8 @@ package final class World {
     queue.removeAll()
     for (index, slot) in slots.enumerated() {
       guard let slot else { continue }
-      for at in slot.scheduled.indices {
-        if slot.scheduled[at].at < time {
-          slot.scheduled[at].at = time
-          dirtySlots.insert(Int32(index))
-        }
-        let event = slot.scheduled[at]
+      if slot.scheduled.delay(until: time) { dirtySlots.insert(Int32(index)) }
+      for event in slot.scheduled.all {
         queue.push(
           .init(
             at: event.at.microseconds, weight: event.weight.rawValue, component: Int32(index), sequence: event.sequence)
@@ -268,7 +265,9 @@ package final class World {
     precondition(kinds[id.kind] != nil, "the kind of component \(id) is not known")
     changes &+= 1
     let index = Int32(slots.count)
-    slots.append(Slot(id: id, component: component, scheduled: [], random: RandomStream(seed: seed, entity: id.text)))
+    slots.append(
+      Slot(
+        id: id, component: component, scheduled: ScheduledEvents(), random: RandomStream(seed: seed, entity: id.text)))
     slotOf[id] = index
     dirtySlots.insert(index)
     schedule(id, .start, at: now)
@@ -277,7 +276,7 @@ package final class World {
   package func stop(_ id: ComponentID) {
     guard let index = slotOf.removeValue(forKey: id), let slot = slots[Int(index)] else { return }
     changes &+= 1
-    foreground -= slot.scheduled.count { $0.weight == .foreground }
+    foreground -= slot.scheduled.all.count { $0.weight == .foreground }
     slot.scheduled.removeAll()
     slots[Int(index)] = nil
     dirtySlots.remove(index)
@@ -333,19 +332,17 @@ package final class World {
   }
 
   func cancel(_ id: ComponentID, timer: String) {
-    guard let index = slotOf[id], let slot = slots[Int(index)] else { return }
-    guard
-      let at = slot.scheduled.firstIndex(where: { if case .wake(timer) = $0.input { true } else { false } })
-    else { return }
-    if slot.scheduled[at].weight == .foreground { foreground -= 1 }
-    slot.scheduled.remove(at: at)
+    guard let index = slotOf[id], let slot = slots[Int(index)], let event = slot.scheduled.removeTimer(timer) else {
+      return
+    }
+    if event.weight == .foreground { foreground -= 1 }
     dirtySlots.insert(index)
     changes &+= 1
   }
 
   func isWaiting(_ id: ComponentID, timer: String) -> Bool {
     guard let index = slotOf[id], let slot = slots[Int(index)] else { return false }
-    return slot.scheduled.contains { if case .wake(timer) = $0.input { true } else { false } }
+    return slot.scheduled.hasTimer(timer)
   }
 
   // MARK: - Time
@@ -385,7 +382,7 @@ package final class World {
 
   private func dropCancelled() {
     while let entry = queue.first {
-      if let slot = slots[Int(entry.component)], slot.scheduled.contains(where: { $0.sequence == entry.sequence }) {
+      if let slot = slots[Int(entry.component)], slot.scheduled.contains(sequence: entry.sequence) {
         return
       }
       _ = queue.pop()
@@ -393,10 +390,9 @@ package final class World {
   }
 
   private func carryOut(_ entry: EventQueue.Entry) {
-    guard let slot = slots[Int(entry.component)],
-      let at = slot.scheduled.firstIndex(where: { $0.sequence == entry.sequence })
-    else { return }
-    let event = slot.scheduled.remove(at: at)
+    guard let slot = slots[Int(entry.component)], let event = slot.scheduled.remove(sequence: entry.sequence) else {
+      return
+    }
     if event.weight == .foreground { foreground -= 1 }
     if case .changed(let reference) = event.input { slot.changes.remove(reference) }
     dirtySlots.insert(entry.component)
@@ -407,7 +403,7 @@ package final class World {
 
   /// Components by the number of events that wait for them, busiest first.
   package func busiest(_ count: Int) -> [(id: ComponentID, waiting: Int)] {
-    slots.compactMap { $0 }.map { (id: $0.id, waiting: $0.scheduled.count { $0.weight == .foreground }) }
+    slots.compactMap { $0 }.map { (id: $0.id, waiting: $0.scheduled.all.count { $0.weight == .foreground }) }
       .filter { $0.waiting > 0 }.sorted { ($1.waiting, $0.id) < ($0.waiting, $1.id) }.prefix(count).map { $0 }
   }
 
@@ -486,7 +482,7 @@ package final class World {
     for index in dirtySlots.sorted() {
       guard let slot = slots[Int(index)] else { continue }
       do {
-        let saved = Saving(state: slot.component, scheduled: slot.scheduled, random: slot.random)
+        let saved = Saving(state: slot.component, scheduled: slot.scheduled.array, random: slot.random)
         batch.put("component/\(slot.id)", try JSON.bytes(encoding: saved))
       } catch { preconditionFailure("the component \(slot.id) cannot be written: \(error)") }
     }

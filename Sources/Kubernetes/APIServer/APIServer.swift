@@ -23,6 +23,8 @@ final class APIServer {
   private(set) var schema: KubernetesSchema
   private(set) var custom = CustomResources([])
   private(set) var storageVersions: [String: String]
+  /// Rows by where their objects are kept; made when somebody asks first.
+  private var rowsByStorage: [String: [KubeResource]]?
   /// Many definitions come at once; what they add is made once after them.
   private var isRestoring = false
   private(set) var revision: Int
@@ -147,7 +149,15 @@ final class APIServer {
     schema = KubernetesSchema.for(version)
     table = custom.rows.isEmpty ? builtIn : ResourceTable(builtIn.resources + custom.rows)
     storageVersions = APIServer.storageVersions(table, custom)
+    rowsByStorage = nil
     for row in custom.rows { schema = schema.adding(row.gvk, openAPIV3Schema: custom.schemas[row.gvk] ?? .null) }
+  }
+
+  /// Other rows of the same objects, such as a kind in another version.
+  func equivalents(of row: KubeResource) -> [KubeResource] {
+    let rows = rowsByStorage ?? Dictionary(grouping: table.resources) { APIServer.storage($0.qualifiedName) }
+    rowsByStorage = rows
+    return (rows[APIServer.storage(row.qualifiedName)] ?? []).filter { $0 != row }
   }
 
   // MARK: - Keeping
@@ -244,6 +254,10 @@ final class APIServer {
 
   func read(_ resource: String, namespace: String) -> [JSON] {
     stores[APIServer.storage(resource)]?.list(namespace: namespace).map(\.json) ?? []
+  }
+
+  func children(_ resource: String, namespace: String, of controller: String) -> [JSON] {
+    stores[APIServer.storage(resource)]?.children(namespace: namespace, of: controller).map(\.json) ?? []
   }
 
   // MARK: - A request

@@ -117,4 +117,8 @@ package final class KubernetesStorey: KubernetesHost {
   package func list(cluster: String, resource: String, namespace: String) -> [JSON] {
     servers[cluster]?.read(resource, namespace: namespace) ?? []
   }
+
+  package func children(cluster: String, resource: String, namespace: String, of controller: String) -> [JSON] {
+    servers[cluster]?.children(resource, namespace: namespace, of: controller) ?? []
+  }
 }

@@ -61,13 +61,18 @@ package struct Controller<R: Reconciler>: Component {
 
   package init(_ facts: ClusterFacts) { self.facts = facts }
 
-  package mutating func step(_ input: Input, _ context: Context) {
+  package mutating func step(_ input: Input, _ context: Context) { sit(context) { $0.step(input, &$1) } }
+
+  /// Lends what it keeps to a desk. It is moved there and back, since a second holder would make every change copy it.
+  private mutating func sit(_ context: Context, _ work: (inout Self, inout Desk) -> Void) {
     var desk = Desk(
       context: context,
       client: KubeClient(
         cluster: cluster, credential: R.credential, userAgent: "kube-controller-manager/\(R.name)"),
       facts: facts, queue: queue, events: events)
-    step(input, &desk)
+    queue = WorkQueue()
+    events = EventRecorder(component: "")
+    work(&self, &desk)
     queue = desk.queue
     events = desk.events
   }
@@ -126,13 +131,6 @@ package struct Controller<R: Reconciler>: Component {
   }
 
   package mutating func resumed(after gap: Duration, _ context: Context) {
-    var desk = Desk(
-      context: context,
-      client: KubeClient(
-        cluster: cluster, credential: R.credential, userAgent: "kube-controller-manager/\(R.name)"),
-      facts: facts, queue: queue, events: events)
-    reconciler.resumed(after: gap, &desk)
-    queue = desk.queue
-    events = desk.events
+    sit(context) { $0.reconciler.resumed(after: gap, &$1) }
   }
 }

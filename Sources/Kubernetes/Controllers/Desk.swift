@@ -41,6 +41,13 @@ package struct Desk {
       .map { ObjectView($0) }
   }
 
+  /// What the owner controls in its namespace, and what nothing controls.
+  func children(_ resource: String, of owner: ObjectView) -> [ObjectView] {
+    let found = context.world.kube.host?.children(
+      cluster: client.cluster, resource: resource, namespace: owner.namespace, of: owner.uid)
+    return (found ?? []).map { ObjectView($0) }
+  }
+
   package static func parts(_ key: String) -> (namespace: String, name: String) {
     let parts = key.split(separator: "/", maxSplits: 1).map(String.init)
     return parts.count == 2 ? (parts[0], parts[1]) : ("", key)

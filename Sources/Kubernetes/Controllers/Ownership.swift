@@ -36,7 +36,7 @@ enum Ownership {
     where fits: (ObjectView) -> Bool = { _ in true }
   ) -> [ObjectView] {
     var mine: [ObjectView] = []
-    for child in desk.list(resource, owner.namespace) {
+    for child in desk.children(resource, of: owner) {
       let matches = selector.matches(child.labels)
       if let controller = child.controller {
         guard controller["uid"].string == owner.uid else { continue }

@@ -25,7 +25,7 @@ extension Kubelet {
     var use = NodeUse()
     for record in pods.values where record.uid != pod.uid {
       guard let other = read("pods", record.namespace, record.name, context), !other.isPodFinished else { continue }
-      use.add(PodNeeds(pod: other.json))
+      use.add(self.needs(of: other))
     }
     let verdict = NodeFit.decide(.init(pod: .known(needs), node: .known(offer), use: .known(use)))
     guard verdict.isNo, let reason = verdict.reasons.first else { return nil }
@@ -42,6 +42,19 @@ extension Kubelet {
       message:
         "Node didn't have enough resource: \(name), requested: \(asked), used: \(used), capacity: \(amount(offer.allocatable[name] ?? 0))"
     )
+  }
+
+  /// What a pod here asks for; read from its specification again when that has changed.
+  private func needs(of pod: ObjectView) -> PodNeeds {
+    if let known = known.needs[pod.uid], known.spec.sharesStorage(with: pod.spec) { return known.needs }
+    let needs = PodNeeds(pod: pod.json)
+    known.needs[pod.uid] = (pod.spec, needs)
+    return needs
+  }
+
+  /// What was read from objects, so that it needn't be read again. Not saved: it follows from them.
+  final class Known {
+    var needs: [String: (spec: JSON, needs: PodNeeds)] = [:]
   }
 
   /// Fails a pod that is not taken.

@@ -37,6 +37,7 @@ extension Kubelet {
     guard let pod = read("pods", record.namespace, record.name, context), pod.uid == uid else {
       vanish(&record, context)
       pods[uid] = nil
+      known.needs[uid] = nil
       return
     }
     if pod.isTerminating {

@@ -39,6 +39,12 @@ package struct Kubelet: Component {
   var unwritten = 0
   /// CSI drivers that have told of themselves, by name, each with the program that speaks for it.
   var drivers: [String: ComponentID]?
+  let known = Known()
+
+  private enum CodingKeys: String, CodingKey {
+    case identity, reach, credential, events, registration, failedRegistrations, hasNetwork, signingRequest
+    case wasApproved, hasCertificate, statusAt, statusFailed, pods, images, isWatching, unwritten, drivers
+  }
 
   package init(_ identity: MachineIdentity, reach: Reach = .yes) {
     self.identity = identity

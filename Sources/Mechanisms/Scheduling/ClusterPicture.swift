@@ -13,9 +13,8 @@ package struct ClusterPicture: Sendable {
   private var places: [String: Place] = [:]
   /// How many pods with anti-affinity a node has, by its name.
   private var antiAffinity: [String: Int] = [:]
-  /// How many pods have affinity that counts for scores.
-  private var affine = 0
-  package var hasAffinity: Bool { affine > 0 }
+  /// Pods with affinity that counts for scores, by the name of their node.
+  private var affine: [String: [PlacedPod]] = [:]
   private var indexOf: [String: Int] = [:]
 
   package init(_ nodes: [NodeOffer] = []) {
@@ -45,7 +44,7 @@ package struct ClusterPicture: Sendable {
 
   package mutating func removeNode(_ name: String) {
     guard let at = indexOf.removeValue(forKey: name) else { return }
-    affine -= nodes[at].pods.count(where: \.countsForScores)
+    affine[name] = nil
     nodes.remove(at: at)
     uses.remove(at: at)
     antiAffinity[name] = nil
@@ -68,18 +67,26 @@ package struct ClusterPicture: Sendable {
     uses[index].add(pod.needs)
     nodes[index].pods.append(pod.placed)
     if !pod.placed.antiAffinity.isEmpty { antiAffinity[nodes[index].node.name, default: 0] += 1 }
-    if pod.placed.countsForScores { affine += 1 }
+    if pod.placed.countsForScores { affine[nodes[index].node.name, default: []].append(pod.placed) }
   }
 
   package mutating func remove(_ uid: String) {
     guard let place = places.removeValue(forKey: uid), let index = indexOf[place.node] else { return }
     uses[index].remove(place.pod.needs)
     if let at = nodes[index].pods.firstIndex(where: { $0.uid == uid }) { nodes[index].pods.remove(at: at) }
-    if place.pod.placed.countsForScores { affine -= 1 }
+    if place.pod.placed.countsForScores {
+      affine[place.node]?.removeAll { $0.uid == uid }
+      if affine[place.node]?.isEmpty == true { affine[place.node] = nil }
+    }
     if !place.pod.placed.antiAffinity.isEmpty {
       let left = (antiAffinity[place.node] ?? 1) - 1
       antiAffinity[place.node] = left > 0 ? left : nil
     }
+  }
+
+  /// Pods with affinity that counts for scores, and the nodes that they are on.
+  package var affinePods: [(node: NodeOffer, pods: [PlacedPod])] {
+    affine.keys.compactMap { indexOf[$0] }.sorted().map { (nodes[$0].node, affine[nodes[$0].node.name]!) }
   }
 
   /// The pods of a node with what they take.

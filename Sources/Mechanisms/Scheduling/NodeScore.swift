@@ -161,21 +161,25 @@ package struct NodeScore: Sendable, Equatable {
     _ scores: inout [NodeScore], _ pod: PodTopology.Pod, _ picture: ClusterPicture, _ places: [Int]
   ) {
     let own = pod.placed
-    let wishes = !own.preferredAffinity.isEmpty || !own.preferredAntiAffinity.isEmpty
-    guard wishes || picture.hasAffinity else { return }
     var sums: [Domain: Int64] = [:]
     let labels = picture.namespaces
-    for other in picture.nodes {
-      func add(_ term: PodTerm, _ weight: Int, _ target: PlacedPod) {
-        guard let value = other.node.labels[term.topologyKey], term.selects(target, labels) else { return }
-        sums[Domain(key: term.topologyKey, value: value), default: 0] += Int64(weight)
+    func add(_ term: PodTerm, _ weight: Int, _ target: PlacedPod, at node: NodeOffer) {
+      guard let value = node.labels[term.topologyKey], term.selects(target, labels) else { return }
+      sums[Domain(key: term.topologyKey, value: value), default: 0] += Int64(weight)
+    }
+    if !own.preferredAffinity.isEmpty || !own.preferredAntiAffinity.isEmpty {
+      for other in picture.nodes {
+        for there in other.pods {
+          for wish in own.preferredAffinity { add(wish.term, wish.weight, there, at: other.node) }
+          for wish in own.preferredAntiAffinity { add(wish.term, -wish.weight, there, at: other.node) }
+        }
       }
-      for there in other.pods {
-        for wish in own.preferredAffinity { add(wish.term, wish.weight, there) }
-        for wish in own.preferredAntiAffinity { add(wish.term, -wish.weight, there) }
-        for term in there.affinity { add(term, 1, own) }
-        for wish in there.preferredAffinity { add(wish.term, wish.weight, own) }
-        for wish in there.preferredAntiAffinity { add(wish.term, -wish.weight, own) }
+    }
+    for (node, pods) in picture.affinePods {
+      for there in pods {
+        for term in there.affinity { add(term, 1, own, at: node) }
+        for wish in there.preferredAffinity { add(wish.term, wish.weight, own, at: node) }
+        for wish in there.preferredAntiAffinity { add(wish.term, -wish.weight, own, at: node) }
       }
     }
     guard !sums.isEmpty else { return }

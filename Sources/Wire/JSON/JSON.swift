@@ -217,7 +217,7 @@ extension JSON: Equatable {
 
 extension JSON {
   /// Whether this is a list or an object that was copied from the other and left as it was.
-  func sharesStorage(with other: JSON) -> Bool {
+  package func sharesStorage(with other: JSON) -> Bool {
     switch (self, other) {
     case (.array(let a), .array(let b)):
       a.withUnsafeBufferPointer { a in b.withUnsafeBufferPointer { a.baseAddress == $0.baseAddress } }

@@ -96,6 +96,17 @@ package protocol KubeReader: AnyObject {
   func get(_ reference: ObjectReference) -> JSON?
   /// Objects of a resource (`pods`, `deployments.apps`), all namespaces with an empty one, in order of namespace and name.
   func list(cluster: String, resource: String, namespace: String) -> [JSON]
+  /// Those of a namespace that the object with that uid controls, and those that nothing controls, in the same order.
+  func children(cluster: String, resource: String, namespace: String, of controller: String) -> [JSON]
+}
+
+extension KubeReader {
+  package func children(cluster: String, resource: String, namespace: String, of controller: String) -> [JSON] {
+    list(cluster: cluster, resource: resource, namespace: namespace).filter {
+      let uid = ObjectView($0).controller?["uid"].string
+      return uid == nil || uid == controller
+    }
+  }
 }
 
 /// The API servers of all clusters. Registered by the Kubernetes storey.

@@ -129,11 +129,11 @@ package final class TableIndex<Row> {
   }
 }
 
-extension Array {
-  /// The first index whose element fulfils `belongs`, for an array in which such elements come last.
+extension RandomAccessCollection where Index == Int {
+  /// The first index whose element fulfils `belongs`, for a collection in which such elements come last.
   package func partitioningIndex(_ belongs: (Element) -> Bool) -> Int {
-    var low = 0
-    var high = count
+    var low = startIndex
+    var high = endIndex
     while low < high {
       let middle = (low + high) / 2
       if belongs(self[middle]) { high = middle } else { low = middle + 1 }

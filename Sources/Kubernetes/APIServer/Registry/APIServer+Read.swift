@@ -217,16 +217,3 @@ struct ContinueToken {
     return GoBase64.rawURLEncode(json.bytes())
   }
 }
-
-extension ArraySlice {
-  /// As `Array.partitioningIndex`.
-  func partitioningIndex(_ belongs: (Element) -> Bool) -> Int {
-    var low = startIndex
-    var high = endIndex
-    while low < high {
-      let middle = (low + high) / 2
-      if belongs(self[middle]) { high = middle } else { low = middle + 1 }
-    }
-    return low
-  }
-}

@@ -54,6 +54,7 @@ extension APIServer {
     try checkPreconditions(&object, old, row, rules)
     keepSystemFields(&object, before)
     settle(&object, over: before)
+    var settled = object
     switch part {
     case .main:
       if row.subresource("status") != nil { object["status"] = before["status"] }
@@ -67,6 +68,7 @@ extension APIServer {
         object["metadata"][field] = metadata[field]
       }
       object["status"] = status
+      settled = object
       rules.defaults(&object)
     case .other(let name):
       if let subresource = rules.subresources[name] {
@@ -75,6 +77,7 @@ extension APIServer {
         object["metadata"]["managedFields"] = given["metadata"]["managedFields"]
         object["metadata"]["resourceVersion"] = given["metadata"]["resourceVersion"]
         subresource.take(&object, given)
+        settled = before
       }
       rules.defaults(&object)
     }
@@ -100,15 +103,17 @@ extension APIServer {
     if case .main = part { exchange.warn(rules.warnings(object, before)) }
     try validateAdmission(object, admission)
     if let refused = try allocate(&object, old: before, row) { throw refused }
-    return try finishWrite(&object, over: old, exchange, row, subresource: part.name)
+    return try finishWrite(&object, over: old, settled: settled, exchange, row, subresource: part.name)
   }
 
   /// Keeps a changed object, or removes it when nothing holds it any more; an unchanged one is not written.
+  /// What is as it stands in `settled` has its form already.
   func finishWrite(
-    _ object: inout JSON, over old: StoredObject, _ exchange: Exchange, _ row: KubeResource, subresource: String
+    _ object: inout JSON, over old: StoredObject, settled: JSON = .null, _ exchange: Exchange, _ row: KubeResource,
+    subresource: String
   ) throws(KubeStatus) -> Answer {
     let before = old.json
-    settle(&object, over: before)
+    settle(&object, over: settled.isNull ? before : settled)
     object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"]
     if object == before { return try answer(old, exchange, row) }
     track(&object, old: before, exchange, row, subresource: subresource)

@@ -15,6 +15,8 @@ final class ObjectStore {
   private var window: [ObjectChange] = []
   private var windowStart = 0
   private var windowBytes = 0
+  /// Who controls what; made when somebody asks first.
+  private var controllers: ControllerIndex?
   /// What of the changes is in the store.
   var history = ChangeHistory()
   /// A watch can start at this revision or a later one.
@@ -49,6 +51,16 @@ final class ObjectStore {
     return all[all.partitioningIndex { $0.key > key }...]
   }
 
+  /// The objects of a namespace that the one with that uid controls, and those that nothing controls.
+  func children(namespace: String, of controller: String) -> [StoredObject] {
+    if controllers == nil {
+      var index = ControllerIndex()
+      for key in order { index.change(from: nil, to: objects[key]!) }
+      controllers = index
+    }
+    return controllers!.children(namespace: namespace, of: controller).map { objects[$0]! }
+  }
+
   /// Puts an object that was read from the store; nobody is told.
   func restore(_ object: StoredObject) {
     if objects.updateValue(object, forKey: object.key) == nil { order.append(object.key) }
@@ -69,6 +81,7 @@ final class ObjectStore {
   @discardableResult
   func put(_ object: StoredObject) -> ObjectChange {
     let previous = objects.updateValue(object, forKey: object.key)
+    controllers?.change(from: previous, to: object)
     if previous == nil {
       order.insert(object.key, at: order.partitioningIndex { $0 >= object.key })
     }
@@ -81,6 +94,7 @@ final class ObjectStore {
   /// Removes an object; `last` is its last state with the revision of the deletion.
   func remove(_ last: StoredObject) -> ObjectChange? {
     guard let previous = objects.removeValue(forKey: last.key) else { return nil }
+    controllers?.change(from: previous, to: nil)
     order.remove(at: order.partitioningIndex { $0 >= last.key })
     let change = ObjectChange(kind: .deleted, revision: last.revision, object: last, previous: previous)
     record(change)

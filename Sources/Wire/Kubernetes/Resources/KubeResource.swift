@@ -1,20 +1,25 @@
 /// A row of the resource table: what an API server serves under one plural name.
-package struct KubeResource: Hashable, Sendable {
-  package var group: String
-  package var version: String
-  package var plural: String
-  package var singular: String
-  package var kind: String
-  package var listKind: String
-  package var namespaced: Bool
-  package var verbs: [String]
-  package var shortNames: [String]
-  package var categories: [String]
-  package var subresources: [KubeSubresource]
+///
+/// A class, since one goes along with every request and is copied all the time; there is one for each row.
+package final class KubeResource: Hashable, Sendable {
+  package let group: String
+  package let version: String
+  package let plural: String
+  package let singular: String
+  package let kind: String
+  package let listKind: String
+  package let namespaced: Bool
+  package let verbs: [String]
+  package let shortNames: [String]
+  package let categories: [String]
+  package let subresources: [KubeSubresource]
   /// As upstream's discovery has it; empty where it has none.
-  package var storageVersionHash: String
+  package let storageVersionHash: String
   /// The first minor version of Kubernetes that serves it.
-  package var since: Int
+  package let since: Int
+  package let apiVersion: String
+  /// `deployments.apps`, or `pods` in the core group, as messages name it.
+  package let qualifiedName: String
 
   package init(
     group: String, version: String, plural: String, singular: String, kind: String, listKind: String? = nil,
@@ -34,15 +39,26 @@ package struct KubeResource: Hashable, Sendable {
     self.subresources = subresources
     self.storageVersionHash = storageVersionHash
     self.since = since
+    apiVersion = GroupVersion(group: group, version: version).description
+    qualifiedName = group.isEmpty ? plural : "\(plural).\(group)"
+  }
+
+  package static func == (a: KubeResource, b: KubeResource) -> Bool {
+    if a === b { return true }
+    return a.plural == b.plural && a.version == b.version && a.group == b.group && a.kind == b.kind
+      && a.verbs == b.verbs && a.subresources == b.subresources && a.shortNames == b.shortNames
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(plural)
+    hasher.combine(group)
+    hasher.combine(version)
   }
 
   package static let allVerbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 
   package var groupVersion: GroupVersion { GroupVersion(group: group, version: version) }
-  package var apiVersion: String { groupVersion.description }
   package var gvk: GroupVersionKind { GroupVersionKind(group: group, version: version, kind: kind) }
-  /// `deployments.apps`, or `pods` in the core group, as messages name it.
-  package var qualifiedName: String { group.isEmpty ? plural : "\(plural).\(group)" }
   /// Objects of it are kept: it can be read back by name.
   package var isStored: Bool { verbs.contains("get") && verbs.contains("create") }
 

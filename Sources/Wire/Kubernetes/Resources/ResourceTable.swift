@@ -56,24 +56,28 @@ package struct ResourceTable: Sendable {
 
   private static func read(minor: Int) -> [KubeResource] {
     var rows: [KubeResource] = []
-    var skips = false
-    for line in DataLines(ekswhy_kubernetes_resources()) {
-      if line[0] == "R", line.count == 12 {
-        skips = Int(line[10]) ?? 0 > minor
-        guard !skips else { continue }
-        rows.append(
-          KubeResource(
-            group: line[1], version: line[2], plural: line[3], singular: line[4], kind: line[5],
-            namespaced: line[6] == "N", verbs: line[7].commaSeparated, shortNames: line[8].commaSeparated,
-            categories: line[9].commaSeparated, storageVersionHash: line[11], since: Int(line[10]) ?? 0))
-      } else if line[0] == "S", line.count == 7, !skips, Int(line[6]) ?? 0 <= minor, let row = rows.last {
-        let isOwn = line[2].isEmpty && line[3].isEmpty
-        let gvk = GroupVersionKind(
-          group: isOwn ? row.group : line[2], version: isOwn ? row.version : line[3], kind: line[4])
-        rows[rows.count - 1].subresources.append(
-          KubeSubresource(name: line[1], gvk: gvk, verbs: line[5].commaSeparated))
+    var line: [String] = []
+    var subresources: [KubeSubresource] = []
+    func finishRow() {
+      guard line.count == 12, Int(line[10]) ?? 0 <= minor else { return }
+      rows.append(
+        KubeResource(
+          group: line[1], version: line[2], plural: line[3], singular: line[4], kind: line[5],
+          namespaced: line[6] == "N", verbs: line[7].commaSeparated, shortNames: line[8].commaSeparated,
+          categories: line[9].commaSeparated, subresources: subresources, storageVersionHash: line[11],
+          since: Int(line[10]) ?? 0))
+    }
+    for next in DataLines(ekswhy_kubernetes_resources()) {
+      if next[0] == "R" {
+        finishRow()
+        (line, subresources) = (next, [])
+      } else if next[0] == "S", next.count == 7, line.count == 12, Int(next[6]) ?? 0 <= minor {
+        let isOwn = next[2].isEmpty && next[3].isEmpty
+        let gvk = GroupVersionKind(group: isOwn ? line[1] : next[2], version: isOwn ? line[2] : next[3], kind: next[4])
+        subresources.append(KubeSubresource(name: next[1], gvk: gvk, verbs: next[5].commaSeparated))
       }
     }
+    finishRow()
     return rows
   }
 }

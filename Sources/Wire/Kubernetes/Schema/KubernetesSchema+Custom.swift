@@ -29,16 +29,17 @@ private struct CustomTypes {
     let required = Set(schema["required"].strings)
     var fields: [KubernetesType.Field] = []
     for (key, schema) in schema["properties"].fields.map({ ($0.key, $0.value) }) where !without.contains(key) {
-      var field = KubernetesType.Field(name: key, shape: shape(schema, "\(name).\(key)", depth: depth + 1))
-      field.isRequired = required.contains(key)
-      field.listType = schema["x-kubernetes-list-type"].string.flatMap { .init(rawValue: $0) }
-      field.listMapKeys = schema["x-kubernetes-list-map-keys"].strings
-      field.isAtomicMap = schema["x-kubernetes-map-type"].string == "atomic"
-      field.values = schema["enum"].strings
-      field.defaultValue = schema.has("default") ? schema["default"] : nil
-      field.keyDefault = schema["default"].string
-      field.itemsListType = schema["items"]["x-kubernetes-list-type"].string.flatMap { .init(rawValue: $0) }
-      fields.append(field)
+      var traits = KubernetesType.FieldTraits()
+      traits.isRequired = required.contains(key)
+      traits.listType = schema["x-kubernetes-list-type"].string.flatMap { .init(rawValue: $0) }
+      traits.listMapKeys = schema["x-kubernetes-list-map-keys"].strings
+      traits.isAtomicMap = schema["x-kubernetes-map-type"].string == "atomic"
+      traits.values = schema["enum"].strings
+      traits.defaultValue = schema.has("default") ? schema["default"] : nil
+      traits.keyDefault = schema["default"].string
+      traits.itemsListType = schema["items"]["x-kubernetes-list-type"].string.flatMap { .init(rawValue: $0) }
+      let shape = shape(schema, "\(name).\(key)", depth: depth + 1)
+      fields.append(KubernetesType.Field(name: key, shape: shape, traits))
     }
     return fields
   }

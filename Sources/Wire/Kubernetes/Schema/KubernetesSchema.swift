@@ -87,24 +87,24 @@ package final class KubernetesSchema: Sendable {
   }
 
   private static func field(_ line: [String], _ indexes: [String: Int]) -> KubernetesType.Field {
-    var field = KubernetesType.Field(name: line[1], shape: shape(line[2][...], indexes))
+    var traits = KubernetesType.FieldTraits()
     for attribute in line[3].split(separator: " ") {
       let value = String(attribute.dropFirst(2))
       switch attribute.utf8.first {
-      case UInt8(ascii: "!"): field.isRequired = true
-      case UInt8(ascii: "-"): field.presence = .leftOut
-      case UInt8(ascii: "+"): field.presence = .always
-      case UInt8(ascii: "A"): field.isAtomicMap = true
-      case UInt8(ascii: "L"): field.listType = .init(rawValue: value)
-      case UInt8(ascii: "k"): field.listMapKeys = value.commaSeparated
-      case UInt8(ascii: "M"): field.mergeKey = value
-      case UInt8(ascii: "P"): field.patchStrategies = value.commaSeparated
-      case UInt8(ascii: "D"): field.keyDefault = value
-      case UInt8(ascii: "E"): field.values = value.commaSeparated
+      case UInt8(ascii: "!"): traits.isRequired = true
+      case UInt8(ascii: "-"): traits.presence = .leftOut
+      case UInt8(ascii: "+"): traits.presence = .always
+      case UInt8(ascii: "A"): traits.isAtomicMap = true
+      case UInt8(ascii: "L"): traits.listType = .init(rawValue: value)
+      case UInt8(ascii: "k"): traits.listMapKeys = value.commaSeparated
+      case UInt8(ascii: "M"): traits.mergeKey = value
+      case UInt8(ascii: "P"): traits.patchStrategies = value.commaSeparated
+      case UInt8(ascii: "D"): traits.keyDefault = value
+      case UInt8(ascii: "E"): traits.values = value.commaSeparated
       default: break
       }
     }
-    return field
+    return KubernetesType.Field(name: line[1], shape: shape(line[2][...], indexes), traits)
   }
 
   private static func shape(_ text: Substring, _ indexes: [String: Int]) -> KubernetesType.Shape {

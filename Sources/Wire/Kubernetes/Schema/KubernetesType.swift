@@ -61,31 +61,50 @@ package final class KubernetesType: Sendable {
   /// How a list merges under server-side apply.
   package enum ListType: String, Sendable { case atomic, set, map }
 
-  package struct Field: Sendable {
+  /// A class, since fields are looked up for every value of every object, and copying one costs as much as the rest.
+  package final class Field: Sendable {
     package let name: String
     package let shape: Shape
-    package var isRequired = false
-    package var presence = Presence.asSaid
-    package var listType: ListType?
-    package var listMapKeys: [String] = []
-    /// Of strategic merge patches.
-    package var mergeKey: String?
-    package var patchStrategies: [String] = []
-    package var isAtomicMap = false
-    /// The default of a key of a list.
-    package var keyDefault: String?
-    package var values: [String] = []
-    /// Of a custom resource's schema.
-    package var defaultValue: JSON?
-    package var itemsListType: ListType?
-    package var itemsListMapKeys: [String] = []
+    private let traits: FieldTraits
 
-    init(name: String, shape: Shape) {
+    init(name: String, shape: Shape, _ traits: FieldTraits = FieldTraits()) {
       self.name = name
       self.shape = shape
+      self.traits = traits
     }
 
-    package var merges: Bool { patchStrategies.contains("merge") }
-    package var retainsKeys: Bool { patchStrategies.contains("retainKeys") }
+    package var isRequired: Bool { traits.isRequired }
+    package var presence: Presence { traits.presence }
+    package var listType: ListType? { traits.listType }
+    package var listMapKeys: [String] { traits.listMapKeys }
+    package var mergeKey: String? { traits.mergeKey }
+    var patchStrategies: [String] { traits.patchStrategies }
+    package var isAtomicMap: Bool { traits.isAtomicMap }
+    package var keyDefault: String? { traits.keyDefault }
+    package var values: [String] { traits.values }
+    package var defaultValue: JSON? { traits.defaultValue }
+    package var itemsListType: ListType? { traits.itemsListType }
+    package var itemsListMapKeys: [String] { traits.itemsListMapKeys }
+    package var merges: Bool { traits.patchStrategies.contains("merge") }
+    package var retainsKeys: Bool { traits.patchStrategies.contains("retainKeys") }
+  }
+
+  /// What is said of a field beside its shape.
+  struct FieldTraits: Sendable {
+    var isRequired = false
+    var presence = Presence.asSaid
+    var listType: ListType?
+    var listMapKeys: [String] = []
+    /// Of strategic merge patches.
+    var mergeKey: String?
+    var patchStrategies: [String] = []
+    var isAtomicMap = false
+    /// The default of a key of a list.
+    var keyDefault: String?
+    var values: [String] = []
+    /// Of a custom resource's schema.
+    var defaultValue: JSON?
+    var itemsListType: ListType?
+    var itemsListMapKeys: [String] = []
   }
 }

@@ -49,7 +49,7 @@ struct ResourceMatch {
   {
     if rules.contains(where: { $0.matches(request, request.row, namespace) }) { return request.row }
     guard matchesEquivalent else { return nil }
-    let equivalents = server.table.resources.filter { server.isEquivalent($0, request.row) }
+    let equivalents = server.equivalents(of: request.row)
     for rule in rules {
       if let row = equivalents.first(where: { rule.matches(request, $0, namespace) }) { return row }
     }

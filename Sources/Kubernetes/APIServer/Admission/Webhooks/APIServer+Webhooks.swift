@@ -265,7 +265,7 @@ extension APIServer {
     }) {
       chosen = request.row
     } else if hook.matchesEquivalent {
-      let equivalents = table.resources.filter { isEquivalent($0, request.row) }
+      let equivalents = equivalents(of: request.row)
       for rule in hook.rules where chosen == nil {
         chosen = equivalents.first {
           rule.matches(request.operation, $0, request.subresource, namespace: namespace)
@@ -289,10 +289,6 @@ extension APIServer {
       return WebhookReview(hook, as: row, kind: kind)
     }
     return WebhookReview(hook, as: row, kind: kind)
-  }
-
-  func isEquivalent(_ row: KubeResource, _ other: KubeResource) -> Bool {
-    row != other && APIServer.storage(row.qualifiedName) == APIServer.storage(other.qualifiedName)
   }
 
   private func matchesNamespace(
