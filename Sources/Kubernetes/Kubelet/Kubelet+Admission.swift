@@ -17,7 +17,7 @@ extension Kubelet {
       return nil
     }
     // What keeps new pods away has nothing to say to one that is here.
-    var offer = NodeOffer(node: node.json)
+    var offer = offer(of: node)
     offer.taints = []
     offer.isUnschedulable = false
     var needs = PodNeeds(pod: pod.json)
@@ -52,9 +52,17 @@ extension Kubelet {
     return needs
   }
 
+  private func offer(of node: ObjectView) -> NodeOffer {
+    if let read = known.offer, read.node.sharesStorage(with: node.json) { return read.offer }
+    let offer = NodeOffer(node: node.json)
+    known.offer = (node.json, offer)
+    return offer
+  }
+
   /// What was read from objects, so that it needn't be read again. Not saved: it follows from them.
   final class Known {
     var needs: [String: (spec: JSON, needs: PodNeeds)] = [:]
+    var offer: (node: JSON, offer: NodeOffer)?
   }
 
   /// Fails a pod that is not taken.

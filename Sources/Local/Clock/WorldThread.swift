@@ -11,7 +11,7 @@ final class WorldThread: @unchecked Sendable {
   /// Slices that one batch may hold while nobody waits for it.
   private static let batchSlices = 20
   /// Of a time in which there is always more to do, at most one part in this many goes into commits.
-  private static let commitShare = 5.0
+  private static let commitShare = 8.0
   /// Longest that an answer is kept for a batch to grow, in seconds.
   private static let longestBatch = 1.0
 

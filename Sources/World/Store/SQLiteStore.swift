@@ -20,6 +20,8 @@ package final class SQLiteStore: Store {
     try run("PRAGMA locking_mode=EXCLUSIVE")
     try run("PRAGMA journal_mode=WAL")
     try run("PRAGMA synchronous=FULL")
+    // In KiB. The rows of a thousand pods and their nodes are written again and again.
+    try run("PRAGMA cache_size=-16384")
     let found = try version()
     guard found <= Self.version else {
       close()
@@ -75,13 +77,20 @@ package final class SQLiteStore: Store {
   private func write(_ key: String, _ value: [UInt8]?) throws(StoreError) {
     let statement = value == nil ? remove : put
     sqlite3_reset(statement)
-    let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-    sqlite3_bind_text(statement, 1, key, -1, transient)
-    if let value {
-      _ = value.withUnsafeBytes { sqlite3_bind_blob(statement, 2, $0.baseAddress, Int32($0.count), transient) }
-      if value.isEmpty { sqlite3_bind_zeroblob(statement, 2, 0) }
+    // Both are read while the statement steps, and not later.
+    let code = key.utf8CString.withUnsafeBufferPointer { key in
+      sqlite3_bind_text(statement, 1, key.baseAddress, Int32(key.count - 1), nil)
+      guard let value else { return sqlite3_step(statement) }
+      return value.withUnsafeBytes { bytes in
+        if bytes.isEmpty {
+          sqlite3_bind_zeroblob(statement, 2, 0)
+        } else {
+          sqlite3_bind_blob(statement, 2, bytes.baseAddress, Int32(bytes.count), nil)
+        }
+        return sqlite3_step(statement)
+      }
     }
-    guard sqlite3_step(statement) == SQLITE_DONE else { throw .unwritable(Self.message(database)) }
+    guard code == SQLITE_DONE else { throw .unwritable(Self.message(database)) }
     sqlite3_reset(statement)
   }
 
