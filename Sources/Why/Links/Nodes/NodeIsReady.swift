@@ -29,12 +29,14 @@ struct NodeIsReady: Link {
           text: "k8s leases/kube-node-lease/\(state.name), renewed \(Ages.clock(renewed, now: world.now))"))
     }
     let what = [kind.compute.value?.rawValue, kind.cni.value.map { "network by \($0.rawValue)" }].compactMap { $0 }
+    // A machine of Fargate has no instance behind it: how its role is mapped is its profile's question.
+    let causes: [Explanation.Cause] =
+      kind.compute.value == .fargate
+      ? []
+      : [.init(Effect(.roleMapped, effect.entity)), .init(Effect(.cniAgentReady, effect.entity), deciding: false)]
     return .holds(
       Explanation(
         "its kubelet runs, reaches the API server and reports its network as ready (\(what.joined(separator: "; ")))",
-        entity: effect.entity, evidence: evidence,
-        causes: [
-          .init(Effect(.roleMapped, effect.entity)), .init(Effect(.cniAgentReady, effect.entity), deciding: false),
-        ]))
+        entity: effect.entity, evidence: evidence, causes: causes))
   }
 }
