@@ -49,11 +49,15 @@ import World
     _ = try ok("iam", "CreateUser", ["UserName": "bob", "Tags": tags])
     _ = try ok("iam", "PutUserPolicy", ["UserName": "bob", "PolicyName": "p", "PolicyDocument": .string(document)])
     _ = try ok("iam", "CreateAccessKey", ["UserName": "bob"])
+    _ = try ok("iam", "CreateGroup", ["GroupName": "staff"])
+    _ = try ok("iam", "AddUserToGroup", ["GroupName": "staff", "UserName": "bob"])
+    _ = try ok("iam", "PutGroupPolicy", ["GroupName": "staff", "PolicyName": "p", "PolicyDocument": .string(document)])
     let policy = try ok(
       "iam", "CreatePolicy", ["PolicyName": "mine", "PolicyDocument": .string(document), "Tags": tags])["Policy"]["Arn"]
     for (name, holder) in [("AttachRolePolicy", "RoleName"), ("AttachUserPolicy", "UserName")] {
       _ = try ok("iam", name, [holder: holder == "RoleName" ? "node" : "bob", "PolicyArn": policy])
     }
+    _ = try ok("iam", "AttachGroupPolicy", ["GroupName": "staff", "PolicyArn": policy])
     let provider = try ok(
       "iam", "CreateOpenIDConnectProvider",
       [
@@ -151,7 +155,8 @@ import World
     region.run(.seconds(20))
     let group = try ok("logs", "DescribeLogGroups", [:])["logGroups"][0]["arn"].string ?? ""
     return [
-      "RoleName": "node", "UserName": "bob", "PolicyName": "p", "PolicyArn": policy, "InstanceProfileName": "p",
+      "RoleName": "node", "UserName": "bob", "GroupName": "staff", "PolicyName": "p", "PolicyArn": policy,
+      "InstanceProfileName": "p",
       "OpenIDConnectProviderArn": provider, "ActionNames": ["ec2:DescribeVpcs"], "PolicySourceArn": principal,
       "InstanceId": machine["InstanceId"], "LaunchTemplateId": template["LaunchTemplate"]["LaunchTemplateId"],
       "logGroupName": "l", "logStreamName": "s", "logGroupIdentifier": "l",

@@ -32,11 +32,14 @@ extension IAMService {
   /// rules decide.
   func policyFacts(of principal: AWSPrincipal) -> PolicyFacts? {
     let holder: PolicyHolder
+    var more: [NamedPolicy] = []
     switch principal.kind {
-    case .root, .service, .anonymous, .federatedUser: return nil
+    case .root, .service, .anonymous: return nil
+    case .federatedUser: return federated(principal)
     case .user:
       guard let user = users.first(where: { $0.id == principal.userID }) else { return nil }
       holder = user.policies
+      more = groups(of: user.name).flatMap { identityPolicies($0.policies) }
     case .assumedRole:
       // A role that was deleted leaves its sessions without any permission.
       let id = principal.userID.prefix { $0 != ":" }
@@ -46,14 +49,34 @@ extension IAMService {
       holder = role?.policies ?? PolicyHolder()
     }
     guard let known = PolicyPrincipal(caller: principal.arn, roleARN: principal.roleARN) else { return nil }
-    var facts = PolicyFacts(principal: known, identity: identityPolicies(holder))
+    var facts = PolicyFacts(principal: known, identity: identityPolicies(holder) + more)
     facts.boundary = holder.boundary.flatMap { named($0) }
-    if !principal.sessionPolicies.isEmpty {
-      facts.session = principal.sessionPolicies.enumerated().compactMap { index, json in
-        (try? PolicyDocument(json)).map { NamedPolicy("session-\(index)", $0) }
-      }
-    }
+    if !principal.sessionPolicies.isEmpty { facts.session = sessionPolicies(principal) }
     return facts
+  }
+
+  private func sessionPolicies(_ principal: AWSPrincipal) -> [NamedPolicy] {
+    principal.sessionPolicies.enumerated().compactMap { index, json in
+      (try? PolicyDocument(json)).map { NamedPolicy("session-\(index)", $0) }
+    }
+  }
+
+  /// A federated user may what the user may who asked for it and what it was given, so without policies nothing.
+  private func federated(_ principal: AWSPrincipal) -> PolicyFacts? {
+    guard let known = PolicyPrincipal(caller: principal.arn) else { return nil }
+    let name = session(principal.accessKeyID)?.user
+    let user = name.flatMap { users[$0] }
+    var facts = PolicyFacts(principal: known, identity: user.map(identityPolicies(of:)) ?? [])
+    // Root may everything.
+    if name == "" { facts.identity = [named("arn:aws:iam::aws:policy/AdministratorAccess")].compactMap { $0 } }
+    facts.boundary = user?.policies.boundary.flatMap { named($0) }
+    facts.session = sessionPolicies(principal)
+    return facts
+  }
+
+  /// A user's own policies and those of the groups it is in.
+  func identityPolicies(of user: IAMUser) -> [NamedPolicy] {
+    identityPolicies(user.policies) + groups(of: user.name).flatMap { identityPolicies($0.policies) }
   }
 
   func identityPolicies(_ holder: PolicyHolder) -> [NamedPolicy] {
@@ -61,7 +84,7 @@ extension IAMService {
       + holder.inline.compactMap { inline in document(inline.document).map { NamedPolicy(inline.name, $0) } }
   }
 
-  private func named(_ arn: String) -> NamedPolicy? {
+  func named(_ arn: String) -> NamedPolicy? {
     if let managed = AWSManagedPolicies.named(arn) { return NamedPolicy(arn, managed.document) }
     return policies[arn].flatMap { document($0.document) }.map { NamedPolicy(arn, $0) }
   }
@@ -81,9 +104,15 @@ extension IAMService {
     context.set("aws:PrincipalArn", principal.roleARN ?? principal.arn)
     context.set("aws:PrincipalAccount", principal.account)
     context.set("aws:userid", principal.userID)
-    context.set(
-      "aws:PrincipalType",
-      principal.kind == .root ? "Account" : principal.kind == .user ? "User" : "AssumedRole")
+    let type =
+      switch principal.kind {
+      case .root: "Account"
+      case .user: "User"
+      case .federatedUser: "FederatedUser"
+      default: "AssumedRole"
+      }
+    context.set("aws:PrincipalType", type)
+    context.set("aws:SourceIdentity", session(principal.accessKeyID)?.sourceIdentity)
     if principal.kind == .user {
       context.set("aws:username", principal.arn.split(separator: "/").last.map(String.init))
     }
@@ -138,6 +167,8 @@ extension IAMService {
       context.set("sts:TransitiveTagKeys", values: request.input["TransitiveTagKeys"].strings)
     }
     context.set("sts:ExternalId", request.input["ExternalId"].string)
+    context.set(
+      "sts:SourceIdentity", request.input["SourceIdentity"].string ?? session(principal.accessKeyID)?.sourceIdentity)
     let verdict = TrustPolicy.decide(
       .init(
         trust: .known(NamedPolicy(arn(of: role), trust)), principal: .known(asking),

@@ -16,6 +16,7 @@ extension IAMService {
   private func attachments(_ arn: String) -> Int {
     roles.filter { $0.policies.attached.contains(arn) }.count
       + users.filter { $0.policies.attached.contains(arn) }.count
+      + groups.filter { $0.policies.attached.contains(arn) }.count
   }
 
   private func json(_ policy: IAMPolicyRow) -> JSON {

@@ -4,64 +4,125 @@ import World
 
 extension IAMService {
   static var simulationOperations: [String: Operation<IAMService>] {
-    ["SimulatePrincipalPolicy": simulatePrincipalPolicy]
+    ["SimulatePrincipalPolicy": simulatePrincipalPolicy, "SimulateCustomPolicy": simulateCustomPolicy]
   }
 
-  /// What the principal's policies say to each action on each resource.
+  private func parsed(_ texts: [String], _ id: String) throws(AWSError) -> [NamedPolicy] {
+    var found: [NamedPolicy] = []
+    for (index, text) in texts.enumerated() {
+      guard let document = document(text) else {
+        throw AWSError(code: "InvalidInput", message: "Invalid Policy: Syntax errors in policy.", status: 400)
+      }
+      found.append(NamedPolicy("\(id).\(index + 1)", document))
+    }
+    return found
+  }
+
+  /// What the principal's policies, and those that are handed in beside them, say to each action on each resource.
   private func simulatePrincipalPolicy(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let input = request.input
-    let source = input["PolicySourceArn"].string ?? ""
-    let holder: PolicyHolder
+    let source = request.input["PolicySourceArn"].string ?? ""
+    let policies: [NamedPolicy]
+    let boundary: String?
     if let role = role(arn: source) {
-      holder = role.policies
+      (policies, boundary) = (identityPolicies(role.policies), role.policies.boundary)
     } else if let user = users.first(where: { arn(of: $0) == source }) {
-      holder = user.policies
+      (policies, boundary) = (identityPolicies(of: user), user.policies.boundary)
+    } else if let group = groups.first(where: { arn(of: $0) == source }) {
+      (policies, boundary) = (identityPolicies(group.policies), nil)
     } else {
       throw .noSuchEntity("The policy source \(source) cannot be found.")
     }
-    guard let principal = PolicyPrincipal(caller: source) else {
-      throw AWSError(code: "InvalidInput", message: "Invalid Entity Arn: \(source)", status: 400)
+    let caller = request.input["CallerArn"].string ?? source
+    // A group is nobody; what its policies say, they say to its members.
+    guard
+      let principal = PolicyPrincipal(caller: caller)
+        ?? (caller.contains(":group/") ? PolicyPrincipal(kind: .user, arn: caller, account: world.account) : nil)
+    else {
+      throw AWSError(code: "InvalidInput", message: "Invalid Entity Arn: \(caller)", status: 400)
     }
-    var policies = identityPolicies(holder)
-    for text in input["PolicyInputList"].strings {
-      guard let document = document(text) else { throw .malformedPolicy("Syntax errors in policy.") }
-      policies.append(NamedPolicy("PolicyInputList", document))
+    return try simulate(
+      request, principal, policies + parsed(request.input["PolicyInputList"].strings, "PolicyInputList"),
+      boundary: boundary.flatMap { named($0) })
+  }
+
+  /// What policies that are handed in say, whoever may have them.
+  private func simulateCustomPolicy(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let caller = request.input["CallerArn"].string ?? "arn:aws:iam::\(world.account):user/any"
+    guard let principal = PolicyPrincipal(caller: caller) else {
+      throw AWSError(code: "InvalidInput", message: "Invalid Entity Arn: \(caller)", status: 400)
+    }
+    return try simulate(
+      request, principal, parsed(request.input["PolicyInputList"].strings, "PolicyInputList"), boundary: nil)
+  }
+
+  private func simulate(
+    _ request: AWSRequest, _ principal: PolicyPrincipal, _ policies: [NamedPolicy], boundary: NamedPolicy?
+  ) throws(AWSError) -> JSON {
+    let input = request.input
+    let boundaries = try parsed(input["PermissionsBoundaryPolicyInputList"].strings, "PermissionsBoundary")
+    let resource = try input["ResourcePolicy"].string.map { text throws(AWSError) in
+      try parsed([text], "ResourcePolicy")
     }
     var context = PolicyContext()
     for entry in input["ContextEntries"].items {
       if let key = entry["ContextKeyName"].string { context.set(key, values: entry["ContextKeyValues"].strings) }
     }
     let resources = input["ResourceArns"].strings.isEmpty ? ["*"] : input["ResourceArns"].strings
-    var results: [JSON] = []
+    var results: [(key: String, value: JSON)] = []
     for action in input["ActionNames"].strings {
-      for resource in resources {
-        let verdict = IAMPolicy.decide(
-          .init(
-            request: .known(IAMRequest(principal: principal, action: action, resource: resource)),
-            context: .known(context), identityPolicies: .known(policies),
-            boundary: .known(
-              holder.boundary.flatMap { arn in
-                AWSManagedPolicies.named(arn).map { NamedPolicy(arn, $0.document) }
-                  ?? self.policies[arn].flatMap { document($0.document) }.map { NamedPolicy(arn, $0) }
-              })))
-        var decision = verdict.isYes ? "allowed" : "implicitDeny"
-        var matched: [JSON] = []
-        for reason in verdict.reasons {
-          switch reason {
-          case .explicitDeny(let statement):
-            decision = "explicitDeny"
-            matched.append(["SourcePolicyId": .string(statement.policy), "SourcePolicyType": "IAM Policy"])
-          case .allowed(let statement):
-            matched.append(["SourcePolicyId": .string(statement.policy), "SourcePolicyType": "IAM Policy"])
-          default: break
-          }
-        }
-        results.append([
-          "EvalActionName": .string(action), "EvalResourceName": .string(resource), "EvalDecision": .string(decision),
-          "MatchedStatements": .array(matched), "MissingContextValues": [],
-        ])
+      for arn in resources {
+        let facts = IAMPolicy.Facts(
+          request: .known(
+            IAMRequest(
+              principal: principal, action: action, resource: arn,
+              resourceAccount: input["ResourceOwner"].string.flatMap { ARN.parse($0)?.account } ?? "")),
+          context: .known(context), identityPolicies: .known(policies),
+          boundary: .known(boundaries.first ?? boundary), resourcePolicy: .known(resource?.first))
+        let shown = Self.result(IAMPolicy.decide(facts), action, arn, wanted: Self.keys(policies), context)
+        results.append((results.count.padded(6), shown))
       }
     }
-    return ["EvaluationResults": .array(results), "IsTruncated": false]
+    return try page("EvaluationResults", results, request)
+  }
+
+  /// Keys that conditions of the policies ask for.
+  private static func keys(_ policies: [NamedPolicy]) -> [String] {
+    Set(policies.flatMap { $0.document.statements.flatMap { $0.conditions.map(\.key) } }).sorted()
+  }
+
+  private static func result(
+    _ verdict: Verdict<Void, PolicyReason>, _ action: String, _ resource: String, wanted: [String],
+    _ context: PolicyContext
+  ) -> JSON {
+    var decision = verdict.isYes ? "allowed" : "implicitDeny"
+    var matched: [JSON] = []
+    var denies = false
+    var byBoundary = true
+    for reason in verdict.reasons {
+      switch reason {
+      case .explicitDeny(let statement):
+        decision = "explicitDeny"
+        denies = true
+        matched.append(source(statement))
+      case .allowed(let statement): matched.append(source(statement))
+      case .implicitDeny(.boundary): byBoundary = false
+      default: break
+      }
+    }
+    let missing = wanted.filter { key in
+      if case .absent = context[key] { true } else { false }
+    }
+    var result: JSON = [
+      "EvalActionName": .string(action), "EvalResourceName": .string(resource), "EvalDecision": .string(decision),
+      "MatchedStatements": .array(matched), "MissingContextValues": JSON(missing),
+    ]
+    if !byBoundary || denies && matched.isEmpty {
+      result["PermissionsBoundaryDecisionDetail"] = ["AllowedByPermissionsBoundary": false]
+    }
+    return result
+  }
+
+  private static func source(_ statement: StatementReference) -> JSON {
+    ["SourcePolicyId": .string(statement.policy), "SourcePolicyType": "IAM Policy"]
   }
 }

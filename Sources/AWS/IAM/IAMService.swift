@@ -15,6 +15,10 @@ package final class IAMService: AWSService {
   let profiles: Table<InstanceProfile>
   let providers: Table<OpenIDProvider>
   let aliases: Table<String>
+  let groups: Table<IAMGroup>
+
+  /// What STS knows of a session: the user who federated it, its source identity. Registered by STS.
+  var session: (_ accessKeyID: String) -> STSSession? = { _ in nil }
 
   /// Documents by their text, parsed once; only an index.
   var parsed: [String: PolicyDocument] = [:]
@@ -32,9 +36,10 @@ package final class IAMService: AWSService {
     profiles = Table("iam-profile", in: world)
     providers = Table("iam-oidc", in: world)
     aliases = Table("iam-alias", in: world)
+    groups = Table("iam-group", in: world)
     operations = .joined([
       Self.userOperations, Self.keyOperations, Self.roleOperations, Self.rolePolicyOperations,
-      Self.userPolicyOperations,
+      Self.userPolicyOperations, Self.groupOperations,
       Self.policyOperations, Self.profileOperations, Self.providerOperations, Self.simulationOperations,
     ])
     modelled = Set(operations.keys)
@@ -90,10 +95,14 @@ package final class IAMService: AWSService {
   package func requirements(_ request: AWSRequest) -> [AWSRequirement] {
     let input = request.input
     var resource = "*"
-    if let arn = input["PolicyArn"].string, input["RoleName"].isNull, input["UserName"].isNull {
+    if let arn = input["PolicyArn"].string, input["RoleName"].isNull, input["UserName"].isNull,
+      input["GroupName"].isNull
+    {
       resource = arn
     } else if let name = input["InstanceProfileName"].string {
       resource = profiles[name].map(arn(of:)) ?? arn("instance-profile", input["Path"].string ?? "/", name)
+    } else if let name = input["GroupName"].string {
+      resource = groups[name].map(arn(of:)) ?? arn("group", input["Path"].string ?? "/", name)
     } else if let name = input["RoleName"].string {
       resource = roles[name].map(arn(of:)) ?? arn("role", input["Path"].string ?? "/", name)
     } else if let name = input["UserName"].string {

@@ -8,7 +8,7 @@ extension STSService {
 
   static var sessionOperations: [String: Operation<STSService>] {
     [
-      "AssumeRole": assumeRole, "GetSessionToken": getSessionToken,
+      "AssumeRole": assumeRole, "GetSessionToken": getSessionToken, "GetFederationToken": getFederationToken,
       "AssumeRoleWithWebIdentity": assumeRoleWithWebIdentity,
     ]
   }
@@ -84,6 +84,18 @@ extension STSService {
         message: "User: \(request.principal.arn) is not authorized to perform: sts:TagSession on resource: \(arn)",
         status: 403)
     }
+    let identity = before?.sourceIdentity ?? input["SourceIdentity"].string
+    if identity != nil {
+      guard input["SourceIdentity"].isNull || input["SourceIdentity"].string == identity,
+        iam.mayAssume(role, request, "sts:SetSourceIdentity")
+      else {
+        throw AWSError(
+          code: "AccessDenied",
+          message:
+            "User: \(request.principal.arn) is not authorized to perform: sts:SetSourceIdentity on resource: \(arn)",
+          status: 403)
+      }
+    }
     if request.principal.kind == .assumedRole, request.principal.service == nil,
       (input["DurationSeconds"].int ?? 0) > 3600
     {
@@ -95,10 +107,35 @@ extension STSService {
     let (session, credentials) = makeSession(
       role: role, name: name, duration: try duration(input, of: role), policies: try policies(in: input),
       tags: tags, transitiveTags: transitive)
+    if identity != nil { sessions.update(session.accessKeyID) { $0.sourceIdentity = identity } }
     return [
       "Credentials": json(session, credentials),
       "AssumedRoleUser": ["AssumedRoleId": .string(session.userID), "Arn": .string(session.arn)],
-      "SourceIdentity": input["SourceIdentity"],
+      "SourceIdentity": JSON(identity),
+    ]
+  }
+
+  /// Credentials for somebody whom a user vouches for: what both the user's policies and the given ones allow.
+  private func getFederationToken(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let principal = request.principal
+    guard principal.kind == .user || principal.kind == .root, let key = iam.keys[principal.accessKeyID] else {
+      throw AWSError(
+        code: "AccessDenied", message: "Cannot call GetFederationToken with session credentials", status: 403)
+    }
+    let name = request.input["Name"].string ?? ""
+    let tags = Tags(request.input["Tags"])
+    let limit = principal.kind == .root ? 3600 : 129_600
+    var session = STSSession(
+      accessKeyID: iam.newID("ASIA", letters: 16), kind: .federatedUser,
+      arn: "arn:aws:sts::\(world.account):federated-user/\(name)", userID: "\(world.account):\(name)",
+      user: key.user, policies: try policies(in: request.input), issuedAt: request.now,
+      expires: request.now + .seconds(min(limit, request.input["DurationSeconds"].int ?? 43_200)))
+    if !tags.isEmpty { session.tags = tags }
+    sessions[session.accessKeyID] = session
+    return [
+      "Credentials": json(session, secrets.make(accessKeyID: session.accessKeyID, temporary: true)),
+      "FederatedUser": ["FederatedUserId": .string(session.userID), "Arn": .string(session.arn)],
+      "PackedPolicySize": .int(Int64(session.policies.reduce(0) { $0 + $1.text().utf8.count } * 100 / 2048)),
     ]
   }
 

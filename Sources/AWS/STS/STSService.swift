@@ -19,6 +19,7 @@ package final class STSService: AWSService {
     sessions = Table("sts-session", in: world)
     operations = .joined([Self.identityOperations, Self.sessionOperations])
     modelled = Set(operations.keys)
+    iam.session = { [sessions] in sessions[$0] }
   }
 
   package func handle(_ request: AWSRequest) throws(AWSError) -> JSON {
@@ -32,6 +33,14 @@ package final class STSService: AWSService {
   package func requirements(_ request: AWSRequest) -> [AWSRequirement] {
     switch request.operation {
     case "GetCallerIdentity", "GetSessionToken", "AssumeRole", "AssumeRoleWithWebIdentity": []
+    // A session is refused by the operation itself, whatever its policies say.
+    case "GetFederationToken" where iam.keys[request.principal.accessKeyID] == nil: []
+    case "GetFederationToken":
+      [
+        AWSRequirement(
+          "sts:GetFederationToken",
+          resources: ["arn:aws:sts::\(world.account):federated-user/\(request.input["Name"].string ?? "")"])
+      ]
     default: [AWSRequirement("sts:\(request.operation)")]
     }
   }

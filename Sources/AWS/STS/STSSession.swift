@@ -20,6 +20,8 @@ struct STSSession: Codable, Sendable {
   /// Tags given with the session, and the keys of those that a chained session inherits.
   var tags: Tags?
   var transitiveTags: [String]?
+  /// Who acts in truth, as the first of a chain of sessions said; it stays with every later one.
+  var sourceIdentity: String?
   /// ARN of the OpenID Connect provider by whose token it was made.
   var provider: String?
 }

@@ -161,15 +161,7 @@ extension EKSService {
       (input["addonName"].isNull || input["addonName"].string == $0.name) && wants("types", $0.type)
         && wants("publishers", "eks") && wants("owners", "aws")
     }.compactMap { $0.document(kubernetes: input["kubernetesVersion"].string) }
-    let limit = input["maxResults"].int ?? 100
-    guard let start = input["nextToken"].string.map({ Int($0) }) ?? 0, start >= 0, start <= shown.count else {
-      throw .invalidParameter("The specified nextToken is invalid.")
-    }
-    let slice = shown[start..<min(shown.count, start + limit)]
-    return [
-      "addons": .array(Array(slice)),
-      "nextToken": slice.endIndex < shown.count ? .string(String(slice.endIndex)) : .null,
-    ]
+    return try page(shown, input, "addons")
   }
 
   private func describeAddonConfiguration(_ request: AWSRequest) throws(AWSError) -> JSON {

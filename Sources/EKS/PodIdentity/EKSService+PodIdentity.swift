@@ -117,16 +117,14 @@ extension EKSService {
       (request.input["namespace"].isNull || row["namespace"] == request.input["namespace"])
         && (request.input["serviceAccount"].isNull || row["serviceAccount"] == request.input["serviceAccount"])
     }
-    return [
-      "associations": .array(
-        rows.map { row in
-          [
-            "clusterName": row["clusterName"], "namespace": row["namespace"], "serviceAccount": row["serviceAccount"],
-            "associationArn": row["associationArn"], "associationId": row["associationId"],
-            "ownerArn": row["ownerArn"],
-          ]
-        })
-    ]
+    let shown: [JSON] = rows.map { row in
+      [
+        "clusterName": row["clusterName"], "namespace": row["namespace"], "serviceAccount": row["serviceAccount"],
+        "associationArn": row["associationArn"], "associationId": row["associationId"],
+        "ownerArn": row["ownerArn"],
+      ]
+    }
+    return try page(shown, request.input, "associations")
   }
 
   private func updateAssociation(_ request: AWSRequest) throws(AWSError) -> JSON {

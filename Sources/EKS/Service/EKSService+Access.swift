@@ -193,16 +193,16 @@ extension EKSService {
 
   private func listAssociatedAccessPolicies(_ request: AWSRequest) throws(AWSError) -> JSON {
     let row = try entry(of: request)
-    return [
-      "clusterName": .string(row.cluster), "principalArn": .string(row.principal),
-      "associatedAccessPolicies": .array(row.policies),
-    ]
+    var answer = try page(row.policies, request.input, "associatedAccessPolicies")
+    answer["clusterName"] = .string(row.cluster)
+    answer["principalArn"] = .string(row.principal)
+    return answer
   }
 
   private func listAccessPolicies(_ request: AWSRequest) throws(AWSError) -> JSON {
     let policies = AccessPolicy.names.map { name -> JSON in
       ["name": .string(name), "arn": .string("\(AccessPolicy.arnPrefix)\(name)")]
     }
-    return ["accessPolicies": .array(policies)]
+    return try page(policies, request.input, "accessPolicies")
   }
 }

@@ -15,7 +15,7 @@ extension EKSService {
         && (input["defaultOnly"].bool != true || document["defaultVersion"].bool == true)
         && (input["versionStatus"].isNull || input["versionStatus"] == document["versionStatus"])
     }
-    return ["clusterVersions": .array(documents)]
+    return try page(documents, input, "clusterVersions")
   }
 
   // MARK: - Tags
@@ -37,7 +37,7 @@ extension EKSService {
   }
 
   private func recordKey(arn: String) -> String? {
-    let members = ["fargateProfileArn", "associationArn", "identityProviderConfigArn"]
+    let members = ["fargateProfileArn", "associationArn", "identityProviderConfigArn", "arn"]
     return records.keys.first { key in members.contains { records[key]?[$0].string == arn } }
   }
 

@@ -12,6 +12,9 @@ extension EKSService {
     let input = request.input
     let name = input["name"].string ?? ""
     let token = input["clientRequestToken"].string
+    guard registered(name) == nil else {
+      throw .inUse("Cluster already exists with name: \(name)", cluster: name)
+    }
     if let existing = clusters[name] {
       if let token, existing.requestToken == token { return ["cluster": existing.document] }
       throw .inUse("Cluster already exists with name: \(name)", cluster: name)
@@ -32,6 +35,7 @@ extension EKSService {
     guard let offered = ClusterVersion.named(version) else {
       throw .invalidParameter("unsupported Kubernetes version", cluster: name)
     }
+    try check(encryption: input["encryptionConfig"], cluster: name)
     let network = try clusterNetwork(input, cluster: name)
     let access = try accessConfig(input["accessConfig"], cluster: name)
     try requireClusterRole(input["roleArn"].string ?? "", cluster: name)
@@ -175,11 +179,14 @@ extension EKSService {
   }
 
   private func describeCluster(_ request: AWSRequest) throws(AWSError) -> JSON {
-    ["cluster": try cluster(of: request).document]
+    if let found = registered(request.input["name"].string ?? "") { return ["cluster": found] }
+    return ["cluster": try cluster(of: request).document]
   }
 
   private func listClusters(_ request: AWSRequest) throws(AWSError) -> JSON {
-    try page(clusters.keys, request.input, "clusters")
+    // Registered clusters are told only where all are asked for.
+    let others = request.input["include"].strings.contains("all") ? registeredNames : []
+    return try page((clusters.keys + others).sorted(), request.input, "clusters")
   }
 
   private func deleteCluster(_ request: AWSRequest) throws(AWSError) -> JSON {

@@ -86,7 +86,7 @@ extension EKSService {
     let configs: [JSON] = records(of: cluster.name, .provider).map {
       ["type": "oidc", "name": $0["identityProviderConfigName"]]
     }
-    return ["identityProviderConfigs": .array(configs)]
+    return try page(configs, request.input, "identityProviderConfigs")
   }
 
   private func disassociateProvider(_ request: AWSRequest) throws(AWSError) -> JSON {

@@ -4,7 +4,9 @@ import World
 /// What belongs to a cluster and is kept as it is told.
 extension EKSService {
   enum RecordKind: String {
-    case fargate, association, provider
+    case fargate, association, provider, capability, insights
+    /// Of the account, under no cluster.
+    case subscription, registered
   }
 
   func recordKey(_ cluster: String, _ kind: RecordKind, _ name: String) -> String {

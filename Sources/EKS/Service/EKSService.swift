@@ -24,8 +24,11 @@ package final class EKSService: AWSService {
     .merging(updateOperations) { a, _ in a }.merging(catalogueOperations) { a, _ in a }
     .merging(providerOperations) { a, _ in a }.merging(addonOperations) { a, _ in a }
     .merging(podIdentityOperations) { a, _ in a }.merging(fargateOperations) { a, _ in a }
+    .merging(insightOperations) { a, _ in a }.merging(encryptionOperations) { a, _ in a }
+    .merging(recordedOperations) { a, _ in a }
 
-  package var modelled: Set<String> { Set(Self.operations.keys) }
+  package var modelled: Set<String> { Set(Self.operations.keys).subtracting(recorded) }
+  package var recorded: Set<String> { Set(Self.recordedOperations.keys) }
 
   init(world: World) {
     self.world = world
@@ -143,6 +146,10 @@ package final class EKSService: AWSService {
 
   /// One page of names: `maxResults`, `nextToken` as an offset.
   func page(_ names: [String], _ input: JSON, _ member: String) throws(AWSError) -> JSON {
+    try page(names.map { .string($0) }, input, member)
+  }
+
+  func page(_ names: [JSON], _ input: JSON, _ member: String) throws(AWSError) -> JSON {
     let limit = input["maxResults"].int ?? 100
     let start = input["nextToken"].string.map { Int($0) } ?? 0
     guard let start, start >= 0, start <= names.count else {
@@ -150,7 +157,7 @@ package final class EKSService: AWSService {
     }
     let slice = names[start..<min(names.count, start + limit)]
     return [
-      member: JSON(Array(slice)), "nextToken": slice.endIndex < names.count ? .string(String(slice.endIndex)) : .null,
+      member: .array(Array(slice)), "nextToken": slice.endIndex < names.count ? .string(String(slice.endIndex)) : .null,
     ]
   }
 }

@@ -36,12 +36,11 @@ extension NodegroupLife {
     do {
       version = try newTemplate(service, row, next)
     } catch {
-      return end(id, failing: (error.code, error.message, error.resources), service)
+      return end(id, failing: ("OperationNotPermitted", error.message, error.resources), service)
     }
     let old = members(service, group)
-    let zones = Set(old.map(\.zone)).count
     let isMinimal = group.document["updateConfig"]["updateStrategy"].string == "MINIMAL"
-    let surge = isMinimal || old.isEmpty ? 0 : max(2 * zones, batchSize(group, of: old.count))
+    let surge = isMinimal || old.isEmpty ? 0 : max(2 * zones(service, group), batchSize(group, of: old.count))
     rollout = Rollout(
       update: id, isForced: update.isForced ?? false, version: version, previous: group.templateVersion, surge: surge,
       until: context.now + Self.surgeLimit)
@@ -51,6 +50,14 @@ extension NodegroupLife {
       cluster: row.id, resources: ["nodes"], credential: EKSUsers.nodeManager(row.id).credential,
       component: context.id)
     context.wake("roll", after: context.durations[.nodegroupScaleUp])
+  }
+
+  /// In how many zones the Auto Scaling group launches.
+  private func zones(_ service: EKSService, _ group: NodegroupRow) -> Int {
+    let reply = service.call(
+      "autoscaling", "DescribeAutoScalingGroups", ["AutoScalingGroupNames": [.string(group.autoScalingGroup)]],
+      by: .nodegroup)
+    return reply.output?["AutoScalingGroups"][0]["AvailabilityZones"].items.count ?? 1
   }
 
   /// How many nodes may be away at once.
@@ -188,7 +195,7 @@ extension NodegroupLife {
       return context.wake("roll", after: max(context.durations[.instanceTerminate], .milliseconds(50)))
     }
     fail(
-      isGone ? "NodeCreationFailure" : "NodeTerminationFailure",
+      isGone ? "NodeCreationFailure" : "Unknown",
       isGone
         ? "Couldn't proceed with upgrade process as new nodes are not joining node group \(name)"
         : "Instances of node group \(name) could not be terminated", now.instances, service, row, group, context)

@@ -101,6 +101,12 @@ extension NodeFit: Sampled {
   }
 }
 
+extension VersionSkew: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    Facts(controlPlane: .known(32 + chance.below(4)), kubelet: .known(28 + chance.below(8)))
+  }
+}
+
 extension NodeReadiness: Sampled {
   static func sample(_ chance: inout Chance) -> Facts {
     Facts(

@@ -21,6 +21,7 @@ protocol Sampled: Rule {
     CredentialChain.self, InstanceMetadata.self, PodIdentityExchange.self,
     OIDCToken.self, RBACEscalation.self, VolumeMatch.self, VolumeFit.self, Preemption.self, AddonHealth.self,
     FargateMatch.self, FargateSize.self, FargateSupport.self, FargateLaunch.self, FargateLogging.self,
+    VersionSkew.self,
   ]
 
   @Test(arguments: rules.indices)
