@@ -10,6 +10,7 @@ package final class EKSStorey {
   package init(world: World) {
     service = EKSService(world: world)
     world.know(ClusterLife.self, NodegroupLife.self, AddonLife.self, FargateLife.self, FargateScheduler.self)
+    world.know(VPCResourceController.self, TrunkInterface.self)
     world.aws.register(service)
     world.aws.register(EKSAuthService(eks: service))
     world.kube.reviewIAMToken = { [unowned self] cluster, token, clock in
@@ -22,6 +23,8 @@ package final class EKSStorey {
       switch url {
       case PodIdentityWebhookServer.url: return PodIdentityWebhookServer(service: service, row: row).review(review)
       case FargateWebhookServer.url: return FargateWebhookServer(service: service, row: row).review(review)
+      case let url where VPCResourceWebhookServer.urls.contains(url):
+        return VPCResourceWebhookServer(service: service, row: row).review(url, review)
       default: return nil
       }
     }

@@ -123,7 +123,8 @@ extension EC2Service {
     case "subnet-id": return device.subnet
     case "subnet-ipv4-cidr-block": return subnet?.cidr
     case "vpc-id": return device.vpc
-    case "vpc-ipv4-cidr-block", "vpc-ipv4-cidr-blocks": return vpcs[device.vpc]?.cidr
+    case "vpc-ipv4-cidr-block": return vpcs[device.vpc]?.cidr
+    case "vpc-ipv4-cidr-blocks": return vpcs[device.vpc]?.blocks.map(\.description).joined(separator: "\n")
     case "security-group-ids": return device.groups.joined(separator: "\n")
     case "owner-id": return world.account
     case "mac": return device.mac

@@ -224,9 +224,11 @@ extension EC2Service {
 
   // MARK: - Operations
 
-  /// Clusters' control planes and machines of Fargate have their interfaces in the account's subnets.
+  /// Clusters' control planes and machines of Fargate have their interfaces in the account's subnets; what EKS does
+  /// with a role of the account is the account's.
   private static func isEKS(_ principal: AWSPrincipal) -> Bool {
     ["eks.amazonaws.com", "eks-fargate.amazonaws.com"].contains(principal.service)
+      && principal.roleARN?.contains(":role/aws-service-role/") ?? true
   }
 
   private func createNetworkInterface(_ request: AWSRequest) throws(AWSError) -> JSON {
@@ -328,7 +330,7 @@ extension EC2Service {
     let id = request.input["AttachmentId"].string
     guard let interface = interfaces.first(where: { $0.attachment?.id == id }), let attachment = interface.attachment
     else { throw .notFound("attachment", id) }
-    guard attachment.instance != nil || request.principal.service == "eks.amazonaws.com" else {
+    guard attachment.instance != nil || Self.isEKS(request.principal) else {
       throw .ec2(
         "OperationNotPermitted",
         "You are not allowed to manage '\(attachment.id.hasPrefix("ela") ? "ela-attach" : "eni-attach")' attachments.")

@@ -52,6 +52,7 @@ package struct ClusterLife: Component {
       guard let facts = service.facts(name) else { return becomeActive(service) }
       // Without API servers, as in tests of EKS alone, there is nobody to put it.
       addonsLeft = context.world.kube.host == nil ? [] : [PodIdentityWebhookServer.object(facts)]
+      if context.world.kube.host != nil { addonsLeft += VPCResourceWebhookServer.objects(facts) }
       addonsLeft += context.world.ports.addonObjects(AddonOrder(cluster: facts))
       for addon in row.installsAddons ? AddonOffer.selfManaged : [] {
         let version = AddonOffer.named(addon)?.defaultVersion(facts.version) ?? ""
@@ -130,7 +131,12 @@ package struct ClusterLife: Component {
   }
 
   private mutating func installNext(_ service: EKSService, _ row: ClusterRow, _ context: Context) {
-    guard !addonsLeft.isEmpty else { return becomeActive(service) }
+    guard !addonsLeft.isEmpty else {
+      if context.world.kube.host != nil {
+        context.spawn(VPCResourceController.id(row.id), VPCResourceController(cluster: row.id, name: name))
+      }
+      return becomeActive(service)
+    }
     let object = addonsLeft.removeFirst()
     context.submit(EKSUsers.bootstrap(row.id).clientSideApply(object), tag: "addon")
   }
@@ -220,6 +226,7 @@ package struct ClusterLife: Component {
   // MARK: - Down
 
   private func takeDown(_ service: EKSService, _ row: ClusterRow, _ context: Context) {
+    context.stop(VPCResourceController.id(row.id))
     context.world.ports.clusterDeleted(row.id)
     context.world.ports.clusters?.close(row.id)
     for interface in row.interfaceIDs {

@@ -9,6 +9,8 @@ extension Ipamd {
     var count: Int
     var prefixes: Bool
     var subnets: [String] = []
+    /// Those of the ENIConfig; nil for the primary interface's.
+    var groups: [String]?
     var interface: JSON = .null
     var device = 0
     var attachment = ""
@@ -17,7 +19,7 @@ extension Ipamd {
     var message = ""
   }
 
-  private func metadata(_ path: String, _ context: Context) -> String {
+  func metadata(_ path: String, _ context: Context) -> String {
     context.world.ports.instanceMetadata(launch.instanceID, "meta-data/\(path)") ?? ""
   }
 
@@ -84,7 +86,7 @@ extension Ipamd {
     }
   }
 
-  private func eni(_ json: JSON, _ context: Context) -> IPPool.ENI {
+  func eni(_ json: JSON, _ context: Context) -> IPPool.ENI {
     let device = json["Attachment"]["DeviceIndex"].int ?? 0
     let attached = json["Attachment"]["AttachTime"].time ?? context.now
     let mac = json["MacAddress"].string ?? ""
@@ -109,7 +111,7 @@ extension Ipamd {
   // MARK: - Errors
 
   /// Logs a refusal; for want of permission tells it as an event of its pod too.
-  private mutating func failed(_ operation: String, _ error: AWSError, _ context: Context) {
+  mutating func failed(_ operation: String, _ error: AWSError, _ context: Context) {
     log(
       "error", "Failed to call ec2:\(operation): api error \(error.code): \(error.message)", context,
       caller: "awsutils/awsutils.go")
@@ -163,6 +165,7 @@ extension Ipamd {
   mutating func answered(_ tag: String, _ reply: AWSReply, _ context: Context) {
     switch tag {
     case "discover": discovered(reply, context)
+    case "reconcile": reconciled(reply, context)
     case "assign": assigned(reply, context)
     case "unassign":
       if let error = reply.error { failed("UnassignPrivateIpAddresses", error, context) }
@@ -195,7 +198,11 @@ extension Ipamd {
   // MARK: - A new interface
 
   private mutating func chooseSubnets(_ context: Context) {
-    guard pool.settings.subnetDiscovery, !pool.settings.customNetworking else {
+    if pool.settings.customNetworking {
+      findConfiguration(context)
+      return
+    }
+    guard pool.settings.subnetDiscovery else {
       decideSubnets([], context)
       return
     }
@@ -227,7 +234,7 @@ extension Ipamd {
     createInterface(context)
   }
 
-  private mutating func createInterface(_ context: Context) {
+  mutating func createInterface(_ context: Context) {
     guard var growth, let subnet = growth.subnets.first else {
       let (code, message) = (self.growth?.code ?? "", self.growth?.message ?? "")
       self.growth = nil
@@ -237,7 +244,8 @@ extension Ipamd {
     growth.subnets.removeFirst()
     self.growth = growth
     let mac = metadata("mac", context)
-    let groups = metadata("network/interfaces/macs/\(mac)/security-group-ids", context).split(separator: "\n")
+    let own = metadata("network/interfaces/macs/\(mac)/security-group-ids", context).split(separator: "\n")
+    let groups = growth.groups ?? own.map(String.init)
     var tags: [JSON] = [
       ["Key": "node.k8s.amazonaws.com/instance_id", "Value": .string(launch.instanceID)],
       ["Key": "node.k8s.amazonaws.com/createdAt", "Value": .string(context.now.rfc3339)],
@@ -250,7 +258,7 @@ extension Ipamd {
       "CreateNetworkInterface",
       [
         "Description": .string("aws-K8S-\(launch.instanceID)"), "SubnetId": .string(subnet),
-        "Groups": JSON(groups.map(String.init)),
+        "Groups": JSON(groups),
         growth.prefixes ? "Ipv4PrefixCount" : "SecondaryPrivateIpAddressCount": JSON(growth.count),
         "TagSpecifications": [["ResourceType": "network-interface", "Tags": .array(tags)]],
       ], "create", context)

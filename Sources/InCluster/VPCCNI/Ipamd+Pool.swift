@@ -43,6 +43,9 @@ extension Ipamd {
     guard phase == .running else { return }
     guard !busy else { return }
     noteCordon(context)
+    reconcileIfDue(context)
+    guard !busy else { return }
+    askForTrunk(context)
     take(.resize, context)
     if !busy, pool.call == nil { scheduleNextLook(context) }
   }

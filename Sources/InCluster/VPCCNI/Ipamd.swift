@@ -32,11 +32,15 @@ package struct Ipamd: Component {
   var events: EventRecorder
   /// Requests in a row that EC2 refused: past the second, trying again is background.
   var refusals = 0
+  /// The trunk has been asked for, by the node's CNINode.
+  var asksForTrunk: Bool?
+  /// When it last compared its own picture with the instance's metadata.
+  var comparedAt: Timestamp?
   /// Its service account's token is never kept in the state.
   var token: String?
 
   private enum CodingKeys: String, CodingKey {
-    case launch, phase, pool, attempts, startedAt, growth, queued, busy, events, refusals
+    case launch, phase, pool, attempts, startedAt, growth, queued, busy, events, refusals, asksForTrunk, comparedAt
   }
 
   package init(_ launch: NodeHooks.Launch) {
@@ -53,6 +57,7 @@ package struct Ipamd: Component {
     case .wake("resize"): resize(context)
     case .wake("attached"): attached(context)
     case .wake("delete"): deleteDetached(context)
+    case .wake("reconcile"): reconcile(context)
     case .message(let name, let value): told(name, value, context)
     case .kube(let tag, let reply): answered(tag, reply, context)
     case .aws(let tag, let reply): answered(tag, reply, context)
@@ -176,6 +181,14 @@ package struct Ipamd: Component {
   }
 
   private mutating func answered(_ tag: String, _ reply: KubeReply, _ context: Context) {
+    switch tag {
+    case "eniconfig": configured(reply, context)
+    case "cninode": askedForTrunk(reply, context)
+    default: serverAnswered(tag, reply, context)
+    }
+  }
+
+  private mutating func serverAnswered(_ tag: String, _ reply: KubeReply, _ context: Context) {
     guard tag == "server", phase == .checkingServer else { return }
     if reply.status == 401 { token = nil }
     guard reply.isSuccess else {
@@ -205,8 +218,14 @@ package struct Ipamd: Component {
 
   /// The daemon answers: the network of the node may be used.
   mutating func serve(_ context: Context) {
+    if pool.settings.customNetworking, pool.totalIPs == 0 {
+      exit("Failed to attach any ENIs for custom networking", context)
+      return
+    }
     phase = .running
     startedAt = context.now
+    comparedAt = context.now
+    askForTrunk(context)
     log("info", "Serving RPC Handler version v1.20.4 on 127.0.0.1:50051", context, caller: "rpc/rpc.pb.go")
     for line in [
       "Copying config file ... ", "Successfully copied CNI plugin binary and config file.",
@@ -237,6 +256,10 @@ package struct Ipamd: Component {
       "info",
       "Received AddNetwork for NS \(value["namespace"].string ?? ""), Pod \(value["name"].string ?? ""), Sandbox \(value["sandbox"].string ?? ""), ifname eth0",
       context, caller: "rpc_handler.go")
+    if pool.settings.podENI, let pod = branchPod(value, context) {
+      giveBranch(pod, value, context)
+      return
+    }
     let (after, effects, _) = pool.step(.add(pod: uid), context.now)
     pool = after
     for effect in effects {

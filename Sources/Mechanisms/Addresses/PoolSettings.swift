@@ -18,6 +18,12 @@ package struct PoolSettings: Sendable, Equatable, Codable {
   package var managesCordoned = false
   package var provisions = true
   package var clusterName = ""
+  /// Which label or annotation of a node names its ENIConfig; nil for the usual one.
+  package var eniConfigLabel: String?
+  package var eniConfigAnnotation: String?
+  /// The families switched against their defaults: IPv4 on, IPv6 off.
+  package var withoutIPv4: Bool?
+  package var withIPv6: Bool?
 
   package init() {}
 
@@ -48,11 +54,26 @@ package struct PoolSettings: Sendable, Equatable, Codable {
     managesCordoned = flag("AWS_MANAGE_ENIS_NON_SCHEDULABLE", false)
     provisions = !flag("DISABLE_NETWORK_RESOURCE_PROVISIONING", false)
     clusterName = environment["CLUSTER_NAME"] ?? ""
+    func name(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
+    eniConfigLabel = name("ENI_CONFIG_LABEL_DEF")
+    eniConfigAnnotation = name("ENI_CONFIG_ANNOTATION_DEF")
+    withoutIPv4 = flag("ENABLE_IPv4", true) ? nil : true
+    withIPv6 = flag("ENABLE_IPv6", false) ? true : nil
   }
 
   /// Why `aws-node` does not start with this environment; nil where it does.
   package var fault: String? {
-    prefixDelegation && warmPrefixTarget == 0 && warmIPTarget == 0 && minimumIPTarget == 0
+    switch (withoutIPv4 != true, withIPv6 == true) {
+    case (true, true):
+      return "IPv4 and IPv6 are both enabled. VPC CNI currently does not support dual stack mode"
+    case (false, false): return "IPv4 and IPv6 are both disabled. One of them have to be enabled"
+    case (false, true) where !prefixDelegation || customNetworking:
+      return
+        "IPv6 is supported only in Prefix Delegation mode. Custom Networking is not supported in IPv6 mode. Please set the env variables accordingly."
+    case (false, true): return nil
+    case (true, false): break
+    }
+    return prefixDelegation && warmPrefixTarget == 0 && warmIPTarget == 0 && minimumIPTarget == 0
       ? "Setting WARM_PREFIX_TARGET = 0 is not supported while WARM_IP_TARGET/MINIMUM_IP_TARGET is not set" : nil
   }
 }

@@ -79,6 +79,44 @@ extension SecondaryBlock: Sampled {
   }
 }
 
+extension ENIConfigName: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    var node: JSON = ["metadata": ["labels": ["topology.kubernetes.io/zone": "us-east-1a"]]]
+    if chance.flip() { node["metadata"]["annotations"] = ["k8s.amazonaws.com/eniConfig": "pods"] }
+    var settings = PoolSettings()
+    settings.customNetworking = !chance.flip(4)
+    if chance.flip() { settings.eniConfigLabel = "topology.kubernetes.io/zone" }
+    return Facts(node: .known(node), settings: .known(settings))
+  }
+}
+
+extension PodSecurityGroups: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    func object(_ chance: inout Chance) -> JSON {
+      ["metadata": ["labels": ["app": .string(chance.pick(["web", "db"]))]]]
+    }
+    var policies: [JSON] = []
+    for index in 0..<chance.below(4) {
+      var spec: JSON = ["securityGroups": ["groupIds": [.string("sg-\(chance.below(3))")]]]
+      let selector: JSON = ["matchLabels": ["app": .string(chance.pick(["web", "db"]))]]
+      if chance.flip() { spec["podSelector"] = selector }
+      if chance.flip() { spec["serviceAccountSelector"] = selector }
+      policies.append(["metadata": ["name": .string("p\(index)")], "spec": spec])
+    }
+    var pod = object(&chance)
+    if chance.flip(6) { pod["spec"]["hostNetwork"] = true }
+    return Facts(pod: .known(pod), serviceAccount: .known(object(&chance)), policies: .known(policies))
+  }
+}
+
+extension BranchRoom: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    let used = Array(1..<(1 + chance.below(6)))
+    let cooling = Array(20..<(20 + chance.below(6)))
+    return Facts(limit: .known(9), used: .known(used), cooling: .known(cooling))
+  }
+}
+
 extension NodeFit: Sampled {
   static func sample(_ chance: inout Chance) -> Facts {
     var pod = PodNeeds()

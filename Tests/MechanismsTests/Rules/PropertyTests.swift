@@ -13,7 +13,9 @@ protocol Sampled: Rule {
 @Suite struct PropertyTests {
   static let rules: [any Sampled.Type] = [
     TokenVerification.self, STSOutcome.self, MappingChain.self, RBAC.self, AccessPolicy.self, NodeAuthorizer.self,
-    NodeRestriction.self, IAMPolicy.self, TrustPolicy.self, SubnetChoice.self, SecondaryBlock.self, PoolTooLow.self,
+    NodeRestriction.self, IAMPolicy.self, TrustPolicy.self, SubnetChoice.self, SecondaryBlock.self,
+    PodSecurityGroups.self, BranchRoom.self, ENIConfigName.self,
+    PoolTooLow.self,
     PoolTooHigh.self,
     PoolExtraENI.self, ENIRoom.self, PoolNextRequest.self, SubnetShortage.self, NodeFit.self, NodeReadiness.self,
     NodeLifecycle.self, JoinSequence.self, KubeletCSR.self,
