@@ -111,6 +111,8 @@ extension Ipamd {
         return true
       }
       let shown = metadata("\(base)/local-ipv4s", context).split(separator: "\n").map(String.init)
+      // Metadata that cannot be read tells nothing.
+      guard !shown.isEmpty else { return false }
       let prefixes = metadata("\(base)/ipv4-prefix", context).split(separator: "\n").map(String.init)
       let known = own.blocks.map { $0.cidr.length == 32 ? "\($0.cidr.base)" : "\($0.cidr)" }
       let told = shown.filter { $0 != own.address } + prefixes
