@@ -80,7 +80,7 @@ package struct Why: Sendable {
 extension Why {
   package static let questions: [any Question] = [
     PodQuestion(), WorkloadQuestion(), NodeQuestion(), NodegroupQuestion(), CredentialsQuestion(),
-    FargateProfileQuestion(), AddonQuestion(),
+    FargateProfileQuestion(), AddonQuestion(), SecurityGroupsQuestion(),
   ]
 }
 
@@ -93,7 +93,9 @@ extension Catalogue {
     CNICallsDenied(), CNIPolicyMissing(), CNICallsAreAllowed(),
     NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), EC2Throttles(), SubnetShort(), ENILimitReached(),
     SparesHoard(),
-    SubnetFull(), WarmENIHoarding(),
+    SubnetFull(), WarmENIHoarding(), ENIConfigMissing(),
+    BranchMissing(), BranchRefused(), BranchAnnotationDenied(), BranchesCoolDown(), NoBranchPlaces(),
+    PodGroups(), PodGroupPolicy(),
     PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),
     ContainerCrashes(), Unschedulable(), NoNodeFits(), NodegroupIssue(), NodegroupLacksNodes(), NodegroupCannotLaunch(),
     NodegroupIsWell(),

@@ -124,7 +124,7 @@ extension KubernetesResource {
     case "persistentvolumeclaims": own = ["spec.storageClassName", "spec.volumeName", "status.phase"]
     case "clusterroles", "roles": own = ["rules", "aggregationRule"]
     case "clusterrolebindings", "rolebindings": own = ["roleRef", "subjects"]
-    case "eniconfigs": own = ["spec"]
+    case "eniconfigs", "securitygrouppolicies": own = ["spec"]
     default: own = []
     }
     return FieldAllowList(KubernetesResource.metadata + own)

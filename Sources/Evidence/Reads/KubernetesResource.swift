@@ -66,11 +66,13 @@ extension KubernetesResource {
 
   package static let endpointSlices = KubernetesResource(
     "endpointslices", kind: "EndpointSlice", group: "discovery.k8s.io")
+  package static let securityGroupPolicies = KubernetesResource(
+    "securitygrouppolicies", kind: "SecurityGroupPolicy", group: "vpcresources.k8s.aws", version: "v1beta1")
 
   /// Everything that some link reads, in the order in which a capture writes it.
   package static let all: [KubernetesResource] = [
     .nodes, .pods, .events, .namespaces, .daemonSets, .deployments, .replicaSets, .statefulSets, .services,
     .serviceAccounts, .configMaps, .secrets, .leases, .csrs, .persistentVolumeClaims, .clusterRoles,
-    .clusterRoleBindings, .roles, .roleBindings, .eniConfigs, .endpointSlices,
+    .clusterRoleBindings, .roles, .roleBindings, .eniConfigs, .endpointSlices, .securityGroupPolicies,
   ]
 }

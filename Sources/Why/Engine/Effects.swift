@@ -30,6 +30,10 @@ extension Effect.Kind {
   static let poolCannotGrow: Self = "addresses/pool-cannot-grow"
   static let warmTargets: Self = "addresses/warm-targets"
   static let subnetShort: Self = "addresses/subnet-short"
+  static let branchMissing: Self = "addresses/branch-missing"
+  static let noBranchPlaces: Self = "addresses/no-branch-places"
+  static let podSecurityGroups: Self = "addresses/pod-security-groups"
+  static let podGroupPolicy: Self = "addresses/pod-group-policy"
 
   // Pods
   static let podNotStarted: Self = "pods/not-started"

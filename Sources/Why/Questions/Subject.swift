@@ -37,6 +37,6 @@ package struct Subject: Hashable, Sendable {
     ("nodegroup", ["nodegroups", "ng"]), ("addon", ["addons"]), ("fargateprofile", ["fargateprofiles"]),
     ("cluster", ["clusters"]), ("stack", ["stacks"]), ("lb", ["loadbalancer", "loadbalancers"]),
     ("targetgroup", ["targetgroups", "tg"]), ("eni", ["enis"]), ("subnet", ["subnets"]), ("role", ["roles"]),
-    ("credentials", ["creds"]),
+    ("credentials", ["creds"]), ("security-groups", ["securitygroups", "sg"]),
   ]
 }

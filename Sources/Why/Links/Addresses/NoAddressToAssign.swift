@@ -12,7 +12,10 @@ struct NoAddressToAssign: Link {
     let found = await world.object(.pods, namespace: effect.entity.namespace, name: effect.entity.name)
     guard let pod = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
     let state = PodState(pod)
-    guard let node = state.node, state.address == nil, !state.isHostNetwork else { return .silent }
+    // A pod with an interface of its own takes nothing from the pool.
+    guard let node = state.node, state.address == nil, !state.isHostNetwork, !PodENI.isWanted(by: pod) else {
+      return .silent
+    }
     let (events, gap) = await world.events(about: pod, kind: "Pod")
     // Only the latest attempt tells what is so now.
     guard let event = events.first(where: { $0.reason == "FailedCreatePodSandBox" }) else {

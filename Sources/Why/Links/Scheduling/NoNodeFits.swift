@@ -22,6 +22,13 @@ struct NoNodeFits: Link {
     }
     let misfits = verdict.reasons
     let counts = SchedulingFailure.message(nodes: misfits.map(\.reasons))
+    let places = "Insufficient \(PodENI.resource)"
+    if misfits.allSatisfy({ $0.reasons.contains { $0.text == places } }), !misfits.isEmpty {
+      return .holds(
+        Explanation(
+          "by the scheduler's own filters: \(counts)", entity: effect.entity,
+          evidence: picture.exhibits(misfits, world.now), causes: [.init(Effect(.noBranchPlaces, effect.entity))]))
+    }
     let lost = picture.notReady.filter { name in misfits.contains { $0.node == name } }
     return .holds(
       Explanation(
