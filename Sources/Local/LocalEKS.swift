@@ -20,10 +20,14 @@ package final class LocalEKS: Sendable {
     package var record: Bool
     /// PEM of authorities that are believed beside the system's by calls out of the world.
     package var authorities: String
+    /// Controllers that run, as `--controllers` of the kube-controller-manager has them.
+    package var controllers: [String]
+    package var scheduler: Bool
 
     package init(
       state: String, port: Int = 4566, clock: ClockMode = .live, awsTime: Durations.Mode = .fast, seed: UInt64? = nil,
-      record: Bool = false, authorities: String = ""
+      record: Bool = false, authorities: String = "",
+      controllers: [String] = ["*"], scheduler: Bool = true
     ) {
       self.state = state
       self.port = port
@@ -32,8 +36,13 @@ package final class LocalEKS: Sendable {
       self.seed = seed
       self.record = record
       self.authorities = authorities
+      self.controllers = controllers
+      self.scheduler = scheduler
     }
   }
+
+  /// Names of the controllers that can be switched off.
+  package static var controllers: [String] { ControlPlane.controllers }
 
   private let options: Options
   private let folder: StateFolder
@@ -102,6 +111,7 @@ package final class LocalEKS: Sendable {
       thread: thread, wall: wall, outsideAddress: outsideAddress, defaultRegion: region, requestIDs: requestIDs)
     let port = try doors.open(DoorRequest(door: "aws", port: options.port), handler: handler)
     started.withLock { $0.port = port }
+    storeys.choose(ControlPlane.Selection(controllers: options.controllers, scheduler: options.scheduler))
     storeys.began(endpoint: "http://localhost:\(port)")
     try folder.writePrivate("environment.json", environment(port: port).bytes(.pretty))
     thread.start()

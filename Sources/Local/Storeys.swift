@@ -16,6 +16,9 @@ final class Storeys {
   private let containers: ContainerLogs
   private let clusters: RecordedHost
   private let calls: OutboundCalls
+  /// Which parts of the control planes run.
+  private var selection = ControlPlane.Selection.everything
+  private static let selectionRow = "control-plane/"
 
   /// `host` and `secrets` keep what stays outside the world's state; `authorities` (PEM) are believed beside the
   /// system's; `post` hands something to the world's thread from any other.
@@ -37,6 +40,9 @@ final class Storeys {
     containers = ContainerLogs(world: world)
     kubernetes.containers = containers
     ControlPlane.know(in: world)
+    for (_, bytes) in world.takeLoaded(prefix: Self.selectionRow) {
+      selection = (try? JSON.parse(bytes).decode(ControlPlane.Selection.self)) ?? .everything
+    }
     Machine.know(in: world)
     InCluster.register(in: world)
     connectKubernetes(post)
@@ -45,6 +51,7 @@ final class Storeys {
     world.ports.webIdentity = { [unowned world, unowned eks] token, isInside in
       WebIdentities(world: world, clusterID: { eks.clusterID(issuer: $0) }).read(token, isInside: isInside)
     }
+    world.inputs.listen("control-plane") { [unowned self] in select($0) }
     world.inputs.listen("endpoint") { [unowned eks] in eks.localOrigins = [$0.string ?? ""] }
     world.outbound.send = { [calls] ticket, call in
       calls.send(call) { reply in post { world in world.outbound.answer(ticket, reply) } }
@@ -82,7 +89,7 @@ final class Storeys {
   /// EKS asks for API servers and their controllers; told of a cluster that is there, they change with it.
   private func connectClusters() {
     let (world, kubernetes) = (world, kubernetes)
-    world.ports.clusterCreated = { [unowned world, unowned kubernetes] facts in
+    world.ports.clusterCreated = { [unowned self, unowned world, unowned kubernetes] facts in
       guard !kubernetes.exists(facts.id) else {
         return kubernetes.updateCluster(facts.id) { options in
           options.version = facts.version
@@ -94,7 +101,7 @@ final class Storeys {
           id: facts.id, version: facts.version, platformVersion: facts.platformVersion, serviceCIDR: facts.serviceCIDR,
           endpoints: facts.controlPlaneAddresses, certificateAuthority: facts.authorityPEM, issuer: facts.issuer,
           createdAt: world.now))
-      ControlPlane.start(facts, in: world)
+      ControlPlane.start(facts, selection, in: world)
     }
     world.ports.clusterDeleted = { [unowned world, unowned kubernetes] cluster in
       ControlPlane.stop(cluster: cluster, in: world)
@@ -109,6 +116,19 @@ final class Storeys {
     world.ports.instanceTerminating = { [unowned world] in Machine.terminate(instanceID: $0, in: world) }
     world.nodes.startFargate = { [unowned world] in Machine.start($0, in: world) }
     world.nodes.stopFargate = { [unowned world] in Machine.terminate(instanceID: $0, in: world) }
+  }
+
+  /// Which parts of the control planes are to run from now on.
+  func choose(_ wanted: ControlPlane.Selection) {
+    guard wanted != selection, let json = try? JSON(encoding: wanted) else { return }
+    world.inputs.tell("control-plane", json)
+  }
+
+  private func select(_ json: JSON) {
+    guard let wanted = try? json.decode(ControlPlane.Selection.self) else { return }
+    selection = wanted
+    world.put(Self.selectionRow, json.bytes())
+    for cluster in kubernetes.clusters { ControlPlane.change(cluster: cluster, to: wanted, in: world) }
   }
 
   /// Tokens signed for this endpoint are the local EKS's own.

@@ -44,14 +44,14 @@ final class Exchange: HTTPStream, Sendable {
 final class Responder: HTTPResponder, Sendable {
   private let exchange: Exchange
   private let answered = NIOLockedValueBox(false)
-  /// The client's `Sec-WebSocket-Key`, when it asked for an upgrade.
-  private let webSocketKey: String?
+  /// What the client wants the connection to become.
+  private let upgrade: UpgradeOffer?
   private let acceptsGzip: Bool
   private let options: ListenerOptions
 
-  init(exchange: Exchange, webSocketKey: String?, acceptsGzip: Bool, options: ListenerOptions) {
+  init(exchange: Exchange, upgrade: UpgradeOffer?, acceptsGzip: Bool, options: ListenerOptions) {
     self.exchange = exchange
-    self.webSocketKey = webSocketKey
+    self.upgrade = upgrade
     self.acceptsGzip = acceptsGzip
     self.options = options
   }
@@ -94,12 +94,12 @@ final class Responder: HTTPResponder, Sendable {
   }
 
   func acceptWebSocket(subprotocol: String) -> (any WebSocketStream)? {
-    guard let webSocketKey else { return nil }
+    guard let upgrade else { return nil }
     claim()
     let socket = WebSocketExchange(eventLoop: exchange.queueLoop, backlogLimit: options.streamBacklogLimit)
     let limit = options.messageLimit
     exchange.onLoop { [exchange] in
-      $0.upgrade(exchange, key: webSocketKey, subprotocol: subprotocol, to: socket, messageLimit: limit)
+      $0.upgrade(exchange, upgrade, subprotocol: subprotocol, to: socket, messageLimit: limit)
     }
     return socket
   }

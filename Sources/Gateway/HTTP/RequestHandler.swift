@@ -123,7 +123,7 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     phase = .waiting(exchange)
     deadline = nil
     let responder = Responder(
-      exchange: exchange, webSocketKey: webSocketKey(of: head),
+      exchange: exchange, upgrade: upgrade(of: head),
       acceptsGzip: head.headers[canonicalForm: "accept-encoding"].contains { $0 == "gzip" || $0.hasPrefix("gzip;") },
       options: options)
     connection.handler.handle(request(head, body), responder)
@@ -144,12 +144,12 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
       certificate: connection.certificate, remoteAddress: connection.remoteAddress, isTLS: connection.isTLS)
   }
 
-  private func webSocketKey(of head: HTTPRequestHead) -> String? {
-    guard isUpgradeRequest, head.method == .GET || head.method == .POST,
-      head.headers.first(name: "sec-websocket-version") == "13",
-      head.headers[canonicalForm: "upgrade"].contains(where: { $0.lowercased() == "websocket" })
-    else { return nil }
-    return head.headers.first(name: "sec-websocket-key")
+  private func upgrade(of head: HTTPRequestHead) -> UpgradeOffer? {
+    guard isUpgradeRequest, head.method == .GET || head.method == .POST else { return nil }
+    let wanted = head.headers[canonicalForm: "upgrade"].map { $0.lowercased() }
+    if wanted.contains("spdy/3.1") { return .spdy }
+    guard wanted.contains("websocket"), head.headers.first(name: "sec-websocket-version") == "13" else { return nil }
+    return head.headers.first(name: "sec-websocket-key").map { .webSocket(key: $0) }
   }
 
   /// Answers in the handler's words without having handed the request over.
@@ -406,17 +406,12 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
 // MARK: - WebSocket
 
 extension RequestHandler {
-  /// Answers 101 and puts the WebSocket's handlers in the place of HTTP's.
+  /// Answers 101 and puts the new protocol's handlers in the place of HTTP's.
   func upgrade(
-    _ exchange: Exchange, key: String, subprotocol: String, to socket: WebSocketExchange, messageLimit: Int
+    _ exchange: Exchange, _ offer: UpgradeOffer, subprotocol: String, to socket: WebSocketExchange, messageLimit: Int
   ) {
     guard let context, isCurrent(exchange), !connection.isHTTP2 else { return socket.queue.close() }
-    var headers: NIOHTTP1.HTTPHeaders = [
-      "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": WebSocketHandshake.accept(key),
-    ]
-    if !subprotocol.isEmpty {
-      headers.add(name: "Sec-WebSocket-Protocol", value: RequestHandler.oneLine(subprotocol))
-    }
+    let headers = offer.headers(subprotocol: RequestHandler.oneLine(subprotocol))
     let head = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
     context.write(wrapOutboundOut(.head(head)), promise: nil)
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
@@ -425,8 +420,8 @@ extension RequestHandler {
     exchange.queue.close()
     do {
       try WebSocketHandshake.exchangeHandlers(
-        of: context.channel, removing: self, for: socket, messageLimit: messageLimit)
-      // A read that was held back while the answer was due is the WebSocket's now.
+        of: context.channel, removing: self, for: socket, offer, messageLimit: messageLimit)
+      // A read that was held back while the answer was due is the new protocol's now.
       if holdsRead { context.channel.read() }
     } catch {
       socket.queue.close()

@@ -2,10 +2,18 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Wire
 
-/// A WebSocket as its user holds it, on any thread.
+/// What stands in the pipeline of an upgraded connection, on its loop.
+protocol UpgradedHandler: AnyObject {
+  /// Writes as much as the client takes.
+  func pump()
+  /// Hands on what comes in, and what came before.
+  func deliver(to body: @escaping @Sendable ([UInt8]) -> Void)
+}
+
+/// An upgraded connection as its user holds it, on any thread.
 final class WebSocketExchange: WebSocketStream, Sendable {
   private struct State {
-    var handler: NIOLoopBound<WebSocketHandler>?
+    var handler: NIOLoopBound<any UpgradedHandler>?
     var closeCode = 1000
   }
 
@@ -18,14 +26,14 @@ final class WebSocketExchange: WebSocketStream, Sendable {
     queue = OutboundQueue(limit: backlogLimit)
   }
 
-  /// On the loop, once the connection is a WebSocket.
-  func connect(_ handler: WebSocketHandler?) {
+  /// On the loop, once the connection is upgraded.
+  func connect(_ handler: (any UpgradedHandler)?) {
     state.withLockedValue { $0.handler = handler.map { NIOLoopBound($0, eventLoop: eventLoop) } }
   }
 
   var closeCode: Int { state.withLockedValue { $0.closeCode } }
 
-  private func onLoop(_ body: @escaping @Sendable (WebSocketHandler) -> Void) {
+  private func onLoop(_ body: @escaping @Sendable (any UpgradedHandler) -> Void) {
     eventLoop.execute { [self] in
       if let handler = state.withLockedValue({ $0.handler }) { body(handler.value) }
     }

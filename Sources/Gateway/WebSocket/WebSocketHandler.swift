@@ -2,7 +2,7 @@ import NIOCore
 import NIOWebSocket
 
 /// Messages of one WebSocket in and out; answers pings and closing by itself.
-final class WebSocketHandler: ChannelInboundHandler {
+final class WebSocketHandler: ChannelInboundHandler, UpgradedHandler {
   typealias InboundIn = WebSocketFrame
   typealias OutboundOut = WebSocketFrame
 

@@ -24,21 +24,49 @@ enum WebSocketHandshake {
     return String(decoding: out, as: UTF8.self)
   }
 
-  /// Turns an HTTP/1.1 pipeline whose 101 is written into a WebSocket's. What the client sent after its
+  /// Turns an HTTP/1.1 pipeline whose 101 is written into that of a WebSocket or of plain bytes. What the client sent after its
   /// request is handed on by the HTTP decoder as it leaves.
   static func exchangeHandlers(
-    of channel: any Channel, removing requests: RequestHandler, for socket: WebSocketExchange, messageLimit: Int
+    of channel: any Channel, removing requests: RequestHandler, for socket: WebSocketExchange,
+    _ offer: UpgradeOffer, messageLimit: Int
   ) throws {
     let pipeline = channel.pipeline.syncOperations
     let encoder = try pipeline.handler(type: HTTPResponseEncoder.self)
     let decoder = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
     pipeline.removeHandler(encoder, promise: nil)
-    try pipeline.addHandlers([
-      WebSocketFrameEncoder(),
-      ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: messageLimit)),
-      WebSocketHandler(socket, messageLimit: messageLimit),
-    ])
+    switch offer {
+    case .webSocket:
+      try pipeline.addHandlers([
+        WebSocketFrameEncoder(),
+        ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: messageLimit)),
+        WebSocketHandler(socket, messageLimit: messageLimit),
+      ])
+    case .spdy: try pipeline.addHandler(ByteStreamHandler(socket, earlyLimit: messageLimit))
+    }
     pipeline.removeHandler(requests, promise: nil)
     pipeline.removeHandler(context: decoder, promise: nil)
+  }
+}
+
+/// What a client wants its connection to become.
+enum UpgradeOffer: Sendable {
+  case webSocket(key: String)
+  /// SPDY/3.1, whose frames are read by who accepts it.
+  case spdy
+
+  /// The headers of the answer that accepts it.
+  func headers(subprotocol: String) -> HTTPHeaders {
+    switch self {
+    case .webSocket(let key):
+      var headers: HTTPHeaders = [
+        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": WebSocketHandshake.accept(key),
+      ]
+      if !subprotocol.isEmpty { headers.add(name: "Sec-WebSocket-Protocol", value: subprotocol) }
+      return headers
+    case .spdy:
+      var headers: HTTPHeaders = ["Upgrade": "SPDY/3.1", "Connection": "Upgrade"]
+      if !subprotocol.isEmpty { headers.add(name: "X-Stream-Protocol-Version", value: subprotocol) }
+      return headers
+    }
   }
 }

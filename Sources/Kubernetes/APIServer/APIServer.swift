@@ -11,6 +11,7 @@ final class APIServer {
       persistOptions()
       if options.version != oldValue.version {
         version = APIServer.version(of: options)
+        seedServices()
         recordAddresses()
       }
       if options.endpoints != oldValue.endpoints { reconcileEndpoints() }
@@ -22,6 +23,8 @@ final class APIServer {
   private(set) var table: ResourceTable
   private(set) var schema: KubernetesSchema
   private(set) var custom = CustomResources([])
+  /// Groups that other servers serve, by their APIServices.
+  private(set) var aggregated = AggregatedGroups()
   private(set) var storageVersions: [String: String]
   /// Rows by where their objects are kept; made when somebody asks first.
   private var rowsByStorage: [String: [KubeResource]]?
@@ -140,6 +143,7 @@ final class APIServer {
   }
 
   static let definitions = "customresourcedefinitions.apiextensions.k8s.io"
+  static let services = "apiservices.apiregistration.k8s.io"
 
   /// Lets the served kinds be the built-in ones and those that definitions add.
   private func refreshTable() {
@@ -147,7 +151,9 @@ final class APIServer {
     let definitions = read(APIServer.definitions, namespace: "")
     custom = CustomResources(definitions)
     schema = KubernetesSchema.for(version)
-    table = custom.rows.isEmpty ? builtIn : ResourceTable(builtIn.resources + custom.rows)
+    aggregated = AggregatedGroups(read(APIServer.services, namespace: ""))
+    let added = custom.rows + aggregated.rows
+    table = added.isEmpty ? builtIn : ResourceTable(builtIn.resources + added)
     storageVersions = APIServer.storageVersions(table, custom)
     rowsByStorage = nil
     for row in custom.rows { schema = schema.adding(row.gvk, openAPIV3Schema: custom.schemas[row.gvk] ?? .null) }
@@ -242,6 +248,8 @@ final class APIServer {
     case FlowIndex.schemas, FlowIndex.levels: flows.invalidate()
     case "services": addresses.service(old: old, new: new)
     case APIServer.definitions: if !isRestoring { refreshTable() }
+    case APIServer.services:
+      if !isRestoring, AggregatedGroups(read(APIServer.services, namespace: "")) != aggregated { refreshTable() }
     default: break
     }
   }
@@ -298,10 +306,12 @@ final class APIServer {
 
   private func respond(_ exchange: Exchange) throws(KubeStatus) -> Answer {
     let info = exchange.info
+    if let answer = unavailable(exchange) { return answer }
     guard info.isResource else { return try document(exchange) }
     guard let row = table[info.group, info.version, info.resource] else {
       throw .noSuchResource
     }
+    if aggregated.serves(info.group) { return try figures(exchange, row) }
     return try serve(exchange, row)
   }
 

@@ -44,6 +44,31 @@ package protocol ContainerRuntime: AnyObject {
   func answer(
     cluster: String, pod: JSON, port: Int, method: String, path: String
   ) -> Result<ContainerAnswer, KubeStatus>
+  /// Why the kubelet of a pod can't be reached; nil when it can.
+  func unreached(cluster: String, pod: JSON) -> String?
+  /// Why nobody takes a connection that is forwarded to a port of a pod, in the runtime's words; nil when somebody does.
+  func refusal(cluster: String, pod: JSON, port: Int) -> String?
+  /// What a pod's containers take, as read at that time; empty where there are no figures of it.
+  func figures(cluster: String, pod: JSON, at time: Timestamp) -> [ContainerFigures]
+  /// What a node takes; nil where its kubelet isn't reached.
+  func figures(cluster: String, node: JSON, at time: Timestamp) -> (milliCPU: Int, memory: Int)?
+}
+
+/// What a container takes of its node.
+package struct ContainerFigures: Sendable {
+  package var name: String
+  package var milliCPU: Int
+  /// Bytes.
+  package var memory: Int
+  /// The time over which the CPU was measured.
+  package var window: Duration
+
+  package init(name: String, milliCPU: Int, memory: Int, window: Duration) {
+    self.name = name
+    self.milliCPU = milliCPU
+    self.memory = memory
+    self.window = window
+  }
 }
 
 /// An answer over HTTP of what runs in a container.

@@ -128,6 +128,7 @@ struct KindRules: Sendable {
     "csidrivers.storage.k8s.io": csiDrivers,
     "csistoragecapacities.storage.k8s.io": csiStorageCapacities,
     "horizontalpodautoscalers.autoscaling": autoscalers,
+    "apiservices.apiregistration.k8s.io": apiServices,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": mutatingWebhooks,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": validatingWebhooks,
     "mutatingadmissionpolicies.admissionregistration.k8s.io": mutatingPolicies,

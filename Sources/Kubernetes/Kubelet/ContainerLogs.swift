@@ -80,10 +80,13 @@ package final class ContainerLogs: ContainerRuntime {
 
   /// The kubelet of a pod's node, or why the API server cannot talk to it.
   private func kubelet(_ cluster: String, _ pod: ObjectView) -> Result<(id: ComponentID, state: Kubelet), Unreached> {
-    let address = pod.status["hostIP"].string ?? ""
-    let instance = world.kube.host?.get(
-      ObjectReference(cluster: cluster, resource: "nodes", namespace: "", name: pod.nodeName)
-    )?["spec"]["providerID"].string.flatMap(MachineIdentity.id(providerID:))
+    let node = world.kube.host?.get(
+      ObjectReference(cluster: cluster, resource: "nodes", namespace: "", name: pod.nodeName))
+    return kubelet(node: node ?? .null, address: pod.status["hostIP"].string ?? "")
+  }
+
+  private func kubelet(node: JSON, address: String) -> Result<(id: ComponentID, state: Kubelet), Unreached> {
+    let instance = node["spec"]["providerID"].string.flatMap(MachineIdentity.id(providerID:))
     guard let instance, let kubelet = world.state(of: Kubelet.id(instance), as: Kubelet.self) else {
       return .failure(Unreached(why: "dial tcp \(address):10250: i/o timeout"))
     }
@@ -140,6 +143,43 @@ package final class ContainerLogs: ContainerRuntime {
     KubeStatus(
       code: 501, reason: "NotImplemented",
       message: "ekswhy does not know \(what): its image or the annotation of its pod may say so")
+  }
+
+  package func unreached(cluster: String, pod: JSON) -> String? {
+    if case .failure(let fault) = kubelet(cluster, ObjectView(pod)) { return fault.why }
+    return nil
+  }
+
+  package func refusal(cluster: String, pod: JSON, port: Int) -> String? {
+    let pod = ObjectView(pod)
+    guard let kubelet = try? kubelet(cluster, pod).get().state, let record = kubelet.pods[pod.uid] else {
+      return "error forwarding port \(port) to pod \(pod.name), uid \(pod.uid): pod not found"
+    }
+    let listens = record.containers.filter(\.isRunning).map { answers(of: $0, record, pod, kubelet).listens(on: port) }
+    // Who isn't known to listen is taken to.
+    if listens.contains(where: { $0 != false }) { return nil }
+    let id = record.sandboxID
+    let digits = Array(id.prefix(32))
+    let parts = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].filter { $0.upperBound <= digits.count }
+    let space = parts.map { String(digits[$0]) }.joined(separator: "-")
+    let refused = "connect: connection refused"
+    return
+      "error forwarding port \(port) to pod \(id), uid : failed to execute portforward in network namespace \"/var/run/netns/cni-\(space)\": failed to connect to localhost:\(port) inside namespace \"\(id)\", IPv4: dial tcp4 127.0.0.1:\(port): \(refused) IPv6 dial tcp6 [::1]:\(port): \(refused) "
+  }
+
+  package func figures(cluster: String, pod: JSON, at time: Timestamp) -> [ContainerFigures] {
+    let pod = ObjectView(pod)
+    guard let kubelet = try? kubelet(cluster, pod).get().state, let record = kubelet.pods[pod.uid] else { return [] }
+    return kubelet.figures(of: record, pod, at: time)
+  }
+
+  package func figures(cluster: String, node: JSON, at time: Timestamp) -> (milliCPU: Int, memory: Int)? {
+    guard let kubelet = try? kubelet(node: node, address: "").get().state else { return nil }
+    return kubelet.figures(at: time) { record in
+      world.kube.host?.get(
+        ObjectReference(cluster: cluster, resource: "pods", namespace: record.namespace, name: record.name)
+      ).map { ObjectView($0) }
+    }
   }
 
   package func connect(cluster: String, pod: JSON, _ request: ContainerSessionRequest) -> String? {

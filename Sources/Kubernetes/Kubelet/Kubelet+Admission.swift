@@ -16,6 +16,7 @@ extension Kubelet {
     guard pod.phase == "Pending", !pod.isTerminating, let node = read("nodes", "", identity.nodeName, context) else {
       return nil
     }
+    if let refusal = pressureRefusal(of: pod) { return refusal }
     // What keeps new pods away has nothing to say to one that is here.
     var offer = offer(of: node)
     offer.taints = []

@@ -5,21 +5,29 @@ import World
 /// Containers of a node's pods: images, starts, probes, ends, restarts.
 extension Kubelet {
   func spec(of name: String, _ pod: ObjectView) -> JSON {
-    (pod.spec["containers"].items + pod.spec["initContainers"].items).first { $0["name"].string == name } ?? .null
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
+      if let found = pod.spec[list].items.first(where: { $0["name"].string == name }) { return found }
+    }
+    return .null
   }
 
   func about(_ container: ContainerRecord, _ pod: ObjectView) -> JSON {
     var reference = pod.reference
-    reference["fieldPath"] = .string("spec.\(container.isInit ? "initContainers" : "containers"){\(container.name)}")
+    let list = container.isInit ? "initContainers" : container.isMain ? "containers" : "ephemeralContainers"
+    reference["fieldPath"] = .string("spec.\(list){\(container.name)}")
     return reference
   }
 
   // MARK: - Order
 
-  /// Starts what may start: init containers one after another, then all others.
+  /// Starts what may start: ephemeral containers at once, init containers one after another, then all others.
   mutating func runContainers(
     _ record: inout PodRecord, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
   ) {
+    takeEphemeral(&record, pod)
+    for index in record.containers.indices where record.containers[index].isEphemeral == true {
+      drive(&record, index, pod, &turn, context)
+    }
     for index in record.containers.indices where record.containers[index].isInit {
       drive(&record, index, pod, &turn, context)
       let container = record.containers[index]
@@ -36,7 +44,7 @@ extension Kubelet {
     }
     for index in record.containers.indices {
       let container = record.containers[index]
-      if !container.isInit {
+      if container.isMain {
         if case .waiting("PodInitializing", let message) = container.state {
           record.containers[index].state = .waiting(reason: "PodInitializing", message: message)
         }
@@ -44,6 +52,17 @@ extension Kubelet {
         // Those behind it begin when its hook is over.
         if record.containers[index].postStart != nil { return }
       }
+    }
+  }
+
+  /// Takes on the ephemeral containers that its pod was given since.
+  private func takeEphemeral(_ record: inout PodRecord, _ pod: ObjectView) {
+    for spec in pod.spec["ephemeralContainers"].items {
+      guard let name = spec["name"].string, !record.containers.contains(where: { $0.name == name }) else { continue }
+      var container = ContainerRecord(
+        name: name, isInit: false, state: .waiting(reason: "ContainerCreating", message: ""))
+      container.isEphemeral = true
+      record.containers.append(container)
     }
   }
 
@@ -66,6 +85,7 @@ extension Kubelet {
 
   /// Whether a container that has ended is started again.
   func mayRestart(_ container: ContainerRecord, _ exit: ContainerExit, _ pod: ObjectView) -> Bool {
+    if container.isEphemeral == true { return false }
     let spec = spec(of: container.name, pod)
     return RestartPolicy(
       pod: pod.spec["restartPolicy"].string ?? "Always", container: spec["restartPolicy"].string,
@@ -198,7 +218,10 @@ extension Kubelet {
     record.containers[index].ends = fault != nil ? context.now : behaviour?.exit.map { context.now + $0.after }
     record.containers[index].endCode = fault != nil ? 128 : behaviour?.exit?.code ?? 0
     record.containers[index].fault = fault.map(Self.startFault)
-    if fault == nil { limitMemory(&record.containers[index], plan, pod, context) }
+    if fault == nil {
+      limitMemory(&record.containers[index], plan, pod, context)
+      watchPressure(plan, context)
+    }
     record.containers[index].ports = nil
     if case .runs = plan.kind { record.containers[index].runs = true } else { record.containers[index].runs = nil }
     record.containers[index].probes = nil

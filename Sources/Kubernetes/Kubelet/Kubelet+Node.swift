@@ -190,7 +190,7 @@ extension Kubelet {
     ]
   }
 
-  private var resources: (capacity: JSON, allocatable: JSON) {
+  var resources: (capacity: JSON, allocatable: JSON) {
     if let fargate = identity.fargate {
       return (
         NodeCapacity.fargateCapacity(
@@ -201,9 +201,9 @@ extension Kubelet {
     }
     let limits = InstanceLimits.named(identity.instanceType) ?? Self.unknownType
     return (
-      NodeCapacity.capacity(limits, maxPods: identity.maxPods, diskGiB: 20),
+      NodeCapacity.capacity(limits, maxPods: identity.maxPods, diskGiB: Self.diskGiB),
       NodeCapacity.allocatable(
-        limits, maxPods: identity.maxPods, reservedFor: MaxPods.nodeadm(identity.instanceType), diskGiB: 20)
+        limits, maxPods: identity.maxPods, reservedFor: MaxPods.nodeadm(identity.instanceType), diskGiB: Self.diskGiB)
     )
   }
 
@@ -222,7 +222,7 @@ extension Kubelet {
   }
 
   /// What a type outside the table is taken for.
-  private static let unknownType = InstanceLimits.named("m5.large")!
+  static let unknownType = InstanceLimits.named("m5.large")!
 
   private var systemUUID: String { "ec2" + Self.uuid("system", identity).dropFirst(3) }
 
@@ -249,7 +249,13 @@ extension Kubelet {
       NodeReadiness.Facts(
         runtimeIsUp: .known(true), hasNetworkConfig: .known(hasNetwork), hasCSINode: .known(true)))
     let ready = NodeReadiness.condition(verdict)
-    return NodeReadiness.noPressure.map { condition($0.type, "False", $0.reason, $0.message) }
+    let pressed = Scarce.allCases.filter { pressure?[$0.rawValue] != nil }
+    return NodeReadiness.noPressure.map { none in
+      guard let scarce = pressed.first(where: { $0.condition == none.type }) else {
+        return condition(none.type, "False", none.reason, none.message)
+      }
+      return condition(none.type, "True", scarce.pressed.reason, scarce.pressed.message)
+    }
       + [condition("Ready", ready.status, ready.reason, ready.message)]
   }
 

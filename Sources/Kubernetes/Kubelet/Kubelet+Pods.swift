@@ -210,7 +210,7 @@ extension Kubelet {
       return !mayRestart(container, exit, pod)
     }
     if hasFailedToBegin { return true }
-    let main = record.containers.filter { !$0.isInit }
+    let main = record.containers.filter(\.isMain)
     return !main.isEmpty
       && main.allSatisfy { container in
         guard let exit = container.exit else { return false }

@@ -36,20 +36,24 @@ extension Kubelet {
       status["podIP"] = .string(record.address)
       status["podIPs"] = [["ip": .string(record.address)]]
     }
-    let mains = record.containers.filter { !$0.isInit }
+    let mains = record.containers.filter(\.isMain)
     let inits = record.containers.filter(\.isInit)
     status["containerStatuses"] = .array(mains.map { containerStatus($0, record, pod) })
     if !inits.isEmpty { status["initContainerStatuses"] = .array(inits.map { containerStatus($0, record, pod) }) }
+    let others = record.containers.filter { $0.isEphemeral == true }
+    if !others.isEmpty {
+      status["ephemeralContainerStatuses"] = .array(others.map { containerStatus($0, record, pod) })
+    }
     return status
   }
 
   private func phase(_ record: PodRecord, _ pod: ObjectView) -> String {
-    let mains = record.containers.filter { !$0.isInit }
+    let mains = record.containers.filter(\.isMain)
     let isRunning = record.containers.contains(where: \.isRunning)
     if record.failure != nil, !isRunning { return "Failed" }
     // Told as over once nothing of it runs any more, sidecars included.
     if !isRunning, isOver(record, pod) || (pod.isTerminating && mains.allSatisfy { $0.exit != nil }) {
-      let failed = record.containers.contains { !$0.isSidecar && ($0.exit?.code ?? 0) != 0 }
+      let failed = record.containers.contains { !$0.isSidecar && $0.isEphemeral != true && ($0.exit?.code ?? 0) != 0 }
       return failed ? "Failed" : "Succeeded"
     }
     // One that has never run keeps the pod pending; a pod that has been running stays so while they restart.
@@ -76,7 +80,7 @@ extension Kubelet {
       return .object(object)
     }
     let inits = record.containers.filter { $0.isInit && !($0.isSidecar ? $0.hasStarted : $0.exit?.code == 0) }
-    let unready = record.containers.filter { (!$0.isInit || $0.isSidecar) && !$0.isReady }
+    let unready = record.containers.filter { ($0.isMain || $0.isSidecar) && !$0.isReady }
     let incomplete = "containers with incomplete status: [\(inits.map(\.name).joined(separator: " "))]"
     let notReady = "containers with unready status: [\(unready.map(\.name).joined(separator: " "))]"
     var list = [
@@ -132,14 +136,17 @@ extension Kubelet {
       "ready",
       .bool(
         container.isInit && !container.isSidecar
-          ? container.exit?.code == 0 : container.isReady && container.postStart == nil))
+          ? container.exit?.code == 0
+          : container.isReady && container.postStart == nil && container.isEphemeral != true))
     object.append("restartCount", .int(Int64(container.restarts)))
     let resources = resources(of: container, pod)
     if !resources.isNull {
       object.append("allocatedResources", resources["requests"])
       object.append("resources", resources)
     }
-    object.append("started", .bool(container.isRunning && container.hasStarted && container.postStart == nil))
+    let isStarted =
+      container.isRunning && container.hasStarted && container.postStart == nil && container.isEphemeral != true
+    object.append("started", .bool(isStarted))
     // What is started is told when its hook is over.
     let shown: ContainerRecord.State =
       container.postStart == nil

@@ -37,6 +37,8 @@ package struct Kubelet: Component {
   var isWatching = false
   /// Pods whose status could not be written.
   var unwritten = 0
+  /// When each threshold of eviction was met last, by resource, as long as that is told.
+  var pressure: [String: Timestamp]?
   /// CSI drivers that have told of themselves, by name, each with the program that speaks for it.
   var drivers: [String: ComponentID]?
   let known = Known()
@@ -62,6 +64,7 @@ package struct Kubelet: Component {
     case .wake("register"): register(context)
     case .wake("status"): writeNodeStatus(context)
     case .wake("watch"): watch(context)
+    case .wake("pressure"): checkPressure(context)
     case .wake("certificate"): askForCertificate(context)
     case .wake(let timer):
       // `pod <uid>`, `late <uid>`.

@@ -32,6 +32,8 @@ struct ContainerRecord: Codable, Sendable {
   var isInit: Bool
   /// An init container that runs on beside the others.
   var isSidecar = false
+  /// One that was put into a running pod, to look around.
+  var isEphemeral: Bool?
   var state: State
   var last: ContainerExit?
   var restarts = 0
@@ -89,6 +91,8 @@ struct ContainerRecord: Codable, Sendable {
     var isSignalled = false
   }
 
+  /// One of those that the pod is there for.
+  var isMain: Bool { !isInit && isEphemeral != true }
   var isRunning: Bool { if case .running = state { true } else { false } }
   var runningSince: Timestamp? { if case .running(let since) = state { since } else { nil } }
   var isYetToRun: Bool {

@@ -45,6 +45,17 @@ struct Up: ParsableCommand {
       valueName: "file"))
   var trustCA: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Controllers that run: none, names, or '*,-NAME,…' as the kube-controller-manager has them, so that one of your own can take their place.",
+      valueName: "list"))
+  var controllers = "*"
+
+  @Option(help: "Whether the built-in scheduler runs: on, or off for one of your own.")
+  var scheduler = Switch.on
+
+  enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }
+
   @Option(help: "Another store than the state folder's own.")
   var store: String?
 
@@ -55,6 +66,7 @@ struct Up: ParsableCommand {
   func validate() throws {
     guard (0...65_535).contains(port) else { throw ValidationError("--port \(port): wanted 0 to 65535") }
     _ = try authorities()
+    _ = try wantedControllers()
     if let store {
       throw ValidationError("--store \(store): so far there is only the store in the state folder")
     }
@@ -88,11 +100,27 @@ struct Up: ParsableCommand {
     }.joined(separator: "\n")
   }
 
+  /// What `--controllers` names.
+  func wantedControllers() throws -> [String] {
+    let names = controllers.split(separator: ",").map { String($0) }
+    if names == ["none"] { return [] }
+    for name in names where name != "*" {
+      let plain = name.hasPrefix("-") ? String(name.dropFirst()) : name
+      guard LocalEKS.controllers.contains(plain) else {
+        let known = LocalEKS.controllers.joined(separator: ", ")
+        throw ValidationError("--controllers \(controllers): no controller \(plain); there are \(known)")
+      }
+    }
+    return names
+  }
+
   private func childArguments(_ folder: String) -> [String] {
     var arguments = ["up", "--state", folder, "--port", String(port), "--clock", clock.rawValue]
     arguments += ["--aws-time", awsTime.rawValue]
     if let address { arguments += ["--address", address] }
     if let seed { arguments += ["--seed", String(seed)] }
+    if controllers != "*" { arguments += ["--controllers", controllers] }
+    if scheduler == .off { arguments += ["--scheduler", scheduler.rawValue] }
     if record { arguments.append("--record") }
     for file in trustCA { arguments += ["--trust-ca", file] }
     return arguments

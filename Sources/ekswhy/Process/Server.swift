@@ -25,7 +25,8 @@ struct Server {
       let local = try LocalEKS(
         options: LocalEKS.Options(
           state: folder, port: options.port, clock: options.clock, awsTime: options.awsTime, seed: options.seed,
-          record: options.record, authorities: try options.authorities()),
+          record: options.record, authorities: try options.authorities(),
+          controllers: try options.wantedControllers(), scheduler: options.scheduler == .on),
         doors: doors, report: Server.report)
       local.onStopRequest { kill(getpid(), SIGTERM) }
       let port = try local.start()

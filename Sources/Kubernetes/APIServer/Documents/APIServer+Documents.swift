@@ -220,12 +220,17 @@ struct Served {
   var schema: KubernetesSchema
   var custom: CustomResources
 
-  var name: String { "\(version)\(custom.fingerprint)" }
-  var openAPI: OpenAPI { OpenAPI(table, schema, version: version, custom: custom.schemas) }
+  var aggregated: AggregatedGroups
+
+  var name: String { "\(version)\(custom.fingerprint)\(aggregated.fingerprint)" }
+  var openAPI: OpenAPI {
+    let own = aggregated.rows.isEmpty ? table : ResourceTable(table.resources.filter { !aggregated.serves($0.group) })
+    return OpenAPI(own, schema, version: version, custom: custom.schemas)
+  }
 }
 
 extension APIServer {
-  var served: Served { Served(version: version, table: table, schema: schema, custom: custom) }
+  var served: Served { Served(version: version, table: table, schema: schema, custom: custom, aggregated: aggregated) }
 }
 
 /// Documents, which are the same for all clusters of a version that have the same custom resources; made at

@@ -15,6 +15,7 @@ extension APIServer {
     for role in BootstrapPolicy.objects() { plant(role) }
     for object in FlowControlSeed.objects(at: now.rfc3339) { plant(object) }
     seedPriorities()
+    seedServices()
     for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
       plant([
         "kind": "ServiceAccount", "apiVersion": "v1",

@@ -3,7 +3,7 @@ import Wire
 import World
 
 extension APIServer {
-  /// `pods/exec` and `pods/attach`: a WebSocket between the client and what runs in a container.
+  /// `pods/exec` and `pods/attach`: channels between the client and what runs in a container.
   func connect(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
     guard exchange.info.verb == "get" || exchange.info.verb == "create" else { throw .methodNotAllowed }
     let options = try admitConnection(exchange, row)
@@ -16,7 +16,6 @@ extension APIServer {
     guard case .outside(let responder) = exchange.target else {
       throw .badRequest("a component runs nothing in containers by requests")
     }
-    let kind = try upgrade(exchange)
     func flag(_ field: String) -> Bool { options[field].bool == true }
     let isTerminal = flag("tty")
     guard flag("stdin") || flag("stdout") || flag("stderr") else {
@@ -26,12 +25,16 @@ extension APIServer {
     if exchange.info.subresource == "exec", command.isEmpty {
       throw .badRequest("you must specify at least one command for the container")
     }
+    let framing = try framing(exchange, options)
     let id = storey.streamIDs.next()
     let session = OpenSession(
-      id: id, kind: kind, runtime: PodRuntime.id(pod.uid), hasInput: flag("stdin"), sign: signer(of: pod.json))
+      id: id, framing: framing, runtime: PodRuntime.id(pod.uid), hasInput: flag("stdin"), sign: signer(of: pod.json))
     storey.sessions.add(session)
     let (told, closed) = (storey.onStreamMessage, storey.onStreamClosed)
-    world.afterCommit { session.begin(responder, onMessage: { told(id, $0) }, onClose: { closed(id) }) }
+    world.afterCommit {
+      session.link.begin(
+        responder, subprotocol: framing.subprotocol, onMessage: { told(id, $0) }, onClose: { closed(id) })
+    }
     let wanted = ContainerSessionRequest(
       session: id, container: container, command: command, isAttach: exchange.info.subresource == "attach",
       hasInput: flag("stdin"), isTerminal: isTerminal)
@@ -42,10 +45,20 @@ extension APIServer {
   }
 
   /// Shows admission what is to be connected, and returns what it makes of that.
-  private func admitConnection(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> JSON {
+  func admitConnection(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> JSON {
     let request = exchange.request
     let isExec = exchange.info.subresource == "exec"
-    var options: JSON = ["kind": isExec ? "PodExecOptions" : "PodAttachOptions", "apiVersion": "v1"]
+    let kinds = ["exec": "PodExecOptions", "attach": "PodAttachOptions", "portforward": "PodPortForwardOptions"]
+    var options: JSON = ["kind": .string(kinds[exchange.info.subresource] ?? ""), "apiVersion": "v1"]
+    if exchange.info.subresource == "portforward" {
+      let ports = request.query.filter { $0.name == "ports" }.flatMap { $0.value.split(separator: ",") }
+      for port in ports {
+        guard let number = UInt16(port), number > 0 else {
+          throw .badRequest("unable to parse \(GoText.quote(String(port))) as a port")
+        }
+        options["ports"].append(.int(Int64(number)))
+      }
+    }
     for field in ["stdin", "stdout", "stderr", "tty"] where RequestInfo.flag(request.parameter(field)) {
       options[field] = true
     }
@@ -73,32 +86,28 @@ extension APIServer {
     }
   }
 
-  /// The protocol that the client and this server both speak.
-  private func upgrade(_ exchange: Exchange) throws(KubeStatus) -> ChannelProtocol {
-    let headers = exchange.request.headers
-    let upgrade = (headers["Upgrade"] ?? "").lowercased()
-    guard !upgrade.isEmpty else { throw .badRequest("Upgrade request required") }
-    guard upgrade == "websocket" else {
-      throw KubeStatus(
-        code: 501, reason: "NotImplemented",
-        message:
-          "ekswhy speaks WebSocket on \(exchange.info.subresource), not \(headers["Upgrade"] ?? ""): use a client of Kubernetes 1.30 or newer, or v4.channel.k8s.io"
-      )
+  /// How channels are put on the connection: the first way that the client offers and that is spoken here.
+  private func framing(_ exchange: Exchange, _ options: JSON) throws(KubeStatus) -> OpenSession.Framing {
+    switch try requestedUpgrade(exchange) {
+    case .webSocket(let offered):
+      guard let kind = ChannelProtocol(offered: offered) else {
+        throw .badRequest(
+          "unable to upgrade: none of the subprotocols [\(offered.joined(separator: " "))] is spoken here: v5.channel.k8s.io, v4.channel.k8s.io"
+        )
+      }
+      return .messages(kind)
+    case .spdy(let offered):
+      guard offered.contains(SPDYChannels.subprotocol) else {
+        throw Self.noProtocol(offered, [SPDYChannels.subprotocol])
+      }
+      var channels: Set = [ChannelProtocol.status]
+      func flag(_ field: String) -> Bool { options[field].bool == true }
+      if flag("stdin") { channels.insert(ChannelProtocol.input) }
+      if flag("stdout") { channels.insert(ChannelProtocol.output) }
+      if flag("stderr"), !flag("tty") { channels.insert(ChannelProtocol.errors) }
+      if flag("tty") { channels.insert(ChannelProtocol.resize) }
+      return .streams(SPDYChannels(expecting: channels))
     }
-    // A GET is authorised as one; what it does is what a create does.
-    if exchange.info.verb == "get", version >= KubernetesVersion("1.35")! {
-      var access = exchange.access
-      access.verb = "create"
-      let decision = decide(access, exchange.user!)
-      guard decision.isAllowed else { throw APIServer.forbidden(access, decision.reason) }
-    }
-    let offered = headers.all("Sec-WebSocket-Protocol")
-    guard let kind = ChannelProtocol(offered: offered) else {
-      throw .badRequest(
-        "unable to upgrade: none of the subprotocols [\(offered.joined(separator: " "))] is spoken here: v5.channel.k8s.io, v4.channel.k8s.io"
-      )
-    }
-    return kind
   }
 
   /// The container that a request means; without a name only where there is but one.
@@ -118,13 +127,5 @@ extension APIServer {
     throw .badRequest(
       "a container name must be specified for pod \(exchange.info.name), choose one of: [\(all.joined(separator: " "))]"
     )
-  }
-
-  /// What needs more than a WebSocket of channels.
-  func portForward(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
-    _ = try existing(exchange, row)
-    throw KubeStatus(
-      code: 501, reason: "NotImplemented",
-      message: "ekswhy does not forward ports: SPDY streams, plain or in a WebSocket, are not spoken here yet")
   }
 }

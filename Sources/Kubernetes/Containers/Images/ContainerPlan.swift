@@ -18,6 +18,8 @@ package struct ContainerPlan: Sendable {
   package var user: Int
   /// How much memory it takes from a time after its start on, in order.
   package var memory: [(after: Duration, bytes: Int)] = []
+  /// How much of a CPU it takes from a time after its start on, in thousandths.
+  package var cpu: [(after: Duration, milli: Int)] = []
   /// How much of the disk it takes from a time after its start on.
   package var disk: [(after: Duration, bytes: Int)] = []
   /// What it writes for the one who asks why it ended.
@@ -49,6 +51,7 @@ package struct ContainerPlan: Sendable {
     kind = Self.kind(arguments, entry, image, environment)
     if let hogs = Stress(arguments) {
       memory = hogs.memory
+      cpu = hogs.cpu
       if case .serves(var behaviour) = kind {
         behaviour.exit = hogs.exit
         kind = .serves(behaviour)
@@ -95,6 +98,7 @@ package struct ContainerPlan: Sendable {
     if let user = told["user"].int { self.user = user }
     if let directory = told["directory"].string { self.directory = directory }
     if told.has("memory") { memory = Self.amounts(told["memory"]) }
+    if told.has("cpu") { cpu = Self.amounts(told["cpu"], unit: 1).map { (after: $0.after, milli: $0.bytes) } }
     disk = Self.amounts(told["disk"])
     message = told["exit"]["message"].string
     guard ["serves", "exit", "log", "stop", "start"].contains(where: told.has) else { return }
@@ -108,10 +112,8 @@ package struct ContainerPlan: Sendable {
     kind = .serves(behaviour)
   }
 
-  private static func amounts(_ told: JSON) -> [(after: Duration, bytes: Int)] {
-    func bytes(_ json: JSON) -> Int? {
-      json.int ?? json.string.flatMap { Quantity($0) }.map { Int($0.milliValue / 1000) }
-    }
+  private static func amounts(_ told: JSON, unit: Int64 = 1000) -> [(after: Duration, bytes: Int)] {
+    func bytes(_ json: JSON) -> Int? { json.quantity.map { Int($0.milliValue / unit) } }
     if let constant = bytes(told) { return [(.milliseconds(20), constant)] }
     return told.items.compactMap { item in
       bytes(item["use"]).map { (item["after"].string.flatMap(SystemCommands.duration) ?? .zero, $0) }
@@ -123,6 +125,15 @@ package struct ContainerPlan: Sendable {
     memory.filter { $0.bytes > limit }.map(\.after).min()
   }
 
+  /// What it takes of the CPU, in thousandths, and of memory, in bytes, at that age: as it was told, or as its image
+  /// does while nobody asks anything of it.
+  package func use(after age: Duration) -> (cpu: Int, memory: Int) {
+    let idle = ImageCatalogue.entry(image)?.idle ?? ImageEntry.unknownIdle
+    return (
+      cpu.last { $0.after <= age }?.milli ?? idle.cpu, memory.last { $0.after <= age }?.bytes ?? idle.memory
+    )
+  }
+
   /// What it has written to the disk at that age.
   package func diskUse(after age: Duration) -> Int { disk.filter { $0.after <= age }.map(\.bytes).max() ?? 0 }
 
@@ -131,6 +142,9 @@ package struct ContainerPlan: Sendable {
     let base = FilePath.name(program)
     return ["sh", "ash", "bash", "dash"].contains(base) || CommandTable.knows(base)
   }
+
+  /// Whether an image's program reads the kubelets' figures and serves them.
+  package static func isMetricsServer(_ image: String) -> Bool { ImageReference.base(image) == "metrics-server" }
 
   /// Number of a signal by its name.
   package static func signal(_ name: String) -> Int { Signal.number(name) ?? Signal.terminate }

@@ -103,10 +103,19 @@ package struct ImageEntry: Sendable {
   var interpreters: [String]
   /// Entry points that go on as their arguments.
   var passes: [String]
+  /// What it takes while nobody asks anything of it: thousandths of a CPU, and bytes.
+  var idle: (cpu: Int, memory: Int)
   private let row: JSON
+
+  /// What an image takes of which nothing is known.
+  static let unknownIdle = (cpu: 1, memory: 16 << 20)
 
   init(_ row: JSON) {
     self.row = row
+    idle = (
+      row["idle"]["cpu"].quantity.map { Int($0.milliValue) } ?? Self.unknownIdle.cpu,
+      row["idle"]["memory"].quantity.map { Int($0.value) } ?? Self.unknownIdle.memory
+    )
     system = row["system"].string ?? "alpine"
     entrypoint = row["entrypoint"].strings
     command = row["command"].strings

@@ -3,6 +3,7 @@ import Wire
 /// What the command line of `stress` or `stress-ng` makes it take, and for how long.
 struct Stress {
   var memory: [(after: Duration, bytes: Int)] = []
+  var cpu: [(after: Duration, milli: Int)] = []
   var exit: (after: Duration, code: Int)?
 
   /// Nil for other programs.
@@ -16,6 +17,8 @@ struct Stress {
     let workers = (values["--vm"] ?? values["-m"]).flatMap { Int($0) } ?? 0
     let each = values["--vm-bytes"].flatMap(Self.bytes) ?? 256 << 20
     if workers > 0 { memory = [(.milliseconds(100), min(workers, 1 << 16) * each)] }
+    let busy = (values["--cpu"] ?? values["-c"]).flatMap { Int($0) } ?? 0
+    if busy > 0 { cpu = [(.milliseconds(100), min(busy, 1 << 10) * 1000)] }
     if let time = (values["--timeout"] ?? values["-t"]).flatMap(SystemCommands.duration) { exit = (time, 0) }
   }
 
