@@ -102,7 +102,7 @@ extension Catalogue {
     PodCredentials(), PodNotInjected(), PodRoleNotConfigured(), PodNodeCredentials(), WebIdentityRefused(),
     WebIdentityTaken(), PodIdentityRefused(), PodIdentityGranted(),
     KubernetesAccess(), SignIn(), DeedAllowed(), PodAWSAccess(), AWSPolicies(), AuditRecords(),
-    AuthenticatorRecords(), CloudTrailRecords(), ServingCertificates(),
+    AuthenticatorRecords(), CloudTrailRecords(), ServingCertificates(), OldSDK(),
     WaitsForFargate(), NotOnFargate(), FargateProfileMissing(), FargateUnsupported(), FargateTooLarge(),
     FargateRoleBlocked(), FargateNetworkFails(), PodOnFargate(), FargateProfileFails(), FargateProfileBlocked(),
     FargateProfileIsWell(),

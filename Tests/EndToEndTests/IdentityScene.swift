@@ -80,7 +80,8 @@ struct IdentityScene {
     options.region = "us-east-1"
     options.environment = environment.merging(credentials) { $1 }
     let session = try await LiveSession(options)
-    let trial = try await Trial(session.source, known: session.known, target: session.identity, asking)
+    let trial = try await Trial(
+      session.source, known: session.known, target: session.identity, states: [.missing("left out")], asking)
     #expect(trial.faults == [], sourceLocation: sourceLocation)
     return trial.answer
   }

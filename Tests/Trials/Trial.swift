@@ -13,8 +13,10 @@ package struct Trial {
 
   package typealias Asking = @Sendable (Why) async throws -> Answer
 
+  /// `states` are what takes the place of each reading in turn.
   package init(
-    _ source: any EvidenceSource, known: [(Read, Reading)] = [], target: Target, now: Timestamp? = nil, _ ask: Asking
+    _ source: any EvidenceSource, known: [(Read, Reading)] = [], target: Target, now: Timestamp? = nil,
+    states: [Reading.State] = [.missing("left out"), .partial("cut short")], _ ask: Asking
   ) async throws {
     let recorder = Recorder(source, known: known)
     let time = if let now { now } else { await recorder.now().time }
@@ -32,7 +34,7 @@ package struct Trial {
       faults.append("the same evidence gave another answer")
     }
     for index in recorded.indices {
-      for state in [Reading.State.missing("left out"), .partial("cut short")] {
+      for state in states {
         var fewer = recorded
         fewer[index].1.items = []
         fewer[index].1.state = state

@@ -34,6 +34,8 @@ import Wire
       (silent, "node", Fixture.nodeName(1), ""), (denied, "node", Fixture.nodeName(1), ""),
       (Fixture.hoarding(), "pod", "checkout-x2k4p", "shop"), (Fixture.eniLimit(), "pod", "checkout-x2k4p", "shop"),
       (Fixture.healthy(), "node", Fixture.nodeName(2), ""),
+      (CredentialTests.irsa(), "credentials", "cart-1", "shop"),
+      (CredentialTests.irsa(created: "2026-11-22T09:45:00Z", injected: false), "credentials", "cart-1", "shop"),
     ] {
       let (bundle, folder) = try await captured(f)
       defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -42,6 +44,25 @@ import Wire
       #expect(from.status == direct.status)
       #expect(from.chain.map(\.statement) == direct.chain.map(\.statement))
       #expect(from.roots.map(\.cause.code) == direct.roots.map(\.cause.code))
+    }
+  }
+
+  @Test func accessIsAskedOfACaptureToo() async throws {
+    var shown = AccessTests.cluster(groups: ["devs"], policies: [AccessTests.policy("AmazonEKSViewPolicy")])
+    AccessTests.bind(&shown, group: "devs")
+    let hidden = AccessTests.cluster(groups: ["devs"])
+    for (f, verdict) in [(shown, "yes"), (hidden, "no")] {
+      let (bundle, folder) = try await captured(f)
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      let (identity, _) = await bundle.identity(cluster: nil)
+      let target = Target(cluster: identity.cluster, account: identity.account, region: identity.region)
+      let reader = EvidenceReader(bundle)
+      let why = Why(Investigation(reader, target: target, now: await reader.now()))
+      let question = AccessQuestion(
+        try #require(Principal("role/dev", namespace: "shop")),
+        try #require(Deed(["get", "pods"], namespace: "shop")))
+      let answer = try await why.ask(question, about: question.subject)
+      #expect(answer.verdict == verdict, "\(answer.gaps.map(\.gap))")
     }
   }
 

@@ -50,6 +50,9 @@ import Wire
         })
     }
     f.add(
+      "kubernetes/mutatingwebhookconfigurations.admissionregistration.k8s.io",
+      ["metadata": ["name": "pod-identity-webhook"], "webhooks": [["failurePolicy": "Ignore"]]])
+    f.add(
       "kubernetes/serviceaccounts",
       [
         "metadata": [

@@ -112,7 +112,9 @@ package final class CloudTrailService: AWSService {
     var provider = reply.output?["Provider"].string
     var subject = reply.output?["SubjectFromWebIdentityToken"].string
     var audience = reply.output?["Audience"].string
-    if reply.output == nil, let claims = claims(in: request.input["WebIdentityToken"].string ?? "") {
+    if reply.output == nil, let token = JSONWebToken(request.input["WebIdentityToken"].string ?? ""),
+      let claims = WebIdentityToken.Claims(token.claims)
+    {
       let issuer = claims.issuer.hasPrefix("https://") ? String(claims.issuer.dropFirst(8)) : claims.issuer
       provider = "arn:aws:iam::\(request.account):oidc-provider/\(issuer)"
       subject = claims.subject
@@ -123,14 +125,6 @@ package final class CloudTrailService: AWSService {
       "type": "WebIdentityUser", "principalId": .string("\(provider):\(audience ?? ""):\(subject)"),
       "userName": .string(subject), "identityProvider": .string(provider),
     ]
-  }
-
-  private static func claims(in token: String) -> WebIdentityToken.Claims? {
-    let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 3, let bytes = try? GoBase64.rawURLDecode(parts[1]), let json = try? JSON.parse(bytes) else {
-      return nil
-    }
-    return WebIdentityToken.Claims(json)
   }
 
   /// Never told: secrets and tokens; user data may hold some.

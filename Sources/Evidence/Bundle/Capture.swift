@@ -105,7 +105,10 @@ package struct Capture: Sendable {
     // In mode CONFIG_MAP there are none, and the call is refused.
     if cluster?["accessConfig"]["authenticationMode"].string != "CONFIG_MAP" {
       for entry in try await keep(AWSRead(.listAccessEntries, scope), &writer).compactMap(\.string) {
-        _ = try await keep(AWSRead(.describeAccessEntry, ["clusterName": name, "principalArn": entry]), &writer)
+        let parameters = ["clusterName": name, "principalArn": entry]
+        _ = try await keep(AWSRead(.describeAccessEntry, parameters), &writer)
+        _ = try await keep(AWSRead(.listAssociatedAccessPolicies, parameters), &writer)
+        try await principal(entry, &writer)
       }
     }
     var roles: Set<String> = []
@@ -132,8 +135,11 @@ package struct Capture: Sendable {
       guard let id = association["associationId"].string else { continue }
       let items = try await keep(
         AWSRead(.describePodIdentityAssociation, ["associationId": id, "clusterName": name]), &writer)
-      for arn in items.compactMap({ $0["roleArn"].string }) { roles.insert(arn) }
+      for item in items {
+        for arn in [item["roleArn"], item["targetRoleArn"]].compactMap(\.string) { roles.insert(arn) }
+      }
     }
+    try await issuer(cluster, &writer)
     let vpc = cluster?["resourcesVpcConfig"]["vpcId"].string
     let inVPC = vpc.map { ["vpc-id": [$0]] } ?? [:]
     let instances = try await keep(AWSRead(.describeInstances, filters: inVPC), &writer)
@@ -157,11 +163,7 @@ package struct Capture: Sendable {
       for arn in items.flatMap({ $0["Roles"].items }).compactMap({ $0["Arn"].string }) { roles.insert(arn) }
     }
     for account in await source.read(.kubernetes(KubernetesRead(.serviceAccounts))).items {
-      if account["metadata"]["namespace"].string == "kube-system",
-        let arn = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].string
-      {
-        roles.insert(arn)
-      }
+      if let arn = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].string { roles.insert(arn) }
     }
     for role in Set(roles.compactMap { $0.split(separator: "/").last.map(String.init) }).sorted() {
       try await self.role(role, &writer)
@@ -173,6 +175,27 @@ package struct Capture: Sendable {
         _ = try await keep(AWSRead(.describeScalingActivities, ["AutoScalingGroupName": group]), &writer)
       }
     }
+  }
+
+  /// The OpenID Connect provider of the cluster's issuer, and who made the cluster.
+  private func issuer(_ cluster: JSON?, _ writer: inout Writer) async throws {
+    let issuer = cluster?["identity"]["oidc"]["issuer"].string ?? ""
+    let host = issuer.hasPrefix("https://") ? String(issuer.dropFirst(8)) : issuer
+    for provider in try await keep(AWSRead(.listOpenIDConnectProviders), &writer) {
+      guard let arn = provider["Arn"].string, !host.isEmpty, arn.hasSuffix("/\(host)") else { continue }
+      _ = try await keep(AWSRead(.getOpenIDConnectProvider, ["OpenIDConnectProviderArn": arn]), &writer)
+    }
+    // Only in mode CONFIG_MAP does the creator have rights that no entry shows.
+    guard cluster?["accessConfig"]["authenticationMode"].string == "CONFIG_MAP" else { return }
+    let read = AWSRead(.lookupEvents, filters: ["EventName": ["CreateCluster"]])
+    _ = try await keep(read, &writer)
+  }
+
+  /// A user or role that an access entry names: its id and age decide whether the entry is still its own.
+  private func principal(_ arn: String, _ writer: inout Writer) async throws {
+    guard let name = arn.split(separator: "/").last.map(String.init), writer.isNew("principal \(arn)") else { return }
+    let isUser = arn.contains(":user/")
+    _ = try await keep(AWSRead(isUser ? .getUser : .getRole, [isUser ? "UserName" : "RoleName": name]), &writer)
   }
 
   private func role(_ name: String, _ writer: inout Writer) async throws {
@@ -192,6 +215,7 @@ package struct Capture: Sendable {
   private func keep(_ read: AWSRead, _ writer: inout Writer) async throws -> [JSON] {
     let reading = await source.read(.aws(read))
     let path = read.bundlePath
+    guard writer.isNew(path) else { return reading.items }
     guard reading.isComplete else {
       writer.refuse(path, reading)
       return []
@@ -294,6 +318,8 @@ extension AWSCall {
         "SubnetId", "VpcId", "CidrBlock", "AvailabilityZone", "AvailableIpAddressCount", "MapPublicIpOnLaunch",
         "Tags", "State",
       ])
+    case "LookupEvents": FieldAllowList(["EventName", "EventTime", "CloudTrailEvent"])
+    case "GetUser": FieldAllowList(["UserName", "UserId", "Arn", "CreateDate", "Tags", "PermissionsBoundary"])
     case "DescribeVpcs": FieldAllowList(["VpcId", "CidrBlock", "CidrBlockAssociationSet", "Tags", "IsDefault"])
     case "DescribeInstanceTypes":
       FieldAllowList(["InstanceType", "Hypervisor", "VCpuInfo", "MemoryInfo", "NetworkInfo"])

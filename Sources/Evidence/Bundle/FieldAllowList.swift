@@ -122,6 +122,11 @@ extension KubernetesResource {
     case "endpointslices": own = ["addressType", "endpoints", "ports"]
     case "certificatesigningrequests": own = ["spec.signerName", "spec.username", "status.conditions"]
     case "persistentvolumeclaims": own = ["spec.storageClassName", "spec.volumeName", "status.phase"]
+    case "mutatingwebhookconfigurations":
+      own = [
+        "name", "clientConfig.url", "clientConfig.service", "failurePolicy", "timeoutSeconds", "namespaceSelector",
+      ]
+      .map { "webhooks.*.\($0)" }
     case "clusterroles", "roles": own = ["rules", "aggregationRule"]
     case "clusterrolebindings", "rolebindings": own = ["roleRef", "subjects"]
     case "eniconfigs", "securitygrouppolicies": own = ["spec"]

@@ -52,6 +52,9 @@ extension KubernetesResource {
   package static let leases = KubernetesResource("leases", kind: "Lease", group: "coordination.k8s.io")
   package static let csrs = KubernetesResource(
     "certificatesigningrequests", kind: "CertificateSigningRequest", group: "certificates.k8s.io", isNamespaced: false)
+  package static let mutatingWebhooks = KubernetesResource(
+    "mutatingwebhookconfigurations", kind: "MutatingWebhookConfiguration", group: "admissionregistration.k8s.io",
+    isNamespaced: false)
   package static let clusterRoles = rbac("clusterroles", "ClusterRole", isNamespaced: false)
   package static let clusterRoleBindings = rbac("clusterrolebindings", "ClusterRoleBinding", isNamespaced: false)
   package static let roles = rbac("roles", "Role", isNamespaced: true)
@@ -73,6 +76,7 @@ extension KubernetesResource {
   package static let all: [KubernetesResource] = [
     .nodes, .pods, .events, .namespaces, .daemonSets, .deployments, .replicaSets, .statefulSets, .services,
     .serviceAccounts, .configMaps, .secrets, .leases, .csrs, .persistentVolumeClaims, .clusterRoles,
-    .clusterRoleBindings, .roles, .roleBindings, .eniConfigs, .endpointSlices, .securityGroupPolicies,
+    .clusterRoleBindings, .mutatingWebhooks, .roles, .roleBindings, .eniConfigs, .endpointSlices,
+    .securityGroupPolicies,
   ]
 }

@@ -29,11 +29,7 @@ struct WebIdentities {
 
   /// The claims of a JWT that is signed by an RSA key, whosoever's.
   private static func claims(of token: String) -> JSON? {
-    let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 3, token.utf8.count <= 20_000,
-      let header = TokenSigner.decode(parts[0]).flatMap({ try? JSON.parse($0) }),
-      header["alg"].string?.hasPrefix("RS") == true, let claims = TokenSigner.decode(parts[1])
-    else { return nil }
-    return try? JSON.parse(claims)
+    guard let token = JSONWebToken(token), token.algorithm.hasPrefix("RS") else { return nil }
+    return token.claims
   }
 }

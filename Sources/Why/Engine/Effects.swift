@@ -65,5 +65,6 @@ extension Effect.Kind {
   static let auditTrail: Self = "identity/audit-trail"
   static let authenticatorLog: Self = "identity/authenticator-log"
   static let cloudTrail: Self = "identity/cloudtrail"
+  static let oldSDK: Self = "identity/old-sdk"
   static let servingCertificates: Self = "identity/serving-certificates"
 }

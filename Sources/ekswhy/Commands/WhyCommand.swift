@@ -20,6 +20,12 @@ struct WhyCommand: AsyncParsableCommand {
   @OptionGroup var evidence: EvidenceOptions
   @Option(name: .shortAndLong, help: "The namespace; the context's unless given.")
   var namespace: String?
+  @Flag(
+    name: [.customShort("A"), .customLong("all-namespaces")],
+    help: "All that is wrong in the cluster; with -n and no subject, all that is wrong in that namespace.")
+  var allNamespaces = false
+  @Option(help: "The text of an error, or - for what comes on standard input.")
+  var text: String?
   @Option(name: .shortAndLong, help: "text, json or yaml.")
   var output: Output = .text
   @Option(help: "The language of the answer: en.")
@@ -27,31 +33,47 @@ struct WhyCommand: AsyncParsableCommand {
   @Flag(name: .customLong("dry-run"), help: "Print the reads, each before it is sent, instead of the answer.")
   var dryRun = false
 
-  private var text: String { subject.joined(separator: " ") }
+  private var words: String { subject.joined(separator: " ") }
+  private var isOverview: Bool { subject.isEmpty && text == nil && (allNamespaces || namespace != nil) }
 
   func validate() throws {
     guard lang == "en" else {
       throw ValidationError("--lang \(lang) is not there yet: answers come in English (en) only")
     }
-    guard subject.isEmpty || Subject(words: subject, namespace: nil) != nil || SymptomQuestion(text) != nil else {
+    guard subject.isEmpty || text == nil else { throw ValidationError("give either a subject or --text") }
+    guard subject.isEmpty || Subject(words: subject, namespace: nil) != nil || SymptomQuestion(words) != nil else {
       throw ValidationError(
-        "\(text) is neither KIND/NAME nor KIND NAME of a kind that ekswhy knows, nor the text of an error that it knows"
+        "\(words) is neither KIND/NAME nor KIND NAME of a kind that ekswhy knows, nor the text of an error that it knows"
       )
     }
   }
 
   func run() async throws {
-    guard !subject.isEmpty else {
+    guard !subject.isEmpty || text != nil || isOverview else {
       Stream.out(Ekswhy.helpMessage() + "\n\n" + evidence.wouldAsk + "\n")
       return
     }
+    let symptom = try symptom()
     try await evidence.answer(output, dryRun: dryRun) { session, why throws(QuestionError) in
-      guard let known = Subject(words: subject, namespace: namespace ?? session.namespace ?? "default") else {
-        let question = SymptomQuestion(text)!
-        return try await why.ask(question, about: question.subject(namespace: namespace))
+      if let symptom { return try await why.ask(symptom, about: symptom.subject(namespace: namespace)) }
+      if isOverview {
+        let question = OverviewQuestion(namespace: allNamespaces ? nil : namespace)
+        return try await why.ask(question, about: question.subject)
       }
-      return try await why.ask(known)
+      let place = namespace ?? session.namespace ?? "default"
+      return try await why.ask(Subject(words: subject, namespace: place)!)
     }
+  }
+
+  /// What the text says, where one is given; nil for a subject.
+  private func symptom() throws -> SymptomQuestion? {
+    if Subject(words: subject, namespace: nil) != nil || isOverview { return nil }
+    var words = text ?? self.words
+    if words == "-" { words = String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self) }
+    guard let question = SymptomQuestion(words) else {
+      throw ValidationError("that text says nothing that ekswhy knows how to ask about; ask about a KIND/NAME")
+    }
+    return question
   }
 }
 

@@ -27,7 +27,13 @@ struct PodCredentials: Link {
     }
     guard let provider = chain.value else { return holds([.init(Effect(.podNotInjected, effect.entity))]) }
     switch provider {
-    case .webIdentity(let role, _): return holds([.init(Effect(.podWebIdentity, effect.entity, detail: role))])
+    case .webIdentity(let role, _):
+      let taken = Explanation.Cause(Effect(.podWebIdentity, effect.entity, detail: role))
+      // EKS Pod Identity goes before the annotation, in pods that are younger than the association.
+      let isAsked = reading.environment.value?["AWS_CONTAINER_CREDENTIALS_FULL_URI"] != nil
+      if case .known(nil, _) = reading.association { return holds([taken]) }
+      if isAsked { return holds([taken]) }
+      return holds([.init(Effect(.podNotInjected, effect.entity)), taken])
     case .container: return holds([.init(Effect(.podAgentCredentials, effect.entity))])
     case .instance:
       return holds([
@@ -86,7 +92,7 @@ struct PodNotInjected: Link {
         )
       ])
     }
-    let exhibits =
+    var exhibits =
       reading.evidence + [
         reading.exhibit("metadata.creationTimestamp", created.rfc3339, world),
         Exhibit(
@@ -95,11 +101,16 @@ struct PodNotInjected: Link {
               reading.account.value.flatMap { $0 } ?? .null, "ServiceAccount", resource: .serviceAccounts,
               field: "metadata.managedFields[].time", value: since.rfc3339, at: since)),
       ]
+    // A pod of its own would keep the variables of its old role in what is read of it.
+    let isAlone = reading.hasVariables && reading.pod["metadata"]["ownerReferences"].items.isEmpty
     let fix = Fix(
-      "makes the pod anew, so that the webhook adds the role's variables and token",
-      command: world.recreate(reading.pod), owner: "hand", touches: ["pod/\(effect.entity.name)"], restarts: true,
-      verify: "ekswhy credentials/\(effect.entity.name) -n \(reading.namespace)", expectWithin: "1m")
+      isAlone
+        ? "delete the pod and make it anew from its own manifest, so that the webhook adds the role's variables and token"
+        : "makes the pod anew, so that the webhook adds the role's variables and token",
+      command: isAlone ? nil : world.recreate(reading.pod), owner: "hand", touches: ["pod/\(effect.entity.name)"],
+      restarts: true, verify: "ekswhy credentials/\(effect.entity.name) -n \(reading.namespace)", expectWithin: "1m")
     let isOlder = created < since
+    var layer = RootCause.Layer.eks
     let isSkipped = reading.pod["metadata"]["labels"].has("\(PodIdentityWebhook.prefix)/skip-pod-identity-webhook")
     let statement: String
     let code: String
@@ -111,23 +122,62 @@ struct PodNotInjected: Link {
       statement =
         "the pod is older than its configuration: it was created \(created.rfc3339), and the \(what) is of \(since.rfc3339)"
     } else {
+      let webhook = await world.object(.mutatingWebhooks, name: PodNotInjected.webhook)
+      if let gap = webhook.gap { return .open([gap]) }
+      guard let first = webhook.first?["webhooks"][0] else {
+        return absent(reading, exhibits, effect, at: webhook.at, world)
+      }
+      let policy = first["failurePolicy"].string ?? "Ignore"
+      exhibits.append(
+        Exhibit(
+          Cite.object(
+            webhook.first ?? .null, "MutatingWebhookConfiguration", resource: .mutatingWebhooks,
+            field: "webhooks[0].failurePolicy", value: policy, at: webhook.at)))
       code = "identity/webhook-missed-pod"
+      let gap = Ages.text(created - since)
       statement =
-        "the pod identity webhook did not change the pod when it was created, though the \(what) is older: it had not "
-        + "heard of it yet, or did not answer, and its failure policy is Ignore"
+        "the pod identity webhook did not change the pod when it was created, though the \(what) was there \(gap) "
+        + "before: it had not heard of it yet, or did not answer, and its failure policy is \(policy)"
     }
+    if isSkipped { layer = .kubernetes }
     return .holds(
       Explanation(
-        "variables and token of a role are added at a pod's creation only, and this pod has none",
+        "variables and token of a role are added at a pod's creation only, and this pod has \(reading.hasVariables ? "those of before" : "none")",
         entity: effect.entity, evidence: reading.evidence,
         root: RootCause(
-          code, layer: isSkipped ? .kubernetes : .eks, entity: effect.entity, statement: statement, evidence: exhibits,
+          code, layer: layer, entity: effect.entity, statement: statement, evidence: exhibits,
           fixes: isSkipped
             ? [
               Fix(
                 "take the label out of the pod's template", owner: "unknown", touches: ["pod/\(effect.entity.name)"],
                 restarts: true)
             ] : [fix])))
+  }
+
+  static let webhook = "pod-identity-webhook"
+
+  /// The API server asks no webhook, because none is written down.
+  private func absent(
+    _ reading: PodIdentityReading, _ evidence: [Exhibit], _ effect: Effect, at: Timestamp, _ world: Investigation
+  ) -> Finding {
+    let citation = Citation(
+      source: "kubernetes", locator: "\(KubernetesResource.mutatingWebhooks.name)/\(PodNotInjected.webhook)",
+      value: "does not exist", at: at)
+    return .holds(
+      Explanation(
+        "variables and token of a role are added at a pod's creation only, and this pod has none",
+        entity: effect.entity, evidence: reading.evidence,
+        root: RootCause(
+          "identity/webhook-absent", layer: .inCluster, entity: effect.entity,
+          statement:
+            "the API server asks no pod identity webhook: there is no MutatingWebhookConfiguration \(PodNotInjected.webhook)",
+          evidence: evidence + [Exhibit(citation)],
+          fixes: [
+            Fix(
+              "write MutatingWebhookConfiguration \(PodNotInjected.webhook) again, and make the pod anew",
+              owner: "unknown", touches: ["mutatingwebhookconfiguration/\(PodNotInjected.webhook)"], restarts: true,
+              verify: "ekswhy credentials/\(effect.entity.name) -n \(reading.namespace)")
+          ])))
   }
 
   /// When the annotation with the role was set, as managedFields tell it.

@@ -54,7 +54,10 @@ package struct KubernetesDeed: Hashable, Sendable {
   package var path = ""
   var isNamespaced = true
 
-  package init(verb: String) { self.verb = verb }
+  package init(verb: String, path: String = "") {
+    self.verb = verb
+    self.path = path
+  }
 
   /// From what an authorizer was asked.
   init(_ request: AccessRequest) {

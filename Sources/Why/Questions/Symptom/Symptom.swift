@@ -111,7 +111,7 @@ package enum Symptom: Hashable, Sendable {
   }
 
   private static func trimmed(_ word: String) -> String {
-    var word = Substring(word)
+    var word = word.drop { "'\"(".contains($0) }
     while let last = word.last, ".,;)'\"".contains(last) { word = word.dropLast() }
     return String(word)
   }

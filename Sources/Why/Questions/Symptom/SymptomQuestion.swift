@@ -40,7 +40,13 @@ package struct SymptomQuestion: Question {
     case .webIdentity: return try await pods(subject, world) { $0.environment.value?["AWS_ROLE_ARN"] != nil }
     case .podIdentity:
       return try await pods(subject, world) { $0.environment.value?["AWS_CONTAINER_CREDENTIALS_FULL_URI"] != nil }
-    case .oldSDK, .noCredentials: return try await pods(subject, world) { _ in true }
+    case .oldSDK:
+      var inquiry = try await pods(subject, world) {
+        $0.environment.value?["AWS_CONTAINER_CREDENTIALS_FULL_URI"] != nil
+      }
+      inquiry.effects = inquiry.effects.map { .init(Effect(.oldSDK, $0.effect.entity)) }
+      return inquiry
+    case .noCredentials: return try await pods(subject, world) { _ in true }
     case .nodesMissing: return try await nodes(world)
     case .servingCertificate:
       let entity = Entity("Cluster", world.target.cluster ?? "")
