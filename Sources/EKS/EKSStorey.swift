@@ -1,3 +1,4 @@
+import Mechanisms
 package import World
 
 /// EKS, put together: the service on the AWS pipeline, its workflows, and the authenticator and authoriser
@@ -45,6 +46,7 @@ package final class EKSStorey {
       world.schedule(
         ComponentID("eks-nodegroup/\(group.cluster)/\(group.name)"), .message("hook", notice), at: world.now)
     }
+    ports.names.endpoints = { [service] in service.endpointNames }
     ports.clusterID = { [service] in service.clusters[$0]?.id }
     ports.clusterStatus = { [service] in
       service.clusters.all.map { row in
@@ -70,6 +72,17 @@ package final class EKSStorey {
 extension EKSService {
   /// The service of a world, for its workflows.
   static func of(_ world: World) -> EKSService? { world.aws.services["eks"] as? EKSService }
+
+  /// The true names of the clusters' endpoints.
+  var endpointNames: [EndpointName] {
+    clusters.all.map { row in
+      let access = row.document["resourcesVpcConfig"]
+      return EndpointName(
+        host: EndpointName.host(id: row.id, region: world.region), cluster: row.name,
+        vpc: access["vpcId"].string ?? "", isPublic: access["endpointPublicAccess"].bool ?? true,
+        isPrivate: access["endpointPrivateAccess"].bool ?? false, addresses: row.interfaceAddresses)
+    }
+  }
 
   /// What the insides of a cluster need to know of it.
   func facts(_ cluster: String) -> ClusterFacts? {

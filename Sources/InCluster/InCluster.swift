@@ -7,9 +7,13 @@ package enum InCluster {
     world.know(Ipamd.self)
     world.know(EBSController.self)
     world.know(EBSNode.self)
+    world.know(CoreDNSProgram.self)
     world.ports.addonObjects = { AddonObjects.of($0) }
     world.nodes.startProgram = { launch, context in
       if isIpamd(launch) { return start(Ipamd.id(launch.instanceID), Ipamd(launch), context) }
+      if isCoreDNS(launch) {
+        return start(CoreDNSProgram.id(launch.pod["metadata"]["uid"].string ?? ""), CoreDNSProgram(launch), context)
+      }
       switch ebsPlugin(launch) {
       case "controller":
         return start(EBSController.id(launch.pod["metadata"]["uid"].string ?? ""), EBSController(launch), context)
@@ -32,6 +36,13 @@ package enum InCluster {
       return nil
     }
     return container["args"].strings.first { !$0.hasPrefix("-") } ?? "all"
+  }
+
+  /// CoreDNS by its image, started with a Corefile.
+  private static func isCoreDNS(_ launch: NodeHooks.Launch) -> Bool {
+    let container = launch.pod["spec"]["containers"].items.first { $0["name"].string == launch.container } ?? .null
+    let image = container["image"].string ?? ""
+    return (image.contains("/coredns:") || image.hasPrefix("coredns:")) && container["args"].strings.contains("-conf")
   }
 
   private static func isIpamd(_ launch: NodeHooks.Launch) -> Bool {

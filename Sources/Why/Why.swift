@@ -80,7 +80,7 @@ package struct Why: Sendable {
 extension Why {
   package static let questions: [any Question] = [
     PodQuestion(), WorkloadQuestion(), NodeQuestion(), NodegroupQuestion(), CredentialsQuestion(),
-    FargateProfileQuestion(), AddonQuestion(), SecurityGroupsQuestion(),
+    FargateProfileQuestion(), AddonQuestion(), SecurityGroupsQuestion(), NameQuestion(),
   ]
 }
 
@@ -107,5 +107,7 @@ extension Catalogue {
     FargateRoleBlocked(), FargateNetworkFails(), PodOnFargate(), FargateProfileFails(), FargateProfileBlocked(),
     FargateProfileIsWell(),
     AddonConflicts(), AddonReplicas(), AddonManagerDenied(), AddonIssueTold(), AddonIsWell(), AddonDrift(),
+    NameAnswered(), DNSWithoutEndpoints(), UpstreamSilent(), NameMissing(), CorefileRefused(), DNSLoops(),
+    DNSPodsFail(),
   ])
 }

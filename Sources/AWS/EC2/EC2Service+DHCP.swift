@@ -31,7 +31,7 @@ extension EC2Service {
       ])
   }
 
-  private func json(_ set: DHCPOptions) -> JSON {
+  func json(_ set: DHCPOptions) -> JSON {
     [
       "OwnerId": .string(world.account), "DhcpOptionsId": .string(set.id), "Tags": set.tags.json,
       "DhcpConfigurations": .array(

@@ -68,7 +68,7 @@ package struct Capture: Sendable {
 
   private func kubernetes(_ writer: inout Writer) async throws {
     for resource in KubernetesResource.all {
-      // Of ConfigMaps only the one that rules know is read whole; of the others metadata.
+      // Of ConfigMaps only those that rules know are read whole; of the others metadata.
       let read = Read.kubernetes(KubernetesRead(resource))
       let reading = await source.read(read)
       guard reading.isComplete else {
@@ -82,7 +82,9 @@ package struct Capture: Sendable {
         var kept = allowed.filter(item, dropped: &dropped)
         writer.dropped.formUnion(dropped.map { "\(resource.fileName): \($0)" })
         kept = KnownEnvironment.strip(kept, removed: &writer.removedValues)
-        if resource == .configMaps, item["metadata"]["name"].string != "aws-auth" { kept.remove("data") }
+        if resource == .configMaps, !["aws-auth", "coredns"].contains(item["metadata"]["name"].string) {
+          kept.remove("data")
+        }
         if kept["kind"].isNull { kept["kind"] = .string(resource.kind) }
         if kept["apiVersion"].isNull {
           kept["apiVersion"] = .string(
@@ -124,9 +126,7 @@ package struct Capture: Sendable {
     for addon in try await keep(AWSRead(.listAddons, scope), &writer).compactMap(\.string) {
       _ = try await keep(AWSRead(.describeAddon, ["addonName": addon, "clusterName": name]), &writer)
     }
-    var hasProfiles = false
     for profile in try await keep(AWSRead(.listFargateProfiles, scope), &writer).compactMap(\.string) {
-      hasProfiles = true
       let items = try await keep(
         AWSRead(.describeFargateProfile, ["clusterName": name, "fargateProfileName": profile]), &writer)
       for arn in items.compactMap({ $0["podExecutionRoleArn"].string }) { roles.insert(arn) }
@@ -150,8 +150,7 @@ package struct Capture: Sendable {
     for call in networks {
       _ = try await keep(AWSRead(call, filters: inVPC), &writer)
     }
-    if hasProfiles { _ = try await keep(AWSRead(.describeVpcEndpoints, filters: inVPC), &writer) }
-    if let vpc { _ = try await keep(AWSRead(.describeVpcs, filters: ["VpcIds": [vpc]]), &writer) }
+    if let vpc { try await network(vpc, &writer) }
     let types = Set(instances.compactMap { $0["InstanceType"].string }).sorted()
     if !types.isEmpty {
       _ = try await keep(AWSRead(.describeInstanceTypes, filters: ["InstanceTypes": types]), &writer)
@@ -175,6 +174,18 @@ package struct Capture: Sendable {
         _ = try await keep(AWSRead(.describeScalingActivities, ["AutoScalingGroupName": group]), &writer)
       }
     }
+  }
+
+  /// What the resolver of a VPC goes by.
+  private func network(_ vpc: String, _ writer: inout Writer) async throws {
+    let items = try await keep(AWSRead(.describeVpcs, filters: ["VpcIds": [vpc]]), &writer)
+    for name in ["enableDnsSupport", "enableDnsHostnames"] {
+      _ = try await keep(AWSRead(.describeVpcAttribute, ["VpcId": vpc, "Attribute": name]), &writer)
+    }
+    if let options = items.first?["DhcpOptionsId"].string {
+      _ = try await keep(AWSRead(.describeDhcpOptions, filters: ["DhcpOptionsIds": [options]]), &writer)
+    }
+    _ = try await keep(AWSRead(.describeVpcEndpoints, filters: ["vpc-id": [vpc]]), &writer)
   }
 
   /// The OpenID Connect provider of the cluster's issuer, and who made the cluster.

@@ -73,7 +73,7 @@ extension KubernetesResource {
       "topologySpreadConstraints", "priorityClassName", "schedulerName", "restartPolicy", "volumes.*.name",
       "volumes.*.configMap", "volumes.*.secret", "volumes.*.projected", "volumes.*.persistentVolumeClaim",
       "volumes.*.emptyDir", "volumes.*.ephemeral", "imagePullSecrets", "overhead", "priority", "preemptionPolicy",
-      "schedulingGates",
+      "schedulingGates", "dnsPolicy", "dnsConfig", "hostname", "subdomain",
     ]
     return plain.map { "\(prefix).\($0)" }
       + ["containers", "initContainers"].flatMap { list in container.map { "\(prefix).\(list).*.\($0)" } }
@@ -115,7 +115,8 @@ extension KubernetesResource {
     case "serviceaccounts": own = ["metadata.annotations[eks.amazonaws.com/role-arn]"]
     case "services":
       own = [
-        "spec.clusterIP", "spec.ports", "spec.selector", "spec.type", "spec.internalTrafficPolicy",
+        "spec.clusterIP", "spec.clusterIPs", "spec.externalName", "spec.ports", "spec.selector", "spec.type",
+        "spec.internalTrafficPolicy",
         "spec.externalTrafficPolicy", "spec.sessionAffinity", "spec.sessionAffinityConfig", "spec.externalIPs",
         "spec.loadBalancerSourceRanges", "spec.healthCheckNodePort", "status.loadBalancer",
       ]

@@ -123,6 +123,11 @@ extension AWSCall {
   package static let describeNatGateways = AWSCall(
     "ec2", "DescribeNatGateways", items: ["NatGateways", "*"], filters: ["vpc-id": ["VpcId"]],
     idLists: ["NatGatewayIds": ["NatGatewayId"]], notFound: ["NatGatewayNotFound"])
+  package static let describeVpcAttribute = AWSCall(
+    "ec2", "DescribeVpcAttribute", items: [], notFound: ["InvalidVpcID.NotFound"])
+  package static let describeDhcpOptions = AWSCall(
+    "ec2", "DescribeDhcpOptions", items: ["DhcpOptions", "*"], idLists: ["DhcpOptionsIds": ["DhcpOptionsId"]],
+    notFound: ["InvalidDhcpOptionID.NotFound"])
   package static let describeInstanceTypes = AWSCall(
     "ec2", "DescribeInstanceTypes", items: ["InstanceTypes", "*"], idLists: ["InstanceTypes": ["InstanceType"]],
     notFound: ["InvalidInstanceType"])
@@ -180,7 +185,7 @@ extension AWSCall {
     .describePodIdentityAssociation, .describeInstances, .describeInstanceAttribute, .describeImages,
     .describeNetworkInterfaces,
     .describeSubnets, .describeRouteTables, .describeNetworkAcls, .describeSecurityGroups, .describeNatGateways,
-    .describeVpcEndpoints, .describeVpcs,
+    .describeVpcEndpoints, .describeVpcs, .describeVpcAttribute, .describeDhcpOptions,
     .describeInstanceTypes, .getInstanceProfile, .getRole, .listOpenIDConnectProviders,
     .getOpenIDConnectProvider, .listAttachedRolePolicies, .listRolePolicies,
     .getRolePolicy, .getPolicy, .getPolicyVersion, .getUser, .listAttachedUserPolicies, .listUserPolicies,

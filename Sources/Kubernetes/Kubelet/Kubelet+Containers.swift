@@ -349,6 +349,21 @@ extension Kubelet {
     container.notBefore = nil
   }
 
+  /// A program says whether it is ready. One that is asked over HTTP is asked again as it first says so: what
+  /// counts is its own answer, and not that it didn't listen yet.
+  private func heard(_ ready: Bool, _ record: inout PodRecord, _ index: Int, _ context: Context) {
+    let container = record.containers[index]
+    if ready, container.saysReady == nil, var state = container.probes?["readiness"],
+      let pod = read("pods", record.namespace, record.name, context),
+      spec(of: container.name, pod)["readinessProbe"].has("httpGet")
+    {
+      state.next = context.now
+      state.failures = 0
+      record.containers[index].probes?["readiness"] = state
+    }
+    record.containers[index].saysReady = ready
+  }
+
   /// A program of a container tells how it fares.
   mutating func programTold(_ value: JSON, _ context: Context) {
     guard let uid = value["uid"].string, let name = value["container"].string, var record = pods[uid],
@@ -362,7 +377,7 @@ extension Kubelet {
     }
     if let fault = value["fault"].string { record.containers[index].fault = Self.startFault(fault) }
     if !value["ports"].isNull { record.containers[index].ports = value["ports"].items.compactMap(\.int) }
-    if let ready = value["ready"].bool { record.containers[index].saysReady = ready }
+    if let ready = value["ready"].bool { heard(ready, &record, index, context) }
     if !value["hook"].isNull, let pod = read("pods", record.namespace, record.name, context) {
       hookEnded(value, &record, index, pod, context)
     }

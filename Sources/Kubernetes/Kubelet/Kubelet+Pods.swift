@@ -129,6 +129,7 @@ extension Kubelet {
     }
     guard mountVolumes(&record, pod, &turn, context) else { return }
     record.sandboxID = context.random { $0.hex(64) }
+    tellOfResolver(pod, context)
     if isHostNetwork {
       record.sandbox = .ready
       record.address = identity.address

@@ -131,8 +131,9 @@ extension Kubelet {
     of probe: JSON, _ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView, _ context: Context
   ) -> Outcome {
     if container.program != nil {
-      return container.saysReady == true
-        ? .passed
+      if container.saysReady == true { return .passed }
+      return probe.has("httpGet")
+        ? .failed("HTTP probe failed with statuscode: 503")
         : .failed(
           "{\"level\":\"info\",\"caller\":\"/root/sdk/go/src/runtime/proc.go:283\",\"msg\":\"timeout: failed to connect service \\\":50051\\\" within 5s\"}"
         )

@@ -73,7 +73,7 @@ extension Kubelet {
     }
     file("/etc/hosts", hosts(record, pod))
     file("/etc/hostname", hostname(pod) + "\n")
-    file("/etc/resolv.conf", resolverConfiguration(pod, context))
+    file("/etc/resolv.conf", resolver(of: pod, context)?.configuration.text ?? "")
     let messagePath = spec["terminationMessagePath"].string ?? "/dev/termination-log"
     file(messagePath, "", mode: 0o666)
     setup.messagePath = messagePath
@@ -106,47 +106,6 @@ extension Kubelet {
       }
     }
     return text
-  }
-
-  /// Source: dns.go, `GetPodDNS`, as the container runtime writes it.
-  private func resolverConfiguration(_ pod: ObjectView, _ context: Context) -> String {
-    var policy = pod.spec["dnsPolicy"].string ?? "ClusterFirst"
-    if policy == "ClusterFirst", pod.spec["hostNetwork"].bool == true { policy = "Default" }
-    let own = nodeResolver(context)
-    var (servers, searches, options) = (own.servers, own.searches, [String]())
-    switch policy {
-    case "None": (servers, searches) = ([], [])
-    case "Default": break
-    default:
-      servers = [identity.clusterDNS]
-      searches = ["\(pod.namespace).svc.cluster.local", "svc.cluster.local", "cluster.local"] + own.searches
-      options = ["ndots:5"]
-    }
-    let config = pod.spec["dnsConfig"]
-    servers = Array((servers + config["nameservers"].strings.filter { !servers.contains($0) }).prefix(3))
-    searches += config["searches"].strings.filter { !searches.contains($0) }
-    for option in config["options"].items {
-      let name = option["name"].string ?? ""
-      options.removeAll { $0 == name || $0.hasPrefix(name + ":") }
-      options.append(option["value"].string.map { "\(name):\($0)" } ?? name)
-    }
-    var text = ""
-    if !searches.isEmpty { text += "search \(searches.joined(separator: " "))\n" }
-    for server in servers { text += "nameserver \(server)\n" }
-    if !options.isEmpty { text += "options \(options.joined(separator: " "))\n" }
-    return text
-  }
-
-  /// What the machine's own resolv.conf says: the resolver is two above the base of the VPC's block.
-  private func nodeResolver(_ context: Context) -> (servers: [String], searches: [String]) {
-    let domain = identity.region == "us-east-1" ? "ec2.internal" : "\(identity.region).compute.internal"
-    let base = "network/interfaces/macs/"
-    let metadata = context.world.ports.instanceMetadata
-    let block = metadata(identity.instanceID, base)?.split(separator: "\n").first.flatMap { mac in
-      metadata(identity.instanceID, base + (mac.hasSuffix("/") ? String(mac) : mac + "/") + "vpc-ipv4-cidr-block")
-    }
-    let server = block.flatMap { CIDR($0) }.map { "\($0.base + 2)" } ?? "169.254.169.253"
-    return ([server], [domain])
   }
 
   // MARK: - What runs

@@ -6,7 +6,7 @@ import World
 /// What programs in a pod ask of AWS: the services of the account, the Pod Identity agent and the metadata service
 /// of the node.
 extension PodRuntime {
-  /// Answers what was asked in this step; false when nobody asked.
+  /// Answers what was asked in this step; false when nobody asked what can be answered at once.
   mutating func answerQuestions(_ context: Context) -> Bool {
     var questions: [(process: Int, question: Question)] = []
     system.effects.removeAll { effect in
@@ -14,16 +14,25 @@ extension PodRuntime {
       questions.append((process, question))
       return true
     }
-    for (process, question) in questions { system.answer(process, reply(to: question, context)) }
-    return !questions.isEmpty
+    var isAnswered = false
+    for (process, question) in questions {
+      guard let reply = reply(to: question, for: process, context) else { continue }
+      system.answer(process, reply)
+      isAnswered = true
+    }
+    return isAnswered
   }
 
-  private func reply(to question: Question, _ context: Context) -> QuestionReply {
+  /// Nil where the answer comes later.
+  private mutating func reply(to question: Question, for process: Int, _ context: Context) -> QuestionReply? {
     guard let pod = pod(context) else { return .unreachable }
     switch question {
     case .aws(let call): return perform(call, pod, context)
     case .instance: return nodeCredentials(pod, context)
     case .agent(let uri, let token): return askAgent(uri, token, pod, context)
+    case .names(let queries, let timeout):
+      return ask(queries, timeout: timeout, for: process, pod, context).map { .names($0) }
+    case .connect(let connection): return connect(connection, pod, context)
     }
   }
 
@@ -58,7 +67,7 @@ extension PodRuntime {
   // MARK: - The node
 
   /// Nil for nodes that are no EC2 instances.
-  private func instanceID(_ pod: ObjectView, _ context: Context) -> String? {
+  func instanceID(_ pod: ObjectView, _ context: Context) -> String? {
     let reference = ObjectReference(
       cluster: cluster, resource: "nodes", namespace: "", name: pod.spec["nodeName"].string ?? "")
     let id = context.world.kube.host?.get(reference)?["spec"]["providerID"].string?.split(separator: "/").last

@@ -26,6 +26,10 @@ package struct PodRuntime: Component {
   /// Commands of hooks under way, by their sessions, whose numbers are below those of clients.
   private var hooks: [Int: Hook]?
 
+  /// Queries for names under way, by their tickets.
+  var lookups: [Int: PendingNames]?
+  var lastLookup: Int?
+
   private struct Hook: Codable {
     var container: String
     var kind: String
@@ -51,7 +55,9 @@ package struct PodRuntime: Component {
   package mutating func step(_ input: Input, _ context: Context) {
     switch input {
     case .start, .changed, .aws, .kube: return
+    case .wake("names"): giveUpNames(context)
     case .wake: wakes += 1
+    case .message("dns", let value): guard namesAnswered(value, context) else { return }
     case .message(let name, let value):
       if name != "signal" { wakes = 0 }
       guard received(name, value, context) else { return }

@@ -35,6 +35,11 @@ extension Effect.Kind {
   static let podSecurityGroups: Self = "addresses/pod-security-groups"
   static let podGroupPolicy: Self = "addresses/pod-group-policy"
 
+  // Names
+  static let nameLookup: Self = "names/lookup"
+  static let nameServers: Self = "names/servers"
+  static let dnsDown: Self = "names/dns-down"
+
   // Pods
   static let podNotStarted: Self = "pods/not-started"
   static let podUnschedulable: Self = "scheduling/unschedulable"

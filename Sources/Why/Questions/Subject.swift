@@ -4,11 +4,14 @@ package struct Subject: Hashable, Sendable {
   package var kind: String
   package var name: String
   package var namespace: String?
+  /// The pod from which it is looked at, where that matters.
+  package var asker: String?
 
-  package init(kind: String, name: String, namespace: String? = nil) {
+  package init(kind: String, name: String, namespace: String? = nil, asker: String? = nil) {
     self.kind = kind
     self.name = name
     self.namespace = namespace
+    self.asker = asker
   }
 
   /// Parses `KIND/NAME`, or `KIND NAME` as two words; nil when it is neither.
@@ -37,6 +40,6 @@ package struct Subject: Hashable, Sendable {
     ("nodegroup", ["nodegroups", "ng"]), ("addon", ["addons"]), ("fargateprofile", ["fargateprofiles"]),
     ("cluster", ["clusters"]), ("stack", ["stacks"]), ("lb", ["loadbalancer", "loadbalancers"]),
     ("targetgroup", ["targetgroups", "tg"]), ("eni", ["enis"]), ("subnet", ["subnets"]), ("role", ["roles"]),
-    ("credentials", ["creds"]), ("security-groups", ["securitygroups", "sg"]),
+    ("credentials", ["creds"]), ("security-groups", ["securitygroups", "sg"]), ("name", ["dns"]),
   ]
 }

@@ -11,6 +11,10 @@ package final class Ports {
   /// Whether one of the keys of a JWK set (RFC 7517) made a token's signature.
   package var verifyWebToken: (_ token: JSONWebToken, _ keys: JSON) -> Bool = { _, _ in false }
 
+  // MARK: EC2 and EKS tell, resolvers ask
+
+  package let names = NamePorts()
+
   // MARK: EC2 tells, a node's component listens
 
   /// An instance has booted. Registered by Local, which spawns the node.

@@ -28,6 +28,8 @@ struct WhyCommand: AsyncParsableCommand {
   var text: String?
   @Option(name: .shortAndLong, help: "text, json or yaml.")
   var output: Output = .text
+  @Option(name: .customLong("seen-from"), help: "The pod that looks: of name/NAME the one that resolves it.")
+  var seenFrom: String?
   @Option(help: "The language of the answer: en.")
   var lang: String = "en"
   @Flag(name: .customLong("dry-run"), help: "Print the reads, each before it is sent, instead of the answer.")
@@ -61,7 +63,9 @@ struct WhyCommand: AsyncParsableCommand {
         return try await why.ask(question, about: question.subject)
       }
       let place = namespace ?? session.namespace ?? "default"
-      return try await why.ask(Subject(words: subject, namespace: place)!)
+      var known = Subject(words: subject, namespace: place)!
+      known.asker = seenFrom.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
+      return try await why.ask(known)
     }
   }
 

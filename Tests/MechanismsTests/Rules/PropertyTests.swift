@@ -24,6 +24,7 @@ protocol Sampled: Rule {
     OIDCToken.self, RBACEscalation.self, VolumeMatch.self, VolumeFit.self, Preemption.self, AddonHealth.self,
     FargateMatch.self, FargateSize.self, FargateSupport.self, FargateLaunch.self, FargateLogging.self,
     VersionSkew.self,
+    CoreDNSLoop.self, CorefileRule.self,
   ]
 
   @Test(arguments: rules.indices)
@@ -108,7 +109,8 @@ protocol Sampled: Rule {
         found.insert(String(match.1))
       }
     }
-    #expect(found == Set(Self.rules.map { "\($0)" }))
-    #expect(Set(Self.rules.map { $0.name }).count == Self.rules.count, "names are used once")
+    let rules = Self.rules + NamePropertyTests.rules
+    #expect(found == Set(rules.map { "\($0)" }))
+    #expect(Set(rules.map { $0.name }).count == rules.count, "names are used once")
   }
 }

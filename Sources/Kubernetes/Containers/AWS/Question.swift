@@ -1,3 +1,4 @@
+package import Mechanisms
 package import Wire
 
 /// What a program in a container asks of the world outside its pod.
@@ -8,6 +9,17 @@ package enum Question: Sendable, Equatable {
   case agent(uri: String, token: String)
   /// Credentials of the node's role.
   case instance
+  /// Queries for names, and how long their answers are waited for.
+  case names([StubQuery], timeout: Duration)
+  /// A connection, and what is asked on it.
+  case connect(Connection)
+
+  package struct Connection: Sendable, Equatable {
+    package var address: String
+    package var port: Int
+    package var method: String
+    package var path: String
+  }
 
   package struct AWSQuestion: Sendable, Equatable {
     package var service: String
@@ -40,6 +52,16 @@ package enum QuestionReply: Sendable, Equatable {
   case unreachable
   /// There are none.
   case nothing
+  /// Of queries for names, in their order.
+  case names([StubAnswer])
+  /// What came over a connection.
+  case page(status: Int, contentType: String, body: String)
+  /// The connection was refused.
+  case closed
+  /// The connection stands, and nobody knows what is said on it.
+  case speechless(String)
+  /// Nothing comes back.
+  case silence
 }
 
 extension PodSystem {

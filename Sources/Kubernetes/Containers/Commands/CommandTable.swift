@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 
 /// A command between two of its turns.
@@ -9,6 +10,10 @@ struct CommandState: Codable {
   var numbers: [Int] = []
   var texts: [String] = []
   var children: [Int] = []
+  /// A name that is being looked up.
+  var lookup: StubLookup?
+  /// Queries whose answers are awaited.
+  var queries: [StubQuery]?
 }
 
 enum CommandOutcome {
@@ -200,9 +205,9 @@ enum CommandTable {
     "exec": SystemCommands.nohup, "tini": SystemCommands.nohup, "dumb-init": SystemCommands.nohup,
     "xargs": SystemCommands.xargs, "clear": { _ in .exit(0) }, "pause": { _ in .waits(.signal) },
     "busybox": SystemCommands.busybox, "stty": SystemCommands.stty, "sh": { _ in .exit(0) },
-    "nslookup": NetworkCommands.run, "dig": NetworkCommands.run, "host": NetworkCommands.run,
-    "getent": NetworkCommands.run, "wget": NetworkCommands.run, "curl": NetworkCommands.run,
-    "ping": NetworkCommands.run, "nc": NetworkCommands.run, "telnet": NetworkCommands.run,
+    "nslookup": NameCommands.nslookup, "dig": BindCommands.dig, "host": BindCommands.host,
+    "getent": NameCommands.getent, "wget": WebCommands.wget, "curl": WebCommands.curl,
+    "ping": NetworkCommands.run, "nc": WebCommands.nc, "telnet": NetworkCommands.run,
     "traceroute": NetworkCommands.run, "ip": NetworkCommands.run, "ifconfig": NetworkCommands.run,
     "netstat": NetworkCommands.run, "ss": NetworkCommands.run,
   ]

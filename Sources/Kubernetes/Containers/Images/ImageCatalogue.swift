@@ -50,7 +50,8 @@ package enum ImageCatalogue {
   package static func entry(_ image: String) -> ImageEntry? { images[ImageReference.base(image)] }
 
   /// Images of which nothing is known are taken for ones with a shell.
-  private static func system(of image: String) -> System { systems[entry(image)?.system ?? "alpine"]! }
+  static func systemName(of image: String) -> String { entry(image)?.system ?? "alpine" }
+  private static func system(of image: String) -> System { systems[systemName(of: image)]! }
 
   static func isBusybox(_ image: String) -> Bool { system(of: image).isBusybox }
   static func shell(of image: String) -> ShellFlavour? { system(of: image).shell }

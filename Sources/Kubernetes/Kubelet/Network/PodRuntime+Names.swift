@@ -1,0 +1,104 @@
+import Containers
+import Mechanisms
+import Wire
+import World
+
+/// Queries for names that programs in a pod send, until they are answered or given up.
+struct PendingNames: Codable {
+  /// The process that waits.
+  var process: Int
+  var answers: [StubAnswer?]
+  var deadline: Timestamp
+}
+
+extension PodRuntime {
+  /// How long a datagram is on its way to a server and back.
+  private static let latency: Duration = .milliseconds(1)
+
+  /// Sends queries; true when all answers are there at once.
+  mutating func ask(
+    _ queries: [StubQuery], timeout: Duration, for process: Int, _ pod: ObjectView, _ context: Context
+  ) -> [StubAnswer]? {
+    lastLookup = (lastLookup ?? 0) + 1
+    let ticket = lastLookup!
+    let reach = Reach(cluster: cluster, pod: pod, instance: instanceID(pod, context), context: context)
+    var answers = [StubAnswer?](repeating: nil, count: queries.count)
+    for (index, query) in queries.enumerated() {
+      let (address, port) = Self.parts(query.server)
+      switch reach.reach(address, port, .udp) {
+      case .resolver(let vpc):
+        if case .reply(let reply) = context.world.ports.names.ask(vpc: vpc, query.question) {
+          answers[index] = .reply(reply)
+        }
+      case .outside(let server):
+        if PublicServers.answers(server), port == 53 {
+          answers[index] = .reply(context.world.ports.names.publicly(query.question))
+        }
+      case .refused: answers[index] = .refused
+      case .pod(let target, let port):
+        answers[index] = send(query, to: target, port, (ticket, index), from: pod, context)
+      case .apiServer, .silence: break
+      }
+    }
+    if answers.allSatisfy({ $0 != nil }) { return answers.compactMap { $0 } }
+    let pending = PendingNames(process: process, answers: answers, deadline: context.now + timeout)
+    lookups = lookups ?? [:]
+    lookups![ticket] = pending
+    wakeForNames(context)
+    return nil
+  }
+
+  private static func parts(_ server: String) -> (String, Int) {
+    guard let colon = server.lastIndex(of: ":"), IPv4Address(server[..<colon]) != nil else { return (server, 53) }
+    return (String(server[..<colon]), Int(server[server.index(after: colon)...]) ?? 53)
+  }
+
+  /// Nil where the answer comes later or never.
+  private func send(
+    _ query: StubQuery, to target: ObjectView, _ port: Int, _ place: (ticket: Int, index: Int), from pod: ObjectView,
+    _ context: Context
+  ) -> StubAnswer? {
+    let program = ComponentID("coredns/\(target.uid)")
+    guard context.world.exists(program) else {
+      let statuses = target.status["containerStatuses"].items
+      return statuses.contains { !$0["state"]["running"].isNull } ? .refused : nil
+    }
+    context.send(
+      program, "query",
+      [
+        "name": .string(query.question.name), "type": .string(query.question.type.rawValue),
+        "to": .string(PodRuntime.id(uid).text), "ticket": .int(Int64(place.ticket)), "index": .int(Int64(place.index)),
+        "from": pod.status["podIP"], "namespace": .string(namespace),
+      ], after: Self.latency)
+    return nil
+  }
+
+  /// An answer has come; false when nobody waits for it any more.
+  mutating func namesAnswered(_ value: JSON, _ context: Context) -> Bool {
+    guard let ticket = value["ticket"].int, var pending = lookups?[ticket], let index = value["index"].int,
+      pending.answers.indices.contains(index), let reply = try? value["reply"].decode(DNSReply.self)
+    else { return false }
+    pending.answers[index] = .reply(reply)
+    lookups![ticket] = pending
+    if pending.answers.allSatisfy({ $0 != nil }) { finish(ticket) }
+    wakeForNames(context)
+    return true
+  }
+
+  /// Gives those up whose time is over.
+  mutating func giveUpNames(_ context: Context) {
+    for ticket in (lookups ?? [:]).keys.sorted() where lookups![ticket]!.deadline <= context.now { finish(ticket) }
+    wakeForNames(context)
+  }
+
+  private mutating func finish(_ ticket: Int) {
+    guard let pending = lookups?.removeValue(forKey: ticket) else { return }
+    if lookups?.isEmpty == true { lookups = nil }
+    system.answer(pending.process, .names(pending.answers.map { $0 ?? .silence }))
+  }
+
+  private func wakeForNames(_ context: Context) {
+    guard let next = lookups?.values.map(\.deadline).min() else { return context.cancel("names") }
+    context.wake("names", at: next)
+  }
+}

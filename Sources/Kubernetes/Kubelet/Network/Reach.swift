@@ -1,0 +1,102 @@
+import Mechanisms
+import Wire
+import World
+
+/// Where a packet that a pod sends arrives: the seam between programs and the network.
+///
+/// Services lead to their ready endpoints, addresses to who has them. Nothing on the way stops it yet: security
+/// groups, network ACLs, policies and routes are not asked.
+struct Reach {
+  enum Transport: String { case tcp, udp }
+
+  enum Destination {
+    /// A pod's own port, with the Service that led there.
+    case pod(ObjectView, port: Int)
+    /// The VPC's resolver.
+    case resolver(vpc: String)
+    /// The cluster's API server.
+    case apiServer
+    /// Somewhere in the Internet.
+    case outside(String)
+    /// Nobody listens: it is said at once.
+    case refused
+    /// Nothing comes back.
+    case silence
+  }
+
+  let cluster: String
+  let pod: ObjectView
+  /// The instance of the pod's node; nil for nodes that are none.
+  let instance: String?
+  let context: Context
+
+  /// The destination of a packet from the pod to an address and port.
+  func reach(_ address: String, _ port: Int, _ transport: Transport) -> Destination {
+    if address.hasPrefix("127.") || address == "::1" { return .pod(pod, port: port) }
+    if let service = service(with: address) { return through(service, port, transport) }
+    let vpc = instance.flatMap { context.world.ports.vpcID(ofInstance: $0) }
+    let names = vpc.flatMap { context.world.ports.names.names(ofVPC: $0) }
+    if let vpc, address == VPCResolver.linkLocal || address == names?.resolver { return .resolver(vpc: vpc) }
+    if let found = list("pods").first(where: { holds(address, $0) }) { return .pod(ObjectView(found), port: port) }
+    if controlPlane.contains(address) { return port == 443 ? .apiServer : .silence }
+    guard let plain = IPv4Address(address) else { return .silence }
+    return names?.blocks.contains { $0.contains(plain) } == true ? .silence : .outside(address)
+  }
+
+  private func list(_ resource: String, _ namespace: String = "") -> [JSON] {
+    context.world.kube.host?.list(cluster: cluster, resource: resource, namespace: namespace) ?? []
+  }
+
+  private func holds(_ address: String, _ pod: JSON) -> Bool {
+    let phase = pod["status"]["phase"].string
+    return pod["status"]["podIP"].string == address && phase != "Succeeded" && phase != "Failed"
+  }
+
+  private var controlPlane: [String] {
+    slices(of: "kubernetes", "default").flatMap { $0["endpoints"].items.flatMap { $0["addresses"].strings } }
+  }
+
+  private func service(with address: String) -> JSON? {
+    list("services").first { ClusterNames.Service($0).addresses.contains(address) }
+  }
+
+  private func slices(of service: String, _ namespace: String) -> [JSON] {
+    list("endpointslices.discovery.k8s.io", namespace).filter {
+      $0["metadata"]["labels"]["kubernetes.io/service-name"].string == service
+    }
+  }
+
+  /// What kube-proxy's rules make of a packet to a Service.
+  private func through(_ service: JSON, _ port: Int, _ transport: Transport) -> Destination {
+    let view = ObjectView(service)
+    let wanted = service["spec"]["ports"].items.first {
+      $0["port"].int == port && ($0["protocol"].string ?? "TCP").lowercased() == transport.rawValue
+    }
+    // A port that it doesn't have is nobody's rule: the packet goes out and gets lost.
+    guard let wanted else { return .silence }
+    var targets: [(address: String, port: Int, pod: String)] = []
+    for slice in slices(of: view.name, view.namespace) {
+      let own = slice["ports"].items.first { ($0["name"].string ?? "") == (wanted["name"].string ?? "") }
+      guard let number = own?["port"].int else { continue }
+      for endpoint in slice["endpoints"].items where endpoint["conditions"]["ready"].bool ?? true {
+        for address in endpoint["addresses"].strings {
+          targets.append((address, number, endpoint["targetRef"]["name"].string ?? ""))
+        }
+      }
+    }
+    guard !targets.isEmpty else { return .refused }
+    let chosen = targets[context.random { Int($0.next() % UInt64(targets.count)) }]
+    if view.name == "kubernetes", view.namespace == "default" { return .apiServer }
+    if let found = list("pods", view.namespace).first(where: { holds(chosen.address, $0) }) {
+      return .pod(ObjectView(found), port: chosen.port)
+    }
+    return reachDirectly(chosen.address, chosen.port)
+  }
+
+  private func reachDirectly(_ address: String, _ port: Int) -> Destination {
+    guard let plain = IPv4Address(address) else { return .silence }
+    let vpc = instance.flatMap { context.world.ports.vpcID(ofInstance: $0) }
+    let blocks = vpc.flatMap { context.world.ports.names.vpc($0) }?.blocks ?? []
+    return blocks.contains { $0.contains(plain) } ? .silence : .outside(address)
+  }
+}
