@@ -155,10 +155,14 @@ struct NameWalk {
     }
     var dns = CoreDNS(file, address: server.ready[0])
     dns.clientNamespace = clientNamespace
-    let answer = dns.answer(
+    var askedOfVPC: DNSQuestion?
+    var answer = dns.answer(
       query.question, cluster: { facts($0, $1) },
       upstream: { address, question in
-        if address == network.resolver || address == VPCResolver.linkLocal { return askVPC(question) }
+        if address == network.resolver || address == VPCResolver.linkLocal {
+          askedOfVPC = question
+          return askVPC(question)
+        }
         if address.hasPrefix("127.") || server.ready.contains(address) || address == server.address { return .silence }
         return .open([
           Gap(
@@ -166,6 +170,8 @@ struct NameWalk {
             how: "dig @\(address) \(question.name)")
         ])
       })
+    // Why the VPC's resolver says so is what decides.
+    if let askedOfVPC { answer.reasons += reasons(askedOfVPC) }
     guard let reply = answer.reply else { return (.silence, answer) }
     // The library asks again after five seconds, while CoreDNS still waits.
     return (answer.delay >= .seconds(5) ? .silence : .reply(reply), answer)
