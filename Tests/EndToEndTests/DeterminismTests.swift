@@ -79,10 +79,11 @@ import Wire
     let outcome = try Shell.run(
       LocalEKSProcess.binary, ["coverage", "-o", "json"], environment: ProcessInfo.processInfo.environment)
     let rows = try JSON.parse(outcome.output).items
-    func status(_ operation: String) -> String? {
-      rows.first { $0["service"].string == "eks" && $0["operation"].string == operation }?["status"].string
+    func status(_ service: String, _ operation: String) -> String? {
+      rows.first { $0["service"].string == service && $0["operation"].string == operation }?["status"].string
     }
-    #expect(status("CreateCluster") == "modelled")
-    #expect(status("RegisterCluster") == "unsupported")
+    #expect(status("eks", "CreateCluster") == "modelled")
+    #expect(status("eks", "RegisterCluster") == "recorded")
+    #expect(status("ec2", "RunScheduledInstances") == "unsupported")
   }
 }

@@ -162,11 +162,7 @@ struct FargateTests {
     #expect(
       try Shell.run(
         "sh",
-        [
-          "-c",
-          command.split(separator: " ").filter { !$0.contains("context") && !$0.hasPrefix("arn:") }.joined(
-            separator: " "),
-        ],
+        ["-c", command],
         environment: ground.eks.environment.merging(["KUBECONFIG": "\(ground.eks.state)/kubeconfig"]) { $1 }
       ).status == 0)
     #expect(try ground.kubectl("-n kube-system rollout status deploy/coredns --timeout=60s").status == 0)

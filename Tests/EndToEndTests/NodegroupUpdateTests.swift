@@ -61,7 +61,10 @@ struct NodegroupUpdateTests {
     #expect(forced["update"]["params"][1]["value"] == "1.35.1-20261101")
     try eks.ekswhy("clock", "advance", "25m", "--state", eks.state)
     #expect(try ended(forced, eks, nodegroup: "ng1")["status"] == "Successful")
-    #expect(try eks.kubectl("get nodes -o jsonpath={..kubeletVersion}") == "v1.35.1-eks-113cf36")
+    let versions = try eks.kubectl("get nodes -o jsonpath={..kubeletVersion}")
+    let nodes = try eks.kubectl("get nodes -o wide")
+    // The budget also keeps a node of the surge from going, for as long as its hook has patience.
+    #expect(Set(versions.split(separator: " ")) == ["v1.35.1-eks-113cf36"], "\(nodes)")
     #expect(try eks.aws("eks describe-nodegroup \(group)")["nodegroup"]["releaseVersion"] == "1.35.1-20261101")
     try eks.kubectl("rollout status deploy/web --timeout=60s")
   }
