@@ -143,6 +143,17 @@ import Wire
     #expect(answer.roots.map(\.cause.code) == [code], "\(answer.roots.map(\.cause.statement))")
   }
 
+  /// The nodes would lose what a person gets by another line, or by an entry.
+  @Test func theNodesRoleIsNobodysElse() async throws {
+    let f = Self.cluster(
+      mode: "API_AND_CONFIG_MAP", entry: false,
+      awsAuth: "- rolearn: \(Self.dev)\n  username: system:node:{{EC2PrivateDNSName}}\n  groups: [system:nodes]\n")
+    let root = try #require(try await Self.ask(f).roots.first?.cause)
+    #expect(root.code == "identity/mapping-template-fails")
+    #expect(root.fixes.count == 1)
+    #expect(root.fixes.first?.command == nil)
+  }
+
   @Test func brokenYAMLUnmapsAll() async throws {
     let f = Self.cluster(
       mode: "API_AND_CONFIG_MAP", entry: false, awsAuth: "- rolearn: \(Self.dev)\n username: dev\n   groups: [devs]\n")

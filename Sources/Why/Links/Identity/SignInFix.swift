@@ -63,6 +63,14 @@ enum SignInFix {
     _ reading: KubernetesAccessReading, _ mapping: CallerMapping, _ mode: AuthenticationMode, _ special: Because?,
     _ arn: String, _ asked: AccessAsked, _ world: Investigation
   ) -> [Fix] {
+    if special?.code == "identity/mapping/template" {
+      // Of two lines for a role the last wins, and an access entry comes before both.
+      return [
+        Fix(
+          "ask as a role of one's own: this one is mapped for nodes, by the name of their instance, and another line or "
+            + "an access entry for it would take every node of it its identity", owner: "unknown", touches: [arn])
+      ]
+    }
     let cluster = Shell.quote(world.target.cluster ?? "CLUSTER")
     let options = world.target.awsOptions
     let verify = verify(asked)
