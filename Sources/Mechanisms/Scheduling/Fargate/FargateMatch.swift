@@ -111,7 +111,8 @@ package enum FargateMatch: Rule {
     for selector in near {
       let missing = selector.missing(in: pod.labels)
       if missing.isEmpty {
-        if let made = pod.createdAt, let began = profile.createdAt, made < began { return .younger }
+        // Objects of Kubernetes tell their time in whole seconds.
+        if let made = pod.createdAt, let began = profile.createdAt, made.seconds < began.seconds { return .younger }
         return profile.status == "ACTIVE" ? nil : .notActive
       }
       if nearest.map({ missing.count < $0.missing.count }) ?? true { nearest = (selector, missing) }
