@@ -359,8 +359,9 @@ struct Checker {
     case (.list(let a), .list(let b)): return unify(a, b, depth: depth + 1)
     case (.map(let a, let c), .map(let b, let d)): return unify(a, b, depth: depth + 1) && unify(c, d, depth: depth + 1)
     case (.type(let a), .type(let b)):
-      guard let a, let b else { return true }
-      return unify(a, b, depth: depth + 1) || true
+      // Any type may stand for another; what they have in common is bound all the same.
+      if let a, let b { _ = unify(a, b, depth: depth + 1) }
+      return true
     case (.opaque(let name, let a), .opaque(let other, let b)) where name == other && a.count == b.count:
       for (one, other) in zip(a, b) where !unify(one, other, depth: depth + 1) { return false }
       return true
