@@ -45,8 +45,10 @@ package final class KubeResource: Hashable, Sendable {
 
   package static func == (a: KubeResource, b: KubeResource) -> Bool {
     if a === b { return true }
-    return a.plural == b.plural && a.version == b.version && a.group == b.group && a.kind == b.kind
-      && a.verbs == b.verbs && a.subresources == b.subresources && a.shortNames == b.shortNames
+    return a.plural == b.plural && a.version == b.version && a.group == b.group && a.singular == b.singular
+      && a.kind == b.kind && a.listKind == b.listKind && a.namespaced == b.namespaced && a.verbs == b.verbs
+      && a.shortNames == b.shortNames && a.categories == b.categories && a.subresources == b.subresources
+      && a.storageVersionHash == b.storageVersionHash && a.since == b.since
   }
 
   package func hash(into hasher: inout Hasher) {
