@@ -66,31 +66,33 @@ struct Reach {
     }
   }
 
-  /// What kube-proxy's rules make of a packet to a Service.
+  /// What kube-proxy's rules make of a packet to a Service: by the same choice of endpoints as its chains.
   private func through(_ service: JSON, _ port: Int, _ transport: Transport) -> Destination {
     let view = ObjectView(service)
-    let wanted = service["spec"]["ports"].items.first {
-      $0["port"].int == port && ($0["protocol"].string ?? "TCP").lowercased() == transport.rawValue
-    }
+    let ports = ServicePort.read(services: [service], slices: slices(of: view.name, view.namespace))
     // A port that it doesn't have is nobody's rule: the packet goes out and gets lost.
-    guard let wanted else { return .silence }
-    var targets: [(address: String, port: Int, pod: String)] = []
-    for slice in slices(of: view.name, view.namespace) {
-      let own = slice["ports"].items.first { ($0["name"].string ?? "") == (wanted["name"].string ?? "") }
-      guard let number = own?["port"].int else { continue }
-      for endpoint in slice["endpoints"].items where endpoint["conditions"]["ready"].bool ?? true {
-        for address in endpoint["addresses"].strings {
-          targets.append((address, number, endpoint["targetRef"]["name"].string ?? ""))
-        }
-      }
-    }
-    guard !targets.isEmpty else { return .refused }
+    guard
+      let wanted = ports.first(where: {
+        Int($0.port) == port && $0.transport.description == transport.rawValue
+      })
+    else { return .silence }
+    let choice = wanted.choose(node: pod.nodeName, zone: zone)
+    let targets = wanted.isInternalLocal ? choice.local : choice.cluster
+    // Without any endpoint it is refused; without one on this node, where only those count, it is dropped.
+    guard !targets.isEmpty else { return choice.hasAny ? .silence : .refused }
     let chosen = targets[context.random { Int($0.next() % UInt64(targets.count)) }]
     if view.name == "kubernetes", view.namespace == "default" { return .apiServer }
-    if let found = list("pods", view.namespace).first(where: { holds(chosen.address, $0) }) {
-      return .pod(ObjectView(found), port: chosen.port)
+    let address = "\(chosen.address)"
+    if let found = list("pods", view.namespace).first(where: { holds(address, $0) }) {
+      return .pod(ObjectView(found), port: Int(chosen.port))
     }
-    return reachDirectly(chosen.address, chosen.port)
+    return reachDirectly(address, Int(chosen.port))
+  }
+
+  private var zone: String? {
+    let node = context.world.kube.host?.get(
+      ObjectReference(cluster: cluster, resource: "nodes", namespace: "", name: pod.nodeName))
+    return node?["metadata"]["labels"]["topology.kubernetes.io/zone"].string
   }
 
   private func reachDirectly(_ address: String, _ port: Int) -> Destination {
