@@ -1,10 +1,10 @@
+import Mechanisms
 import Wire
 
 /// The Kubernetes versions that EKS offers: release, end of standard and of extended support by the EKS
 /// release calendar. Dates of 1.35 and 1.36 are uncertain.
 struct ClusterVersion: Sendable {
   var version: String
-  var patch: String
   var platform: String
   var released: String
   var standardUntil: String
@@ -12,19 +12,19 @@ struct ClusterVersion: Sendable {
 
   static let all: [ClusterVersion] = [
     .init(
-      version: "1.32", patch: "1.32.9", platform: "eks.35", released: "2025-01-23", standardUntil: "2026-03-23",
+      version: "1.32", platform: "eks.35", released: "2025-01-23", standardUntil: "2026-03-23",
       extendedUntil: "2027-03-23"),
     .init(
-      version: "1.33", patch: "1.33.5", platform: "eks.28", released: "2025-05-29", standardUntil: "2026-07-29",
+      version: "1.33", platform: "eks.28", released: "2025-05-29", standardUntil: "2026-07-29",
       extendedUntil: "2027-07-29"),
     .init(
-      version: "1.34", patch: "1.34.2", platform: "eks.19", released: "2025-10-02", standardUntil: "2026-12-02",
+      version: "1.34", platform: "eks.19", released: "2025-10-02", standardUntil: "2026-12-02",
       extendedUntil: "2027-12-02"),
     .init(
-      version: "1.35", patch: "1.35.1", platform: "eks.9", released: "2026-01-28", standardUntil: "2027-03-28",
+      version: "1.35", platform: "eks.9", released: "2026-01-28", standardUntil: "2027-03-28",
       extendedUntil: "2028-03-28"),
     .init(
-      version: "1.36", patch: "1.36.0", platform: "eks.3", released: "2026-06-03", standardUntil: "2027-08-03",
+      version: "1.36", platform: "eks.3", released: "2026-06-03", standardUntil: "2027-08-03",
       extendedUntil: "2028-08-03"),
   ]
 
@@ -46,7 +46,7 @@ struct ClusterVersion: Sendable {
       "endOfStandardSupportDate": .int(Self.time(standardUntil).seconds),
       "endOfExtendedSupportDate": .int(Self.time(extendedUntil).seconds),
       "status": .string(status.lowercased().replacing("_", with: "-")), "versionStatus": .string(status),
-      "kubernetesPatchVersion": .string(patch),
+      "kubernetesPatchVersion": .string(KubernetesRelease.patch(of: version)),
     ]
   }
 }

@@ -68,7 +68,7 @@ package struct MachineIdentity: Codable, Sendable {
     self.init(
       instanceID: machine.id, cluster: machine.cluster.id, clusterName: machine.cluster.name,
       nodeName: machine.nodeName, region: machine.region, zone: zone, instanceType: "", imageID: "",
-      address: machine.address, kubeletVersion: NodeImage.kubeletVersion(machine.cluster.version), maxPods: 1,
+      address: machine.address, kubeletVersion: KubernetesRelease.build(of: machine.cluster.version), maxPods: 1,
       clusterDNS: Bootstrap.clusterDNS(serviceCIDR: machine.cluster.serviceCIDR),
       labels: [Label(key: FargateMatch.computeType, value: "fargate")],
       taints: [["key": .string(FargateMatch.computeType), "value": "fargate", "effect": "NoSchedule"]])

@@ -178,7 +178,7 @@ package struct NodeBoot: Component {
       zone: instance.zone, instanceType: instance.type, imageID: json["ImageId"].string ?? "",
       address: "\(instance.address)",
       kubeletVersion: OptimizedImage.named(json["ImageId"].string ?? "", region: region)?.kubelet
-        ?? NodeImage.kubeletVersion(facts?.version ?? "1.33"),
+        ?? KubernetesRelease.build(of: facts?.version ?? "1.33"),
       maxPods: Bootstrap.maxPods(instance, config), clusterDNS: Bootstrap.clusterDNS(config),
       labels: Bootstrap.nodeLabels(flags).map { MachineIdentity.Label(key: $0.0, value: $0.1) },
       taints: Bootstrap.registerTaints(flags, config).map(\.json), system: config.system)
@@ -206,16 +206,5 @@ package struct NodeBoot: Component {
   private static func host(_ endpoint: String) -> String {
     let tail = endpoint.split(separator: "/").dropFirst().first ?? ""
     return String(tail.prefix { $0 != ":" })
-  }
-}
-
-/// What an image holds that says nothing else of itself.
-enum NodeImage {
-  static func kubeletVersion(_ version: String) -> String {
-    let builds = [
-      "1.30": "v1.30.14-eks-113cf36", "1.31": "v1.31.13-eks-113cf36", "1.32": "v1.32.9-eks-113cf36",
-      "1.33": "v1.33.5-eks-113cf36", "1.34": "v1.34.1-eks-113cf36",
-    ]
-    return builds[version] ?? "v\(version).0-eks-113cf36"
   }
 }

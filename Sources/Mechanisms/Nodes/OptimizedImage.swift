@@ -13,7 +13,7 @@ package struct OptimizedImage: Sendable, Equatable {
 
   /// `1.34.2-20261101`, as the EKS API names it.
   package var release: String { "\(patch)-\(built)" }
-  package var kubelet: String { "v\(patch)-eks-113cf36" }
+  package var kubelet: String { KubernetesRelease.build(patch: patch) }
   package var isARM: Bool { type.contains("ARM_64") }
   package var system: NodeSystem { OptimizedImage.system(of: type) }
   package var name: String {
@@ -37,14 +37,11 @@ package struct OptimizedImage: Sendable, Equatable {
   }
   /// Oldest first.
   package static let builds = ["20261006", "20261101"]
-  private static let patches = [
-    "1.30": "1.30.14", "1.31": "1.31.13", "1.32": "1.32.9", "1.33": "1.33.5", "1.34": "1.34.2", "1.35": "1.35.1",
-    "1.36": "1.36.0",
-  ]
 
   /// The images of a type for a version of Kubernetes, oldest first.
   package static func releases(_ version: String, type: String) -> [OptimizedImage] {
-    guard let patch = patches[version], types.contains(type) else { return [] }
+    guard KubernetesRelease.versions.contains(version), types.contains(type) else { return [] }
+    let patch = KubernetesRelease.patch(of: version)
     if system(of: type) == .al2, version > lastOfAL2 { return [] }
     return builds.map { OptimizedImage(type: type, version: version, patch: patch, built: $0) }
   }
@@ -61,7 +58,7 @@ package struct OptimizedImage: Sendable, Equatable {
 
   /// The image of that id; nil for an image of somebody else's.
   package static func named(_ id: String, region: String) -> OptimizedImage? {
-    for version in patches.keys.sorted() {
+    for version in KubernetesRelease.versions {
       for type in types {
         for image in releases(version, type: type) where image.id(region: region) == id { return image }
       }

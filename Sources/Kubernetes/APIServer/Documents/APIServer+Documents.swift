@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 import World
 
@@ -67,7 +68,7 @@ extension APIServer {
   }
 
   /// `v1.33.5-eks-113cf36`, the build that the version's nodes have too.
-  var gitVersion: String { NodeImage.kubeletVersion(options.version) }
+  var gitVersion: String { KubernetesRelease.build(of: options.version) }
 
   private var metrics: String {
     var lines = [
