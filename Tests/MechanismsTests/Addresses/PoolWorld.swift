@@ -14,7 +14,7 @@ struct PoolWorld {
 
   init(
     _ settings: PoolSettings, type: String = "m5.large", maxPods: Int = 29, subnet: CIDR = CIDR("10.0.0.0/16")!,
-    trunk: Bool = false
+    trunk: Bool = false, taken: Int = 0
   ) {
     let limits = InstanceLimits.named(type)!
     pool = IPPool(
@@ -23,6 +23,7 @@ struct PoolWorld {
     pool.supportsTrunk = trunk
     self.subnet = SubnetSpace(subnet)
     let own = self.subnet.takeAny()!
+    for _ in 0..<taken { _ = self.subnet.takeAny() }
     run(.start([.init(id: "eni-1", device: 0, isPrimary: true, address: own.description, createdAt: now)]))
   }
 

@@ -1,0 +1,58 @@
+import Foundation
+import Testing
+import Wire
+
+/// Security groups for pods as an operator sets them up, by the real clients.
+@Suite(.serialized, .enabled(if: Clients.both))
+struct PodSecurityGroupTests {
+  @Test func aPodGetsAnInterfaceOfItsOwn() async throws {
+    let eks = try await QuickCluster(nodes: 1).eks
+    func advance(_ time: String) throws { try eks.ekswhy("clock", "advance", time, "--state", eks.state) }
+    func offered() throws -> String {
+      try eks.kubectl("get nodes -o jsonpath={.items[0].status.allocatable.vpc\\.amazonaws\\.com/pod-eni}")
+    }
+    // Without the policy the cluster's role may not make the trunk.
+    try eks.kubectl("-n kube-system set env ds/aws-node ENABLE_POD_ENI=true")
+    try eks.kubectl("-n kube-system rollout status ds/aws-node --timeout=60s")
+    try advance("10s")
+    #expect(try eks.kubectl("get events -A").contains("has AmazonEKSVPCResourceController policy"))
+    #expect(try offered().isEmpty)
+    try eks.aws(
+      "iam attach-role-policy --role-name cluster --policy-arn arn:aws:iam::aws:policy/AmazonEKSVPCResourceController")
+    try advance("60s")
+    #expect(try offered() == "9")
+
+    let group = try eks.aws("ec2 create-security-group --group-name pods --description d")["GroupId"].string ?? ""
+    let policy: JSON = [
+      "apiVersion": "vpcresources.k8s.aws/v1beta1", "kind": "SecurityGroupPolicy", "metadata": ["name": "web"],
+      "spec": ["podSelector": ["matchLabels": ["app": "web"]], "securityGroups": ["groupIds": [.string(group)]]],
+    ]
+    try eks.kubectl("apply -f -", input: policy.text())
+    try eks.kubectl("run web --image=nginx --labels=app=web")
+    try advance("90s")
+    try eks.kubectl("wait pod/web --for=condition=Ready --timeout=60s")
+    let pod = try JSON.parse(Array(try eks.kubectl("get pod web -o json").utf8))
+    let text = pod["metadata"]["annotations"]["vpc.amazonaws.com/pod-eni"].string ?? ""
+    let branch = try JSON.parse(Array(text.utf8))[0]
+    #expect(pod["status"]["podIP"] == branch["privateIp"])
+    let described = try eks.aws(
+      "ec2 describe-network-interfaces --network-interface-ids \(branch["eniId"].string ?? "")")["NetworkInterfaces"][0]
+    #expect(described["InterfaceType"] == "branch")
+    #expect(described["Groups"][0]["GroupId"].string == group)
+    // The annotation is the controller's alone.
+    #expect(
+      try eks.kubectlOutcome("annotate pod web --overwrite vpc.amazonaws.com/pod-eni=x").errors.contains(
+        "annotation is not set by vpc-resource-controller"))
+    // The branch outlives its pod by its cool-down.
+    try eks.kubectl("delete pod web --grace-period=1")
+    try advance("30s")
+    func branches() throws -> Int {
+      try eks.aws("ec2 describe-network-interfaces --filters Name=description,Values=aws-k8s-branch-eni")[
+        "NetworkInterfaces"
+      ].items.count
+    }
+    #expect(try branches() == 1)
+    try advance("70s")
+    #expect(try branches() == 0)
+  }
+}
