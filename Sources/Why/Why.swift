@@ -72,6 +72,8 @@ package struct Why: Sendable {
         }
       }
     }
+    // What was left open may hide a fault, though nothing that was asked hangs on it.
+    if answer.status == .healthy, trail.isOpen { answer.summary += ", as far as could be read" }
     if inquiry.isTrouble, answer.lastSymptomAt == nil { answer.lastSymptomAt = answer.asOf }
     return answer
   }

@@ -113,11 +113,11 @@ import Wire
     let line = "\"Unable to register node with API server\" err=\"dial tcp 10.0.1.5:443: i/o timeout\""
     try "Nov 22 12:00:00 kubelet[1523]: E1122 12:00:00.1 1523 kubelet_node_status.go:107] \(line)\n"
       .write(toFile: "\(place)/kubelet.log", atomically: true, encoding: .utf8)
-    let world = await f.investigation()
     let logs = try NodeLogs(folder: folder)
     func ask(_ logs: NodeLogs?) async throws -> Answer {
-      try await Why(Investigation(world.reader, target: world.target, now: world.now, nodeLogs: logs))
-        .ask(Subject(kind: "instance", name: Fixture.instanceID(1), namespace: "default"))
+      try await f.ask(nodeLogs: logs) { why in
+        try await why.ask(Subject(kind: "instance", name: Fixture.instanceID(1), namespace: "default"))
+      }
     }
     #expect(try await ask(nil).status == .unproven)
     let answer = try await ask(logs)
@@ -135,10 +135,9 @@ import Wire
     func ask(_ message: String) async throws -> Answer {
       try "{\"level\":\"error\",\"ts\":\"2026-11-22T12:04:00.000Z\",\"msg\":\"\(message)\"}\n"
         .write(toFile: "\(folder)/ipamd.log", atomically: true, encoding: .utf8)
-      let world = await f.investigation()
-      return try await Why(
-        Investigation(world.reader, target: world.target, now: world.now, nodeLogs: try NodeLogs(folder: folder))
-      ).ask(Subject(kind: "pod", name: "checkout-x2k4p", namespace: "shop"))
+      return try await f.ask(nodeLogs: try NodeLogs(folder: folder)) { why in
+        try await why.ask(Subject(kind: "pod", name: "checkout-x2k4p", namespace: "shop"))
+      }
     }
     let throttled = try await ask("RequestLimitExceeded: Request limit exceeded")
     #expect(throttled.roots.map(\.cause.code).contains("addresses/ec2-throttled"))

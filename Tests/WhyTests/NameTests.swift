@@ -104,8 +104,9 @@ import Wire
   }
 
   static func ask(_ f: Fixture, _ name: String, from asker: String? = "client") async throws -> Answer {
-    try await Why(await f.investigation()).ask(
-      Subject(kind: "name", name: name, namespace: "shop", asker: asker))
+    try await f.ask { why in
+      try await why.ask(Subject(kind: "name", name: name, namespace: "shop", asker: asker))
+    }
   }
 
   /// The article's figures: what each name costs.

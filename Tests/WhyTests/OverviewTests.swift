@@ -7,21 +7,14 @@ import Wire
 
 /// All that is wrong in a namespace or in the cluster, and errors asked about by their text.
 @Suite struct OverviewTests {
-  static func trial<Q: Question>(_ f: Fixture, _ question: Q, _ subject: Subject) async throws -> Answer {
-    let source = BundleSource(files: f.files, manifest: f.manifest)
-    let (identity, _) = await source.identity(cluster: nil)
-    let target = Target(cluster: identity.cluster, account: identity.account, region: identity.region)
-    return try await Trial(source, target: target) { why in try await why.ask(question, about: subject) }.answer
-  }
-
   static func overview(_ f: Fixture, namespace: String? = nil) async throws -> Answer {
     let question = OverviewQuestion(namespace: namespace)
-    return try await trial(f, question, question.subject)
+    return try await f.ask(question, about: question.subject)
   }
 
   static func symptom(_ f: Fixture, _ text: String, namespace: String? = nil) async throws -> Answer {
     let question = try #require(SymptomQuestion(text), "\(text)")
-    return try await trial(f, question, question.subject(namespace: namespace))
+    return try await f.ask(question, about: question.subject(namespace: namespace))
   }
 
   @Test func aHealthyClusterIsHealthy() async throws {

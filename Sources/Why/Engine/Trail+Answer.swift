@@ -74,6 +74,9 @@ extension Engine.Trail {
   /// Effects that nothing explains, though the answer hangs on them.
   var deadEnds: [Effect] { explained.filter { $0.isDeciding && $0.holding.isEmpty }.map(\.effect) }
 
+  /// Whether a link could not be told for want of evidence.
+  var isOpen: Bool { explained.contains { !$0.open.isEmpty } }
+
   private struct Key: Hashable {
     var effect: Int
     var holding: Int

@@ -88,6 +88,7 @@ extension Investigation {
     reading.pods = pods.items.filter { pod in
       !selector.isEmpty && selector.allSatisfy { pod["metadata"]["labels"][$0.key].string == $0.value }
     }
+    reading.unread = [pods.gap, deployment.gap].compactMap { $0 }
     let map = await object(.configMaps, namespace: "kube-system", name: "coredns")
     if let gap = map.gap, map.first == nil {
       reading.text = .unknown(gap)
@@ -101,6 +102,11 @@ extension Investigation {
         map.first ?? ["metadata": ["name": "coredns", "namespace": "kube-system"]], "ConfigMap", resource: .configMaps,
         field: "data.Corefile", at: map.at)
       reading.text = .known(map.first?["data"]["Corefile"].string, .read(citation))
+    }
+    // Without its template, whose resolv.conf its pods have can't be told.
+    guard !reading.pods.isEmpty || reading.unread.isEmpty else {
+      reading.corefile = .open(reading.unread)
+      return reading
     }
     // CoreDNS's own pods have the node's resolv.conf unless their template says otherwise.
     let template = reading.pods.first ?? reading.deployment["spec"]["template"]

@@ -61,6 +61,8 @@ struct DNSServerReading: Sendable {
   /// Addresses of endpoints that are ready.
   var ready: [String]
   var deployment: JSON
+  /// Why its pods or its Deployment are not, or not all, known.
+  var unread: [Gap] = []
   var text: Fact<String?>
   var corefile: Verdict<Corefile, Because>
   var resolver: ResolverConfiguration

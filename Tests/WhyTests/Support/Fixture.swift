@@ -1,5 +1,7 @@
 import Evidence
 import Mechanisms
+import Testing
+import Trials
 import Why
 import Wire
 
@@ -38,16 +40,30 @@ struct Fixture {
     }
   }
 
-  func investigation() async -> Investigation {
-    let source = BundleSource(files: files, manifest: manifest)
-    let (identity, _) = await source.identity(cluster: nil)
-    let reader = EvidenceReader(source)
-    let target = Target(cluster: identity.cluster, account: identity.account, region: identity.region)
-    return Investigation(reader, target: target, now: await reader.now())
+  /// The answer, which is put on trial: with less evidence it may not turn, amid noise it may not change.
+  func ask(
+    _ kind: String, _ name: String, namespace: String = "default", sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> Answer {
+    try await ask(sourceLocation: sourceLocation) { why in
+      try await why.ask(Subject(kind: kind, name: name, namespace: namespace))
+    }
   }
 
-  func ask(_ kind: String, _ name: String, namespace: String = "default") async throws -> Answer {
-    try await Why(await investigation()).ask(Subject(kind: kind, name: name, namespace: namespace))
+  func ask<Q: Question>(
+    _ question: Q, about subject: Subject, sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> Answer {
+    try await ask(sourceLocation: sourceLocation) { why in try await why.ask(question, about: subject) }
+  }
+
+  func ask(
+    nodeLogs: NodeLogs? = nil, sourceLocation: SourceLocation = #_sourceLocation, _ asking: Trial.Asking
+  ) async throws -> Answer {
+    let source = BundleSource(files: files, manifest: manifest)
+    let (identity, _) = await source.identity(cluster: nil)
+    let target = Target(cluster: identity.cluster, account: identity.account, region: identity.region)
+    let trial = try await Trial(source, target: target, nodeLogs: nodeLogs, asking)
+    #expect(trial.faults == [], sourceLocation: sourceLocation)
+    return trial.answer
   }
 
   func text(_ kind: String, _ name: String, namespace: String = "default") async throws -> String {

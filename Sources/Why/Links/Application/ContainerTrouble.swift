@@ -220,7 +220,11 @@ struct Unschedulable: Link {
     let broken = nodes.items.map(NodeState.init).filter { !$0.isReady }
     // Where all machines are Fargate's, it is for a profile to take the pod.
     let isFargateOnly = nodes.items.allSatisfy { $0["metadata"]["name"].string?.hasPrefix("fargate-") == true }
-    if isFargateOnly, await world.fargateProfiles().value?.isEmpty == false { return .silent }
+    if isFargateOnly {
+      let profiles = await world.fargateProfiles()
+      if let gap = profiles.gap { return .open([gap]) }
+      if profiles.value?.isEmpty == false { return .silent }
+    }
     if nodes.items.isEmpty {
       return .holds(
         Explanation(

@@ -181,16 +181,15 @@ struct DNSPodsFail: Link {
     }
     let entity = Entity("Deployment", "coredns", namespace: "kube-system")
     guard server.pods.isEmpty else {
-      let causes = server.pods.prefix(2).map { pod -> Explanation.Cause in
-        let state = PodState(pod)
-        let kind: Effect.Kind =
-          state.node == nil
-          ? .podUnschedulable : state.containers.contains { $0.restarts > 0 } ? .podFails : .podNotStarted
-        return .init(Effect(kind, state.entity))
+      let causes = server.pods.prefix(2).map { Explanation.Cause(PodState($0).effect) }
+      // With the Corefile unread, that it makes them end is no worse a guess.
+      if causes.contains(where: { $0.effect.kind == .podFails }), !server.corefile.gaps.isEmpty {
+        return .open(server.corefile.gaps)
       }
       return .holds(
         Explanation("none of CoreDNS's pods is ready", entity: entity, evidence: server.trouble(world), causes: causes))
     }
+    guard server.unread.isEmpty else { return .open(server.unread) }
     let wanted = server.deployment["spec"]["replicas"].int
     let isThere = !server.deployment.isNull
     let exhibit = Exhibit(
