@@ -89,8 +89,8 @@ extension Why {
 extension Catalogue {
   /// Every link there is, in the order in which they are tried.
   package static let all = Catalogue([
-    KubeletSilent(), InstanceNotRunning(), JoinStepFails(), NodeLockedOut(), RoleNotMapped(), RoleIsMapped(),
-    NodeIsReady(),
+    KubeletSilent(), InstanceNotRunning(), JoinStepFails(), NodeLockedOut(), RoleNotMapped(), NodeMappedAsAnother(),
+    RoleIsMapped(), NodeIsReady(),
     CNINotInitialized(), CNIAgentNotReady(), OtherCNINotReady(), CNIAbsent(), CNIAgentIsReady(),
     CNICallsDenied(), CNIPolicyMissing(), CNICallsAreAllowed(),
     NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), EC2Throttles(), SubnetShort(), ENILimitReached(),

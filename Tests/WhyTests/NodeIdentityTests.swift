@@ -146,4 +146,55 @@ import Wire
   @Test func noSuchNodeIsNoAnswer() async throws {
     await #expect(throws: QuestionError.self) { try await Fixture.healthy().ask("node", "ip-1-2-3-4.ec2.internal") }
   }
+
+  /// Let in, and as somebody who may write no node.
+  @Test(arguments: [
+    ("system:node:{{SessionName}}", ["system:bootstrappers", "system:nodes"]),
+    ("system:node:{{EC2PrivateDNSName}}", ["system:bootstrappers"]), ("node", []),
+  ])
+  func mappedAsAnother(username: String, groups: [String]) async throws {
+    var f = Fixture.healthy(mode: "CONFIG_MAP")
+    f.silence(1)
+    f.files["kubernetes/configmaps"] = [
+      "items": [
+        [
+          "metadata": ["name": "aws-auth", "namespace": "kube-system", "uid": "u-auth"] as JSON,
+          "data": [
+            "mapRoles": .string(
+              """
+              - rolearn: arn:aws:iam::111122223333:role/other
+                username: other
+              - rolearn: \(Fixture.roleARN)
+                username: \(username)
+                groups: [\(groups.joined(separator: ", "))]
+              """)
+          ] as JSON,
+        ]
+      ]
+    ]
+    let answer = try await f.ask("node", Fixture.nodeName(1))
+    #expect(answer.roots.map(\.cause.code) == ["identity/node-mapped-as-another"])
+    let cause = try #require(answer.roots.first?.cause)
+    #expect(cause.statement.contains("aws-auth mapRoles[1]"))
+    #expect(cause.statement.contains("without the group") == !groups.contains("system:nodes"))
+    let command = try #require(cause.fixes.first?.command)
+    #expect(command.contains("role/other") && command.contains("{{EC2PrivateDNSName}}"))
+  }
+
+  @Test func anEntryOfAnotherTypeLetsNoNodeJoin() async throws {
+    var f = Fixture.healthy()
+    f.silence(1)
+    let entry = try #require(f.files.keys.first { $0.hasPrefix("aws/eks/describe-access-entry") })
+    f.edit(entry) {
+      var found = $0["accessEntry"]
+      found["type"] = "STANDARD"
+      found["username"] = "arn:aws:sts::111122223333:assumed-role/demo-node/{{SessionName}}"
+      found["kubernetesGroups"] = []
+      $0["accessEntry"] = found
+    }
+    let answer = try await f.ask("node", Fixture.nodeName(1))
+    #expect(answer.roots.map(\.cause.code) == ["identity/node-mapped-as-another"])
+    let command = try #require(answer.roots.first?.cause.fixes.first?.command)
+    #expect(command.contains("delete-access-entry") && command.contains("--type EC2_LINUX"))
+  }
 }

@@ -78,8 +78,16 @@ extension JoinSequence.Facts {
     trustsEndpoint = .known(config.certificateAuthority == certificateAuthority, source)
   }
 
-  /// What DescribeInstances says of the machine: with no profile it has no credentials.
-  package mutating func read(instance: JSON, source: Source = .world) {
-    if (instance["IamInstanceProfile"]["Arn"].string ?? "").isEmpty { hasCredentials = .known(false, source) }
+  /// What DescribeInstances says of the machine: with no profile it has no credentials, and by its private DNS name
+  /// it registers.
+  package mutating func read(
+    instance: JSON, source: (_ field: String, _ value: String) -> Source = { _, _ in .world }
+  ) {
+    if let name = instance["PrivateDnsName"].string, !name.isEmpty {
+      nodeName = .known(name, source("PrivateDnsName", name))
+    }
+    if (instance["IamInstanceProfile"]["Arn"].string ?? "").isEmpty {
+      hasCredentials = .known(false, source("IamInstanceProfile.Arn", "none"))
+    }
   }
 }

@@ -57,12 +57,27 @@ struct AWSAuthFix {
       fresh = isEmpty ? "" : old.hasSuffix("\n") ? old : old + "\n"
       fresh += line
     }
-    func patch(_ text: String) -> String {
-      let body: JSON = ["data": [list: .string(text)] as JSON]
-      return "\(kubectl) patch configmap aws-auth --type merge -p \(Shell.quote(body.text()))"
-    }
     return Fix(
-      "puts the \(what) line into aws-auth and keeps the others; \(outcome)", command: patch(fresh), owner: "hand",
-      touches: touches, undo: patch(old), verify: verify, expectWithin: "2m")
+      "puts the \(what) line into aws-auth and keeps the others; \(outcome)", command: patch(fresh, world),
+      owner: "hand", touches: touches, undo: patch(old, world), verify: verify, expectWithin: "2m")
+  }
+
+  /// What writes one line anew and keeps the others; nil where the list can't be read.
+  func correct(_ line: AWSAuth.Line, of map: JSON?, verify: String, _ world: Investigation) -> Fix? {
+    let old = map?["data"][list].string ?? ""
+    guard line.list == list, let items = (try? YAML.parse(old))?.items, items.indices.contains(line.index) else {
+      return nil
+    }
+    var fresh = items
+    fresh[line.index] = item.items[0]
+    return Fix(
+      "corrects the \(what) line in aws-auth and keeps the others; \(outcome)",
+      command: patch(YAMLRenderer.render(.array(fresh)), world), owner: "hand", touches: ["configmap/aws-auth"],
+      undo: patch(old, world), verify: verify, expectWithin: "2m")
+  }
+
+  private func patch(_ text: String, _ world: Investigation) -> String {
+    let body: JSON = ["data": [list: .string(text)] as JSON]
+    return "\(world.target.kubectl) -n kube-system patch configmap aws-auth --type merge -p \(Shell.quote(body.text()))"
   }
 }

@@ -25,16 +25,9 @@ enum RoleMappingFix {
     }
 
     if mode.usesEntries {
-      let type = isAutoMode ? "EC2" : mapping.isWindows ? "EC2_WINDOWS" : "EC2_LINUX"
-      let create =
-        "aws eks create-access-entry --cluster-name \(Shell.quote(cluster)) --principal-arn \(Shell.quote(arn)) --type \(type)\(world.target.awsOptions)"
-      let delete =
-        "aws eks delete-access-entry --cluster-name \(Shell.quote(cluster)) --principal-arn \(Shell.quote(arn))\(world.target.awsOptions)"
+      let (type, create, delete) = entryCommands(mapping, isAutoMode: isAutoMode, world)
       if special?.code == "identity/mapping/recreated" {
-        fixes.append(
-          Fix(
-            "makes the access entry anew, for the role that has this name now", command: "\(delete) && \(create)",
-            owner: "hand", touches: ["access-entry/\(arn)"], verify: verify, expectWithin: "2m"))
+        fixes.append(entryAnew(mapping, isAutoMode: isAutoMode, verify, world))
       } else {
         fixes.append(
           TagOwner(tags: mapping.mapping.clusterTags).fix(
@@ -51,15 +44,50 @@ enum RoleMappingFix {
       code, layer: .eks, entity: role, statement: statement, evidence: mapping.evidence, fixes: fixes)
   }
 
-  private static func configMapFix(
-    _ mapping: RoleMapping, _ arn: String, _ special: Because?, _ verify: String, _ world: Investigation
-  ) -> Fix? {
-    guard let map = mapping.mapping.configMap.value else { return nil }
+  private static func entryCommands(
+    _ mapping: RoleMapping, isAutoMode: Bool, _ world: Investigation
+  ) -> (type: String, create: String, delete: String) {
+    let type = isAutoMode ? "EC2" : mapping.isWindows ? "EC2_WINDOWS" : "EC2_LINUX"
+    let which =
+      "--cluster-name \(Shell.quote(world.target.cluster ?? "CLUSTER")) --principal-arn \(Shell.quote(mapping.roleARN))"
+    return (
+      type, "aws eks create-access-entry \(which) --type \(type)\(world.target.awsOptions)",
+      "aws eks delete-access-entry \(which)\(world.target.awsOptions)"
+    )
+  }
+
+  /// An entry's type and principal can't be changed: it is made anew.
+  static func entryAnew(
+    _ mapping: RoleMapping, isAutoMode: Bool, _ verify: String, _ world: Investigation
+  ) -> Fix {
+    let (type, create, delete) = entryCommands(mapping, isAutoMode: isAutoMode, world)
+    return Fix(
+      "makes the access entry anew, of type \(type) and for the role that has this name now",
+      command: "\(delete) && \(create)", owner: "hand", touches: ["access-entry/\(mapping.roleARN)"], verify: verify,
+      expectWithin: "2m")
+  }
+
+  /// The role's own line of aws-auth as a node's has to be; the others stay.
+  static func lineCorrected(_ mapping: RoleMapping, _ verify: String, _ world: Investigation) -> Fix? {
+    let arn = CanonicalARN.strippingPath(mapping.roleARN)
+    guard let map = mapping.mapping.configMap.value, let line = mapping.mapping.auth.value?.line(for: arn) else {
+      return nil
+    }
+    return nodeLine(mapping, arn).correct(line, of: map, verify: verify, world)
+  }
+
+  private static func nodeLine(_ mapping: RoleMapping, _ arn: String) -> AWSAuthFix {
     // Nodes of Windows need a group more, for kube-proxy.
     let more = mapping.isWindows ? ["eks:kube-proxy-windows"] : []
     return AWSAuthFix(
       arn: CanonicalARN.strippingPath(arn), username: "system:node:{{EC2PrivateDNSName}}",
-      groups: ["system:bootstrappers", "system:nodes"] + more, outcome: "its kubelets retry by themselves"
-    ).fix(map, special, verify: verify, world)
+      groups: ["system:bootstrappers", "system:nodes"] + more, outcome: "its kubelets retry by themselves")
+  }
+
+  private static func configMapFix(
+    _ mapping: RoleMapping, _ arn: String, _ special: Because?, _ verify: String, _ world: Investigation
+  ) -> Fix? {
+    guard let map = mapping.mapping.configMap.value else { return nil }
+    return nodeLine(mapping, arn).fix(map, special, verify: verify, world)
   }
 }

@@ -72,11 +72,9 @@ extension Investigation {
     let found = await instance(id)
     let about = found.first
     if let about {
-      let profile = about["IamInstanceProfile"]["Arn"].string ?? "none"
-      facts.read(
-        instance: about,
-        source: .read(
-          Cite.aws(.describeInstances, id, field: "IamInstanceProfile.Arn", value: profile, at: found.at)))
+      facts.read(instance: about) { field, value in
+        .read(Cite.aws(.describeInstances, id, field: field, value: value, at: found.at))
+      }
     }
     await readUserData(of: id, &facts)
     let mapping = await mapping(ofNode: node, instance: id)
