@@ -38,6 +38,7 @@ SERVICES = [
     "iam",
     "kms",
     "logs",
+    "organizations",
     "route53",
     "ssm",
     "sts",

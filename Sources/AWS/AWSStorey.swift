@@ -13,6 +13,7 @@ package final class AWSStorey {
   package let logs: LogsService
   package let cloudTrail: CloudTrailService
   package let kms: KMSService
+  package let organizations: OrganizationsService
   package let secrets: any SecretKeeper
 
   package init(world: World, secrets: any SecretKeeper) {
@@ -24,13 +25,18 @@ package final class AWSStorey {
     logs = LogsService(world: world)
     cloudTrail = CloudTrailService(world: world)
     kms = KMSService(world: world, iam: iam)
+    organizations = OrganizationsService(world: world, iam: iam)
     world.know(InstanceLife.self, VolumeChange.self, AutoScalingGroupLife.self)
-    let services: [any AWSService] = [iam, sts, S3Service(iam: iam), ec2, autoScaling, logs, cloudTrail, kms]
+    let services: [any AWSService] = [
+      iam, sts, S3Service(iam: iam), ec2, autoScaling, logs, cloudTrail, kms, organizations,
+    ]
     for service in services { world.aws.register(service) }
     world.aws.authenticate = { [sts] in sts.authenticate($0) }
     world.aws.authorize = { [iam] in iam.authorize($0, $1) }
     world.aws.record = { [cloudTrail] in cloudTrail.record($0, $1) }
     let ec2 = Reference(ec2)
+    iam.endpoint = { ec2.value?.endpoint(of: $0) }
+    cloudTrail.endpoint = { ec2.value?.endpoint(of: $0)?.id }
     world.ports.instanceCredentials = { ec2.value?.credentials(ofInstance: $0) }
     world.ports.instanceMetadata = { ec2.value?.metadata(ofInstance: $0, $1) }
     world.ports.instanceMetadataOptions = { ec2.value?.metadataOptions(ofInstance: $0) }

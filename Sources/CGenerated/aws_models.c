@@ -46,14 +46,18 @@ static const unsigned char model10[] = {
 };
 
 static const unsigned char model11[] = {
-#embed "aws/route53.txt"
+#embed "aws/organizations.txt"
 };
 
 static const unsigned char model12[] = {
-#embed "aws/ssm.txt"
+#embed "aws/route53.txt"
 };
 
 static const unsigned char model13[] = {
+#embed "aws/ssm.txt"
+};
+
+static const unsigned char model14[] = {
 #embed "aws/sts.txt"
 };
 
@@ -72,6 +76,7 @@ static const struct { const unsigned char *bytes; size_t size; } models[] = {
   {model11, sizeof model11},
   {model12, sizeof model12},
   {model13, sizeof model13},
+  {model14, sizeof model14},
 };
 
 size_t ekswhy_aws_model_count(void) { return sizeof models / sizeof models[0]; }

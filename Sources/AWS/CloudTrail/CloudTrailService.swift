@@ -8,6 +8,9 @@ package final class CloudTrailService: AWSService {
   package let modelled: Set<String> = ["LookupEvents"]
   private unowned let world: World
 
+  /// Id of the VPC endpoint that a call came through. Registered by EC2.
+  var endpoint: (_ call: AWSCall) -> String? = { _ in nil }
+
   /// Stream of the world's log store.
   static let stream = "cloudtrail"
 
@@ -40,7 +43,8 @@ package final class CloudTrailService: AWSService {
     var event: JSON = [
       "eventVersion": "1.11", "userIdentity": Self.identity(request, reply),
       "eventTime": .string(request.now.rfc3339), "eventSource": .string("\(Self.source(call.service)).amazonaws.com"),
-      "eventName": .string(call.operation), "awsRegion": .string(call.service == "iam" ? "us-east-1" : call.region),
+      "eventName": .string(call.operation), "awsRegion": .string(
+        ["iam", "organizations"].contains(call.service) ? "us-east-1" : call.region),
       "sourceIPAddress": .string(call.sourceIP.isEmpty ? "AWS Internal" : call.sourceIP),
       "userAgent": .string(call.userAgent.isEmpty ? "AWS Internal" : call.userAgent),
     ]
@@ -61,6 +65,7 @@ package final class CloudTrailService: AWSService {
     object.append("eventType", "AwsApiCall")
     object.append("managementEvent", true)
     object.append("recipientAccountId", .string(request.account))
+    if let endpoint = endpoint(call) { object.append("vpcEndpointId", .string(endpoint)) }
     object.append("eventCategory", "Management")
     world.logs.append(Self.stream, at: request.now, JSON.object(object).text())
   }

@@ -85,6 +85,35 @@ extension EC2Service {
       ? ["3.5.0.0/19", "16.182.0.0/16", "52.216.0.0/15", "54.231.0.0/16"] : ["3.218.180.0/22", "52.94.0.0/22"]
   }
 
+  /// The endpoint through which a call from an address of a VPC reaches its service; nil for every other. Where two
+  /// VPCs have the address it can't be told, and the call counts as coming by the Internet.
+  func endpoint(of call: AWSCall) -> EndpointWay.Endpoint? {
+    guard !endpoints.isEmpty, !call.sourceIP.isEmpty else { return nil }
+    let model = AWSServiceModel.named(call.service)
+    guard model?.globalEndpoint == nil || call.service == "sts" else { return nil }
+    let here = interfaces.filter {
+      $0.primary == call.sourceIP || $0.publicIP == call.sourceIP || $0.secondaries.contains(call.sourceIP)
+    }
+    guard let interface = here.first, here.allSatisfy({ $0.vpc == interface.vpc }) else { return nil }
+    let table = subnets[interface.subnet].flatMap { self.table(of: $0) }
+    var known: [EndpointWay.Endpoint] = []
+    for endpoint in endpoints.all where endpoint.vpc == interface.vpc {
+      if case .some(.some(let read)) = EndpointWay.Endpoint.read(json(endpoint)).value { known.append(read) }
+    }
+    let host = call.service == "eks-auth" ? call.service : model?.endpointPrefix ?? call.service
+    return EndpointWay.decide(
+      .init(
+        host: .known(host), region: .known(call.region), endpoints: .known(known), routeTable: .known(table?.id ?? ""))
+    ).value
+  }
+
+  /// Refuses a text that is no endpoint policy.
+  private func check(policy text: String) throws(AWSError) {
+    guard let document = try? PolicyDocument(text: text), !document.statements.isEmpty,
+      document.statements.allSatisfy({ $0.principals != nil && $0.resources != nil })
+    else { throw .ec2("InvalidPolicyDocument", "The policy document is not valid.") }
+  }
+
   // MARK: - Life
 
   private func createEndpoint(_ request: AWSRequest) throws(AWSError) -> JSON {
@@ -97,6 +126,7 @@ extension EC2Service {
     guard shortName(service, kind) != nil else {
       throw .ec2("InvalidServiceName", "The Vpc Endpoint Service '\(service)' does not exist")
     }
+    if let policy = input["PolicyDocument"].string { try check(policy: policy) }
     var endpoint = VPCEndpoint(
       id: newID("vpce"), kind: kind, vpc: vpc.id, service: service,
       policy: input["PolicyDocument"].string ?? Self.fullAccess,
@@ -225,7 +255,10 @@ extension EC2Service {
     let input = request.input
     let id = input["VpcEndpointId"].string
     guard var endpoint = endpoints[id ?? ""] else { throw .notFound("endpoint", id) }
-    if let policy = input["PolicyDocument"].string { endpoint.policy = policy }
+    if let policy = input["PolicyDocument"].string {
+      try check(policy: policy)
+      endpoint.policy = policy
+    }
     if input["ResetPolicy"].bool == true { endpoint.policy = Self.fullAccess }
     if endpoint.kind == .gateway {
       withdraw(&endpoint, input["RemoveRouteTableIds"].strings)

@@ -6,18 +6,37 @@ extension IAMService {
   /// May the principal do what the request needs? Nil when it may.
   func authorize(_ request: AWSRequest, _ requirements: [AWSRequirement]) -> AWSError? {
     guard !requirements.isEmpty, let facts = policyFacts(of: request.principal) else { return nil }
+    let around = surroundings(of: request)
     for requirement in requirements {
+      let context = context(of: request, requirement, around)
       for resource in requirement.resources {
         let asked = IAMRequest(principal: facts.principal, action: requirement.action, resource: resource)
-        let verdict = IAMPolicy.decide(
-          .init(
-            request: .known(asked), context: .known(context(of: request, requirement)),
-            identityPolicies: .known(facts.identity), boundary: .known(facts.boundary),
-            sessionPolicies: .known(facts.session)))
+        let verdict = IAMPolicy.decide(self.facts(asked, context, facts, around))
         if !verdict.isYes { return denial(asked, verdict.reasons, service: request.call.service) }
       }
     }
     return nil
+  }
+
+  /// What stands around a request, whoever makes it.
+  struct Surroundings {
+    var control: ControlPolicies
+    var endpoint: EndpointWay.Endpoint?
+  }
+
+  func surroundings(of request: AWSRequest) -> Surroundings {
+    Surroundings(control: controlPolicies(), endpoint: endpoint(request.call))
+  }
+
+  func facts(
+    _ asked: IAMRequest, _ context: PolicyContext, _ facts: PolicyFacts?, _ around: Surroundings,
+    resourcePolicy: NamedPolicy? = nil
+  ) -> IAMPolicy.Facts {
+    IAMPolicy.Facts(
+      request: .known(asked), context: .known(context), identityPolicies: .known(facts?.identity ?? []),
+      boundary: .known(facts?.boundary), sessionPolicies: .known(facts?.session),
+      serviceControlPolicies: .known(around.control.service), resourceControlPolicies: .known(around.control.resource),
+      endpointPolicy: .known(around.endpoint?.policy), resourcePolicy: .known(resourcePolicy))
   }
 
   /// The policies that speak for a principal.
@@ -28,13 +47,13 @@ extension IAMService {
     var session: [NamedPolicy]?
   }
 
-  /// Nil for whom no policy binds: root, a service by itself, and callers whose rights the operation's own
-  /// rules decide.
+  /// Nil for whom no policy binds: a service by itself, and callers whose rights the operation's own rules decide.
   func policyFacts(of principal: AWSPrincipal) -> PolicyFacts? {
     let holder: PolicyHolder
     var more: [NamedPolicy] = []
     switch principal.kind {
-    case .root, .service, .anonymous: return nil
+    case .service, .anonymous: return nil
+    case .root: return PolicyPrincipal(caller: principal.arn).map { PolicyFacts(principal: $0, identity: []) }
     case .federatedUser: return federated(principal)
     case .user:
       guard let user = users.first(where: { $0.id == principal.userID }) else { return nil }
@@ -98,9 +117,12 @@ extension IAMService {
     return document
   }
 
-  func context(of request: AWSRequest, _ requirement: AWSRequirement? = nil) -> PolicyContext {
+  func context(
+    of request: AWSRequest, _ requirement: AWSRequirement? = nil, _ around: Surroundings? = nil
+  ) -> PolicyContext {
     let principal = request.principal
     var context = PolicyContext()
+    add(around ?? surroundings(of: request), request, to: &context)
     context.set("aws:PrincipalArn", principal.roleARN ?? principal.arn)
     context.set("aws:PrincipalAccount", principal.account)
     context.set("aws:userid", principal.userID)
@@ -117,7 +139,6 @@ extension IAMService {
       context.set("aws:username", principal.arn.split(separator: "/").last.map(String.init))
     }
     for (key, value) in principal.tags { context.set("aws:PrincipalTag/\(key)", value) }
-    if !request.call.sourceIP.isEmpty { context.set("aws:SourceIp", request.call.sourceIP) }
     context.set("aws:CurrentTime", request.now.rfc3339)
     context.set("aws:EpochTime", String(request.now.seconds))
     context.set("aws:RequestedRegion", request.region)
@@ -131,6 +152,26 @@ extension IAMService {
       context.set(key, values: values)
     }
     return context
+  }
+
+  /// Where the call comes from, and to whose organisation the caller and the resource belong.
+  private func add(_ around: Surroundings, _ request: AWSRequest, to context: inout PolicyContext) {
+    if let endpoint = around.endpoint {
+      context.set("aws:SourceVpce", endpoint.id)
+      context.set("aws:SourceVpc", endpoint.vpc)
+      context.set("aws:VpcSourceIp", request.call.sourceIP)
+    } else if !request.call.sourceIP.isEmpty {
+      context.set("aws:SourceIp", request.call.sourceIP)
+    }
+    context.set("aws:ResourceAccount", request.account)
+    let isService = request.principal.kind == .service
+    context.set("aws:PrincipalIsAWSService", isService ? "true" : "false")
+    guard !around.control.organization.isEmpty else { return }
+    context.set("aws:ResourceOrgID", around.control.organization)
+    context.set("aws:ResourceOrgPaths", values: [around.control.path])
+    guard !isService, request.principal.kind != .anonymous else { return }
+    context.set("aws:PrincipalOrgID", around.control.organization)
+    context.set("aws:PrincipalOrgPaths", values: [around.control.path])
   }
 
   private func denial(_ asked: IAMRequest, _ reasons: [PolicyReason], service: String) -> AWSError {
@@ -147,18 +188,18 @@ extension IAMService {
 
   // MARK: - Trust
 
-  /// Whether the role's trust (and where it only names the account, the caller's own policies) lets the
-  /// caller assume it.
-  func mayAssume(
-    _ role: IAMRole, _ request: AWSRequest, _ action: String = "sts:AssumeRole", tags: Tags? = nil
-  ) -> Bool {
+  /// Why the caller may not assume the role, in AWS's words: by the role's trust, by the caller's own policies where
+  /// the trust names the account alone, or by what stands above both. Nil when it may.
+  func refusal(
+    toAssume role: IAMRole, _ request: AWSRequest, _ action: String = "sts:AssumeRole", tags: Tags? = nil
+  ) -> AWSError? {
     let principal = request.principal
     let asking: PolicyPrincipal? =
       principal.kind == .service
       ? .service(principal.service ?? principal.arn)
       : PolicyPrincipal(caller: principal.arn, roleARN: principal.roleARN)
-    guard let asking, let trust = document(role.trust) else { return false }
-    var context = context(of: request)
+    let around = surroundings(of: request)
+    var context = context(of: request, nil, around)
     context.set("sts:RoleSessionName", request.input["RoleSessionName"].string)
     let tags = tags ?? Tags(request.input["Tags"])
     for tag in tags.list { context.set("aws:RequestTag/\(tag.key)", tag.value) }
@@ -169,16 +210,21 @@ extension IAMService {
     context.set("sts:ExternalId", request.input["ExternalId"].string)
     context.set(
       "sts:SourceIdentity", request.input["SourceIdentity"].string ?? session(principal.accessKeyID)?.sourceIdentity)
-    let verdict = TrustPolicy.decide(
-      .init(
-        trust: .known(NamedPolicy(arn(of: role), trust)), principal: .known(asking),
-        action: .known(action), context: .known(context)))
-    switch verdict.value {
-    case .direct: return true
-    case .account:
-      return authorize(request, [AWSRequirement(action, resources: [arn(of: role)])]) == nil
-    case nil: return false
+    var reasons: [PolicyReason] = []
+    if let asking, let trust = document(role.trust) {
+      let asked = IAMRequest(principal: asking, action: action, resource: arn(of: role))
+      let verdict = TrustedUse.decide(
+        .init(
+          trust: .known(NamedPolicy(arn(of: role), trust)),
+          policies: facts(asked, context, policyFacts(of: principal), around)))
+      if verdict.isYes { return nil }
+      reasons = verdict.reasons
     }
+    return AWSError(
+      code: "AccessDenied",
+      message: AccessDenied.assumeRoleMessage(
+        caller: principal.arn, role: arn(of: role), action: action, reasons: reasons),
+      status: 403)
   }
 
   /// Whether the role's trust lets the holder of a web identity assume it.
@@ -186,13 +232,14 @@ extension IAMService {
     _ role: IAMRole, _ claims: WebIdentityToken.Claims, provider: String, _ request: AWSRequest
   ) -> Bool {
     guard let trust = document(role.trust) else { return false }
-    var context = context(of: request)
+    let around = surroundings(of: request)
+    var context = context(of: request, nil, around)
     context.add(WebIdentityToken.context(claims))
     context.set("sts:RoleSessionName", request.input["RoleSessionName"].string)
-    return TrustPolicy.decide(
-      .init(
-        trust: .known(NamedPolicy(arn(of: role), trust)), principal: .known(.webIdentity(provider: provider)),
-        action: .known("sts:AssumeRoleWithWebIdentity"), context: .known(context))
+    let asked = IAMRequest(
+      principal: .webIdentity(provider: provider), action: "sts:AssumeRoleWithWebIdentity", resource: arn(of: role))
+    return TrustedUse.decide(
+      .init(trust: .known(NamedPolicy(arn(of: role), trust)), policies: facts(asked, context, nil, around))
     ).isYes
   }
 }

@@ -42,7 +42,21 @@ extension IAMService {
     }
     return try simulate(
       request, principal, policies + parsed(request.input["PolicyInputList"].strings, "PolicyInputList"),
-      boundary: boundary.flatMap { named($0) })
+      boundary: boundary.flatMap { named($0) }, control: simulatedControl)
+  }
+
+  /// The service control policies as AWS's simulator takes them: without what has conditions. It knows no resource
+  /// control policies. Nil for an account without such policies.
+  private var simulatedControl: [[NamedPolicy]]? {
+    let levels = controlPolicies().service
+    guard !levels.isEmpty else { return nil }
+    return levels.map { level in
+      level.map { policy in
+        var policy = policy
+        policy.document.statements.removeAll { !$0.conditions.isEmpty }
+        return policy
+      }
+    }
   }
 
   /// What policies that are handed in say, whoever may have them.
@@ -52,11 +66,13 @@ extension IAMService {
       throw AWSError(code: "InvalidInput", message: "Invalid Entity Arn: \(caller)", status: 400)
     }
     return try simulate(
-      request, principal, parsed(request.input["PolicyInputList"].strings, "PolicyInputList"), boundary: nil)
+      request, principal, parsed(request.input["PolicyInputList"].strings, "PolicyInputList"), boundary: nil,
+      control: nil)
   }
 
   private func simulate(
-    _ request: AWSRequest, _ principal: PolicyPrincipal, _ policies: [NamedPolicy], boundary: NamedPolicy?
+    _ request: AWSRequest, _ principal: PolicyPrincipal, _ policies: [NamedPolicy], boundary: NamedPolicy?,
+    control: [[NamedPolicy]]?
   ) throws(AWSError) -> JSON {
     let input = request.input
     let boundaries = try parsed(input["PermissionsBoundaryPolicyInputList"].strings, "PermissionsBoundary")
@@ -77,12 +93,25 @@ extension IAMService {
               principal: principal, action: action, resource: arn,
               resourceAccount: input["ResourceOwner"].string.flatMap { ARN.parse($0)?.account } ?? "")),
           context: .known(context), identityPolicies: .known(policies),
-          boundary: .known(boundaries.first ?? boundary), resourcePolicy: .known(resource?.first))
-        let shown = Self.result(IAMPolicy.decide(facts), action, arn, wanted: Self.keys(policies), context)
+          boundary: .known(boundaries.first ?? boundary), serviceControlPolicies: .known(control ?? []),
+          resourcePolicy: .known(resource?.first))
+        let verdict = IAMPolicy.decide(facts)
+        var shown = Self.result(verdict, action, arn, wanted: Self.keys(policies), context)
+        if control != nil {
+          shown["OrganizationsDecisionDetail"] = ["AllowedByOrganizations": .bool(!Self.isByOrganization(verdict))]
+        }
         results.append((results.count.padded(6), shown))
       }
     }
     return try page("EvaluationResults", results, request)
+  }
+
+  private static func isByOrganization(_ verdict: Verdict<Void, PolicyReason>) -> Bool {
+    switch verdict.reasons.last {
+    case .explicitDeny(let statement): statement.kind == .serviceControl
+    case .implicitDeny(let kind): kind == .serviceControl
+    default: false
+    }
   }
 
   /// Keys that conditions of the policies ask for.

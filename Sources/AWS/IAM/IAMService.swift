@@ -20,6 +20,11 @@ package final class IAMService: AWSService {
   /// What STS knows of a session: the user who federated it, its source identity. Registered by STS.
   var session: (_ accessKeyID: String) -> STSSession? = { _ in nil }
 
+  /// What binds the account from above. Registered by Organizations.
+  var controlPolicies: () -> ControlPolicies = { ControlPolicies() }
+  /// The VPC endpoint that a call of the world comes through; nil for calls that come another way. Registered by EC2.
+  var endpoint: (_ call: AWSCall) -> EndpointWay.Endpoint? = { _ in nil }
+
   /// Documents by their text, parsed once; only an index.
   var parsed: [String: PolicyDocument] = [:]
 

@@ -50,15 +50,13 @@ package final class KMSService: AWSService {
   private func authorize(_ request: AWSRequest, on key: KMSKey) throws(AWSError) {
     guard let facts = iam.policyFacts(of: request.principal), let policy = iam.document(key.policy) else { return }
     let needed = requirement(request, key)
-    let verdict = TrustPolicy.decide(
+    let around = iam.surroundings(of: request)
+    let asked = IAMRequest(principal: facts.principal, action: needed.action, resource: key.arn)
+    let verdict = TrustedUse.decide(
       .init(
-        trust: .known(NamedPolicy(key.arn, policy)), principal: .known(facts.principal),
-        action: .known(needed.action), context: .known(iam.context(of: request, needed))))
-    switch verdict.value {
-    case .direct: return
-    case .account: if let denied = iam.authorize(request, [needed]) { throw denied }
-    case nil:
-      let asked = IAMRequest(principal: facts.principal, action: needed.action, resource: key.arn)
+        trust: .known(NamedPolicy(key.arn, policy)),
+        policies: iam.facts(asked, iam.context(of: request, needed, around), facts, around)))
+    guard verdict.isYes else {
       throw AWSError(
         code: "AccessDeniedException", message: AccessDenied.message(asked, verdict.reasons), status: 400)
     }

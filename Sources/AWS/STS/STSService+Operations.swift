@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 import World
 
@@ -70,31 +71,22 @@ extension STSService {
     var tags = Tags(input["Tags"])
     for key in inherited { tags[key] = before?.tags?[key] }
     let transitive = inherited + input["TransitiveTagKeys"].strings.filter { !inherited.contains($0) }
-    guard let role = iam.role(arn: arn), role.service == nil || request.principal.service != nil,
-      iam.mayAssume(role, request)
-    else {
+    guard let role = iam.role(arn: arn), role.service == nil || request.principal.service != nil else {
       throw AWSError(
         code: "AccessDenied",
-        message: "User: \(request.principal.arn) is not authorized to perform: sts:AssumeRole on resource: \(arn)",
-        status: 403)
+        message: AccessDenied.assumeRoleMessage(caller: request.principal.arn, role: arn), status: 403)
     }
-    guard tags.isEmpty || iam.mayAssume(role, request, "sts:TagSession", tags: tags) else {
-      throw AWSError(
-        code: "AccessDenied",
-        message: "User: \(request.principal.arn) is not authorized to perform: sts:TagSession on resource: \(arn)",
-        status: 403)
-    }
+    if let refusal = iam.refusal(toAssume: role, request) { throw refusal }
+    if !tags.isEmpty, let refusal = iam.refusal(toAssume: role, request, "sts:TagSession", tags: tags) { throw refusal }
     let identity = before?.sourceIdentity ?? input["SourceIdentity"].string
     if identity != nil {
-      guard input["SourceIdentity"].isNull || input["SourceIdentity"].string == identity,
-        iam.mayAssume(role, request, "sts:SetSourceIdentity")
-      else {
+      guard input["SourceIdentity"].isNull || input["SourceIdentity"].string == identity else {
         throw AWSError(
           code: "AccessDenied",
-          message:
-            "User: \(request.principal.arn) is not authorized to perform: sts:SetSourceIdentity on resource: \(arn)",
-          status: 403)
+          message: AccessDenied.assumeRoleMessage(
+            caller: request.principal.arn, role: arn, action: "sts:SetSourceIdentity"), status: 403)
       }
+      if let refusal = iam.refusal(toAssume: role, request, "sts:SetSourceIdentity") { throw refusal }
     }
     if request.principal.kind == .assumedRole, request.principal.service == nil,
       (input["DurationSeconds"].int ?? 0) > 3600

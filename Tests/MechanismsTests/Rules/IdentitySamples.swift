@@ -219,6 +219,8 @@ extension IAMPolicy: Sampled {
       boundary: .known(chance.flip(3) ? policies(1, &chance)[0] : nil),
       sessionPolicies: .known(chance.flip(3) ? policies(1, &chance) : nil),
       serviceControlPolicies: .known(chance.flip(3) ? [policies(1, &chance), policies(1, &chance)] : []),
+      resourceControlPolicies: .known(chance.flip(3) ? [policies(2, &chance, principals: true)] : []),
+      endpointPolicy: .known(chance.flip(3) ? policies(1, &chance, principals: true)[0] : nil),
       resourcePolicy: .known(chance.flip() ? policies(1, &chance, principals: true)[0] : nil))
   }
 }
@@ -228,6 +230,30 @@ extension TrustPolicy: Sampled {
     Facts(
       trust: .known(NamedPolicy("trust", .sample(&chance, principals: true))), principal: .known(.sample(&chance)),
       action: .known("sts:AssumeRole"), context: .known(.sample(&chance)))
+  }
+}
+
+extension TrustedUse: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    var policies = IAMPolicy.sample(&chance)
+    policies.request = policies.request.map {
+      IAMRequest(principal: $0.principal, action: "sts:AssumeRole", resource: "arn:aws:iam::111122223333:role/r")
+    }
+    return Facts(trust: .known(NamedPolicy("trust", .sample(&chance, principals: true))), policies: policies)
+  }
+}
+
+extension EndpointWay: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    let endpoints: [Endpoint] = (0..<chance.below(4)).map { index in
+      Endpoint(
+        id: "vpce-\(index)", vpc: "vpc-1", service: "com.amazonaws.us-east-1.\(chance.pick(["sts", "s3"]))",
+        isGateway: chance.flip(), takesNames: chance.flip(), routeTables: chance.pick([[], ["rtb-1"], ["rtb-2"]]),
+        policy: NamedPolicy("vpce-\(index)", .sample(&chance, principals: true)))
+    }
+    return Facts(
+      host: .known(chance.pick(["sts", "s3"])), region: .known("us-east-1"), endpoints: .known(endpoints),
+      routeTable: .known("rtb-1"))
   }
 }
 

@@ -13,7 +13,8 @@ protocol Sampled: Rule {
 @Suite struct PropertyTests {
   static let rules: [any Sampled.Type] = [
     TokenVerification.self, STSOutcome.self, MappingChain.self, RBAC.self, AccessPolicy.self, NodeAuthorizer.self,
-    NodeRestriction.self, IAMPolicy.self, TrustPolicy.self, SubnetChoice.self, SecondaryBlock.self,
+    NodeRestriction.self, IAMPolicy.self, TrustPolicy.self, TrustedUse.self, EndpointWay.self, SubnetChoice.self,
+    SecondaryBlock.self,
     PodSecurityGroups.self, BranchRoom.self, ENIConfigName.self,
     PoolTooLow.self,
     PoolTooHigh.self,

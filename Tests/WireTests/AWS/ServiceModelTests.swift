@@ -4,7 +4,7 @@ import Wire
 @Suite struct ServiceModelTests {
   @Test func everyOperationOfEveryServiceReads() {
     #expect(AWSServiceModel.all.map(\.id) == AWSServiceModel.all.map(\.id).sorted())
-    #expect(AWSServiceModel.all.count == 14)
+    #expect(AWSServiceModel.all.count == 15)
     for service in AWSServiceModel.all {
       for name in service.operationNames {
         #expect(service.operation(name)?.name == name, "\(service.id) \(name)")

@@ -25,9 +25,19 @@ package enum AccessDenied {
     return encoded.map { "\(text). Encoded authorization failure message: \($0)" } ?? text
   }
 
-  /// Of `sts:AssumeRole`, which says why only for explicit denies and boundaries of the caller.
-  package static func assumeRoleMessage(caller arn: String, role: String, action: String = "sts:AssumeRole") -> String {
-    "User: \(arn) is not authorized to perform: \(action) on resource: \(role)"
+  /// Of `sts:AssumeRole`, which says why only for explicit denies and for what narrows the caller's own policies.
+  package static func assumeRoleMessage(
+    caller arn: String, role: String, action: String = "sts:AssumeRole", reasons: [PolicyReason] = []
+  ) -> String {
+    let text = "User: \(arn) is not authorized to perform: \(action) on resource: \(role)"
+    return switch reasons.last {
+    case .explicitDeny(let statement) where statement.kind != .resource:
+      "\(text) \(clause(reasons, action: action))"
+    case .implicitDeny(.boundary), .implicitDeny(.session), .implicitDeny(.serviceControl),
+      .implicitDeny(.resourceControl), .implicitDeny(.endpoint):
+      "\(text) \(clause(reasons, action: action))"
+    default: text
+    }
   }
 
   /// Of `sts:AssumeRoleWithWebIdentity`.

@@ -20,8 +20,8 @@ package struct IAMRequest: Sendable, Equatable {
   package var isCrossAccount: Bool { !resourceAccount.isEmpty && resourceAccount != principal.account }
 }
 
-/// Whether IAM allows an action: explicit denies, then service control, resource-based, identity-based,
-/// boundary and session policies (IAM user guide, policy evaluation logic).
+/// Whether IAM allows an action: explicit denies, then resource control, service control, endpoint, resource-based,
+/// identity-based, boundary and session policies (IAM user guide, policy evaluation logic).
 package enum IAMPolicy: Rule {
   package static let name = "identity/policy"
 
@@ -35,6 +35,9 @@ package enum IAMPolicy: Rule {
     package var sessionPolicies: Fact<[NamedPolicy]?>
     /// One list for each level from the root of the organisation; none outside one.
     package var serviceControlPolicies: Fact<[[NamedPolicy]]>
+    package var resourceControlPolicies: Fact<[[NamedPolicy]]>
+    /// Of the VPC endpoint that the call comes through; nil for one that comes another way.
+    package var endpointPolicy: Fact<NamedPolicy?>
     /// Nil for a resource without.
     package var resourcePolicy: Fact<NamedPolicy?>
 
@@ -42,7 +45,9 @@ package enum IAMPolicy: Rule {
       request: Fact<IAMRequest>, context: Fact<PolicyContext> = .known(PolicyContext()),
       identityPolicies: Fact<[NamedPolicy]>, boundary: Fact<NamedPolicy?> = .known(nil),
       sessionPolicies: Fact<[NamedPolicy]?> = .known(nil),
-      serviceControlPolicies: Fact<[[NamedPolicy]]> = .known([]), resourcePolicy: Fact<NamedPolicy?> = .known(nil)
+      serviceControlPolicies: Fact<[[NamedPolicy]]> = .known([]),
+      resourceControlPolicies: Fact<[[NamedPolicy]]> = .known([]), endpointPolicy: Fact<NamedPolicy?> = .known(nil),
+      resourcePolicy: Fact<NamedPolicy?> = .known(nil)
     ) {
       self.request = request
       self.context = context
@@ -50,12 +55,15 @@ package enum IAMPolicy: Rule {
       self.boundary = boundary
       self.sessionPolicies = sessionPolicies
       self.serviceControlPolicies = serviceControlPolicies
+      self.resourceControlPolicies = resourceControlPolicies
+      self.endpointPolicy = endpointPolicy
       self.resourcePolicy = resourcePolicy
     }
 
     package static let hiders: [@Sendable (inout Self) -> Void] = [
       hider(\.request), hider(\.context), hider(\.identityPolicies), hider(\.boundary), hider(\.sessionPolicies),
-      hider(\.serviceControlPolicies), hider(\.resourcePolicy),
+      hider(\.serviceControlPolicies), hider(\.resourceControlPolicies), hider(\.endpointPolicy),
+      hider(\.resourcePolicy),
       { facts in
         // One key of the context.
         facts.context = facts.context.map { context in
@@ -83,13 +91,15 @@ package enum IAMPolicy: Rule {
     let resource = outcome(facts.resourcePolicy.map { $0.map { [$0] } ?? [] }, .resource)
     let boundary = outcome(facts.boundary.map { $0.map { [$0] } ?? [] }, .boundary)
     let session = outcome(facts.sessionPolicies.map { $0 ?? [] }, .session)
-    var levels: [PolicyEvaluation.Outcome] = []
-    switch facts.serviceControlPolicies {
-    case .known(let known, _): levels = known.map { evaluation.outcome($0, .serviceControl) }
-    case .unknown(let gap): levels = [.unknown(gap)]
-    }
+    let endpoint = outcome(facts.endpointPolicy.map { $0.map { [$0] } ?? [] }, .endpoint)
+    let service =
+      ControlPolicies.bindsPrincipal(request.principal)
+      ? evaluation.levels(facts.serviceControlPolicies, .serviceControl) : []
+    let control =
+      ControlPolicies.bindsResource(of: request.action, request.principal)
+      ? evaluation.levels(facts.resourceControlPolicies, .resourceControl) : []
 
-    let all = levels + [resource, identity, boundary, session]
+    let all = control + service + [endpoint, resource, identity, boundary, session]
     var gaps: [Gap] = []
     for outcome in all {
       if let denied = outcome.denied { return .no([.explicitDeny(denied)]) }
@@ -112,14 +122,16 @@ package enum IAMPolicy: Rule {
       case (false, true): resource.allowDirect
       }
     let steps: [(PolicyKind, Truth)] = [
-      (.serviceControl, Truth.all(levels, \.allow)),
+      (.resourceControl, Truth.all(control, \.allow)),
+      (.serviceControl, Truth.all(service, \.allow)),
+      (.endpoint, Truth(facts.endpointPolicy.map { $0 == nil }) || endpoint.allow),
       (.resource, request.isCrossAccount && needsIdentity ? resource.allow : .yes),
       (needsIdentity ? .identity : .resource, byResource || byIdentity),
       (.boundary, byResource || byBoundary || !byIdentity),
       (.session, byResource || bySession || !byIdentity),
     ]
     // A boundary and a session policy only matter where the grant came from identity.
-    let grant = Truth.all(steps.prefix(2)) { $0.1 } && (byResource || fromIdentity)
+    let grant = Truth.all(steps.prefix(4)) { $0.1 } && (byResource || fromIdentity)
     switch (grant, gaps.isEmpty) {
     case (.no, _):
       guard let failed = steps.first(where: { $0.1.isNo }) else {
@@ -130,67 +142,6 @@ package enum IAMPolicy: Rule {
       let by = (byResource.isYes ? resource.allowed : nil) ?? identity.allowed ?? resource.allowed
       return .yes(by.map { [.allowed($0)] } ?? [])
     default: return .open(gaps + grant.gaps, near)
-    }
-  }
-}
-
-/// Whether a role's trust policy lets a principal assume it.
-package enum TrustPolicy: Rule {
-  package static let name = "identity/trust"
-
-  package struct Facts: FactSet {
-    package var trust: Fact<NamedPolicy>
-    package var principal: Fact<PolicyPrincipal>
-    /// `sts:AssumeRole`, `sts:AssumeRoleWithWebIdentity`, `sts:TagSession`.
-    package var action: Fact<String>
-    package var context: Fact<PolicyContext>
-
-    package init(
-      trust: Fact<NamedPolicy>, principal: Fact<PolicyPrincipal>, action: Fact<String>,
-      context: Fact<PolicyContext> = .known(PolicyContext())
-    ) {
-      self.trust = trust
-      self.principal = principal
-      self.action = action
-      self.context = context
-    }
-
-    package static let hiders: [@Sendable (inout Self) -> Void] = [
-      hider(\.trust), hider(\.principal), hider(\.action), hider(\.context),
-      { facts in
-        facts.context = facts.context.map { context in
-          var context = context
-          if let key = context.keys.last { context.set(key, unknown: .hidden) }
-          return context
-        }
-      },
-    ]
-  }
-
-  /// How far the trust goes.
-  package enum Grant: Sendable, Equatable {
-    /// It names the principal: nothing else is needed in the same account.
-    case direct
-    /// It names the principal's account: an identity-based policy must allow it too.
-    case account
-  }
-
-  package static func decide(_ facts: Facts) -> Verdict<Grant, PolicyReason> {
-    guard let trust = facts.trust.value else { return .open([facts.trust.gap!]) }
-    guard let principal = facts.principal.value else { return .open([facts.principal.gap!]) }
-    guard let action = facts.action.value else { return .open([facts.action.gap!]) }
-    let evaluation = PolicyEvaluation(
-      principal: principal, action: action, resource: "*", context: facts.context.value ?? PolicyContext(),
-      contextGap: facts.context.gap)
-    let outcome = evaluation.outcome([trust], .resource)
-    if let denied = outcome.denied { return .no([.explicitDeny(denied)]) }
-    if outcome.allow.isNo { return .no(outcome.near + [.implicitDeny(.resource)]) }
-    let gaps = outcome.deny.gaps + outcome.allow.gaps
-    let allowed = outcome.allowed.map { [PolicyReason.allowed($0)] } ?? []
-    switch (gaps.isEmpty, outcome.allowDirect) {
-    case (true, .yes): return .yes(.direct, allowed)
-    case (true, .no): return .yes(.account, allowed)
-    default: return .open(gaps + outcome.allowDirect.gaps, outcome.near)
     }
   }
 }

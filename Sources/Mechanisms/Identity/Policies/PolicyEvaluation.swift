@@ -7,8 +7,13 @@ package enum PolicyKind: String, Sendable, CaseIterable {
   case boundary = "permissions boundary"
   case session = "session policy"
   case serviceControl = "service control policy"
+  case resourceControl = "resource control policy"
+  case endpoint = "VPC endpoint policy"
 
   package var article: String { self == .identity ? "an" : "a" }
+
+  /// Its statements say for whom they are.
+  var namesPrincipals: Bool { self == .resource || self == .resourceControl || self == .endpoint }
 }
 
 /// A statement, by where it stands.
@@ -114,10 +119,18 @@ struct PolicyEvaluation {
     return outcome
   }
 
+  /// One outcome for each level of an organisation; each of them must allow.
+  func levels(_ fact: Fact<[[NamedPolicy]]>, _ kind: PolicyKind) -> [Outcome] {
+    switch fact {
+    case .known(let levels, _): levels.map { outcome($0, kind) }
+    case .unknown(let gap): [.unknown(gap)]
+    }
+  }
+
   private func applies(
     _ statement: PolicyDocument.Statement, _ version: String, _ kind: PolicyKind, _ reference: StatementReference
   ) -> (Truth, PolicyPrincipal.Match, [PolicyReason]) {
-    let match = kind == .resource ? principal.match(statement.principals) : .direct
+    let match = kind.namesPrincipals ? principal.match(statement.principals) : .direct
     let forAction =
       statement.actions.values.contains { PolicyPattern.matches($0, action, ignoringCase: true) }
       != statement.actions.isNegated
@@ -126,7 +139,7 @@ struct PolicyEvaluation {
       return (.no, match, [.otherPrincipal(reference, named: statement.principals?.entries.map(\.value) ?? [])])
     }
     guard forAction else {
-      guard kind == .resource else { return (.no, match, []) }
+      guard kind == .resource || kind == .endpoint else { return (.no, match, []) }
       return (.no, match, [.otherAction(reference, patterns: statement.actions.values)])
     }
     let forResource = resourceMatches(statement.resources, version)
