@@ -37,21 +37,6 @@ import Wire
     #expect(answer.roots.map(\.cause.code) == ["application/image-not-found"])
   }
 
-  @Test func aCrashIsUnprovenAndAsksForTheLogs() async throws {
-    var f = Fixture.healthy()
-    var pod = Fixture.pod("web-1", "shop", node: 1, app: "web", address: "10.0.30.40", ready: false)
-    pod["status"]["containerStatuses"] = [
-      [
-        "name": "web", "ready": false, "restartCount": 4, "state": ["waiting": ["reason": "CrashLoopBackOff"]],
-        "lastState": ["terminated": ["exitCode": 1, "reason": "Error", "finishedAt": "2026-11-22T12:03:00Z"]],
-      ]
-    ]
-    f.add("kubernetes/pods", pod)
-    let answer = try await f.ask("pod", "web-1", namespace: "shop")
-    #expect(answer.status == .unproven)
-    #expect(answer.gaps.contains { $0.gap.how.contains("logs web-1") })
-  }
-
   @Test func aMissingConfigMapIsProvedByItsAbsence() async throws {
     var f = Fixture.healthy()
     var pod = Fixture.pod("web-1", "shop", node: 1, app: "web", ready: false)

@@ -55,13 +55,19 @@ package struct BundleSource: EvidenceSource {
     if FileManager.default.fileExists(atPath: "\(folder)/nodes") { nodeLogs = try NodeLogs(folder: "\(folder)/nodes") }
     var names: [String] = []
     if let walker = FileManager.default.enumerator(atPath: folder) {
-      for case let name as String in walker where name.hasSuffix(".json") { names.append(name) }
+      for case let name as String in walker where name.hasSuffix(".json") || BundleSource.isLog(name) {
+        names.append(name)
+      }
     }
     var places: Set<String> = []
     for name in names.sorted() {
       if name.hasPrefix("cloudtrail/") || name.hasPrefix("nodes/") || name.hasPrefix("logs/") { continue }
       guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
         throw Problem.notReadable(name, "no permission")
+      }
+      if BundleSource.isLog(name) {
+        files[String(name.dropLast(4))] = .string(String(decoding: data, as: UTF8.self))
+        continue
       }
       let content: JSON
       do { content = try JSON.parse(Array(data)) } catch { throw Problem.notReadable(name, "\(error)") }
@@ -81,6 +87,9 @@ package struct BundleSource: EvidenceSource {
     }
     if places.count > 1 { throw Problem.severalPlaces(places.sorted()) }
   }
+
+  /// Whether a file is a container's log.
+  private static func isLog(_ name: String) -> Bool { name.hasPrefix("kubernetes/logs/") && name.hasSuffix(".log") }
 
   /// One spelling for a path: names decoded and encoded again, parameter names without case.
   package static func normal(_ key: String) -> String {
@@ -129,6 +138,8 @@ package struct BundleSource: EvidenceSource {
     var state = Reading.State.complete
     let items: [JSON]
     switch read {
+    case .kubernetes(let kubernetes) where kubernetes.resource.isLog:
+      return Reading(items: [content], at: time.time)
     case .kubernetes:
       items = content["items"].array ?? (content["kind"].string.map { _ in [content] } ?? [])
       if let token = content["metadata"]["continue"].string, !token.isEmpty {
@@ -184,7 +195,10 @@ package struct BundleSource: EvidenceSource {
   package func now() async -> (time: Timestamp, basis: String) { time }
 
   package func remedy(for read: Read, _ state: Reading.State) -> String {
-    "\(read.command) > \(read.bundlePath).json"
+    if case .kubernetes(let kubernetes) = read, kubernetes.resource.isLog {
+      return "\(read.command) > \(read.bundlePath).log"
+    }
+    return "\(read.command) > \(read.bundlePath).json"
   }
 
   /// "Now" is the manifest's time, else the newest time in the evidence.

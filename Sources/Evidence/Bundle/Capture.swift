@@ -22,6 +22,9 @@ package struct Capture: Sendable {
     package var isComplete: Bool { denied.isEmpty }
   }
 
+  /// Containers whose logs are kept.
+  static let logLimit = 100
+
   private let source: any EvidenceSource
   private let identity: ClusterIdentity
   private let target: [String: String]
@@ -67,6 +70,7 @@ package struct Capture: Sendable {
   // MARK: - Kubernetes
 
   private func kubernetes(_ writer: inout Writer) async throws {
+    var pods: [JSON] = []
     for resource in KubernetesResource.all {
       // Of ConfigMaps only those that rules know are read whole; of the others metadata.
       let read = Read.kubernetes(KubernetesRead(resource))
@@ -75,6 +79,7 @@ package struct Capture: Sendable {
         writer.refuse(read.bundlePath, reading)
         continue
       }
+      if resource == .pods { pods = reading.items }
       let allowed = resource.allowList
       var items: [JSON] = []
       for item in reading.items {
@@ -94,6 +99,36 @@ package struct Capture: Sendable {
       }
       try writer.write(
         read.bundlePath, ["apiVersion": "v1", "kind": "List", "metadata": [:], "items": .array(items)])
+    }
+    try await logs(pods, &writer)
+  }
+
+  /// The ends of the logs of containers that ended badly, or are not ready.
+  private func logs(_ pods: [JSON], _ writer: inout Writer) async throws {
+    var left = Capture.logLimit
+    for pod in pods {
+      let status = pod["status"]
+      for container in status["initContainerStatuses"].items + status["containerStatuses"].items {
+        let hasEnded = !container["lastState"]["terminated"].isNull
+        guard hasEnded || container["state"]["terminated"]["exitCode"].int ?? 0 != 0, left > 0 else { continue }
+        left -= 1
+        // A run that is over and not begun again is the present one.
+        let isPrevious = hasEnded && container["state"]["terminated"].isNull
+        let read = Read.kubernetes(
+          .log(
+            namespace: pod["metadata"]["namespace"].string ?? "", pod: pod["metadata"]["name"].string ?? "",
+            container: container["name"].string ?? "", previous: isPrevious))
+        let reading = await source.read(read)
+        guard reading.isComplete else {
+          writer.refuse(read.bundlePath, reading)
+          continue
+        }
+        guard let text = reading.items.first?.string else {
+          writer.notFound.append(read.bundlePath)
+          continue
+        }
+        try writer.write(read.bundlePath, log: text)
+      }
     }
   }
 
@@ -275,14 +310,18 @@ extension Capture {
         for (path, scope) in filtered.sorted(by: { $0.key < $1.key }) { scopes[path] = scope }
         value["filtered"] = scopes
       }
-      let file = "\(folder)/\(path).json"
+      try put(value.text(.pretty) + "\n", at: "\(folder)/\(path).json")
+    }
+
+    mutating func write(_ path: String, log: String) throws { try put(log, at: "\(folder)/\(path).log") }
+
+    private mutating func put(_ text: String, at file: String) throws {
       let parent = (file as NSString).deletingLastPathComponent
       do {
         try FileManager.default.createDirectory(
           atPath: parent, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
       } catch { throw Problem.notWritable(parent, "\(error)") }
       guard !FileManager.default.fileExists(atPath: file) else { throw Problem.exists(file) }
-      let text = value.text(.pretty) + "\n"
       guard
         FileManager.default.createFile(
           atPath: file, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])

@@ -57,13 +57,21 @@ extension KubernetesResource {
   private static let metadata = [
     "apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.uid", "metadata.labels",
     "metadata.creationTimestamp", "metadata.deletionTimestamp", "metadata.ownerReferences", "metadata.managedFields",
-    "metadata.generation",
+    "metadata.generation", "metadata.finalizers", "metadata.deletionGracePeriodSeconds",
   ]
 
   private static let container = [
     "name", "image", "resources", "ports", "env", "envFrom", "imagePullPolicy", "restartPolicy",
     "securityContext.privileged",
   ]
+
+  /// Of probes all but headers and commands, in which there may be secrets.
+  private static let probes = ["livenessProbe", "readinessProbe", "startupProbe"].flatMap { probe in
+    [
+      "httpGet.path", "httpGet.port", "httpGet.scheme", "tcpSocket.port", "grpc.port", "exec.timeout",
+      "initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold",
+    ].map { "\(probe).\($0)" }
+  }
 
   private static func podSpec(_ prefix: String) -> [String] {
     let plain = [
@@ -73,10 +81,13 @@ extension KubernetesResource {
       "topologySpreadConstraints", "priorityClassName", "schedulerName", "restartPolicy", "volumes.*.name",
       "volumes.*.configMap", "volumes.*.secret", "volumes.*.projected", "volumes.*.persistentVolumeClaim",
       "volumes.*.emptyDir", "volumes.*.ephemeral", "imagePullSecrets", "overhead", "priority", "preemptionPolicy",
-      "schedulingGates", "dnsPolicy", "dnsConfig", "hostname", "subdomain",
+      "schedulingGates", "readinessGates", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "dnsPolicy",
+      "dnsConfig", "hostname", "subdomain",
     ]
     return plain.map { "\(prefix).\($0)" }
-      + ["containers", "initContainers"].flatMap { list in container.map { "\(prefix).\(list).*.\($0)" } }
+      + ["containers", "initContainers"].flatMap { list in
+        (container + probes).map { "\(prefix).\(list).*.\($0)" }
+      }
   }
 
   /// The fields that a capture keeps of an object of this kind.
@@ -107,9 +118,26 @@ extension KubernetesResource {
       own =
         [
           "metadata.annotations[meta.helm.sh/release-name]", "metadata.annotations[argocd.argoproj.io/tracking-id]",
-          "spec.replicas", "spec.selector", "spec.template.metadata.labels",
+          "metadata.annotations[deployment.kubernetes.io/revision]", "spec.replicas", "spec.selector", "spec.paused",
+          "spec.strategy", "spec.updateStrategy", "spec.podManagementPolicy", "spec.progressDeadlineSeconds",
+          "spec.minReadySeconds", "spec.serviceName", "spec.template.metadata.labels",
           "spec.template.metadata.annotations[eks.amazonaws.com/compute-type]", "status",
         ] + KubernetesResource.podSpec("spec.template.spec")
+    case "jobs":
+      own =
+        [
+          "spec.backoffLimit", "spec.activeDeadlineSeconds", "spec.suspend", "spec.parallelism", "spec.completions",
+          "spec.completionMode", "spec.backoffLimitPerIndex", "spec.selector", "status",
+        ] + KubernetesResource.podSpec("spec.template.spec")
+    case "cronjobs":
+      own = [
+        "spec.schedule", "spec.timeZone", "spec.suspend", "spec.concurrencyPolicy", "spec.startingDeadlineSeconds",
+        "status",
+      ]
+    case "horizontalpodautoscalers": own = ["spec", "status"]
+    case "poddisruptionbudgets", "resourcequotas", "limitranges", "apiservices": own = ["spec", "status"]
+    case "priorityclasses": own = ["value", "globalDefault"]
+    case "namespaces": own = ["spec.finalizers", "status"]
     case "leases": own = ["spec"]
     case "configmaps": own = ["data"]
     case "serviceaccounts": own = ["metadata.annotations[eks.amazonaws.com/role-arn]"]
@@ -118,12 +146,14 @@ extension KubernetesResource {
         "spec.clusterIP", "spec.clusterIPs", "spec.externalName", "spec.ports", "spec.selector", "spec.type",
         "spec.internalTrafficPolicy",
         "spec.externalTrafficPolicy", "spec.sessionAffinity", "spec.sessionAffinityConfig", "spec.externalIPs",
-        "spec.loadBalancerSourceRanges", "spec.healthCheckNodePort", "status.loadBalancer",
+        "spec.loadBalancerSourceRanges", "spec.loadBalancerClass", "spec.publishNotReadyAddresses",
+        "metadata.annotations[service.beta.kubernetes.io/aws-load-balancer-type]", "spec.healthCheckNodePort",
+        "status.loadBalancer",
       ]
     case "endpointslices": own = ["addressType", "endpoints", "ports"]
     case "certificatesigningrequests": own = ["spec.signerName", "spec.username", "status.conditions"]
     case "persistentvolumeclaims": own = ["spec.storageClassName", "spec.volumeName", "status.phase"]
-    case "mutatingwebhookconfigurations":
+    case "mutatingwebhookconfigurations", "validatingwebhookconfigurations":
       own = [
         "name", "clientConfig.url", "clientConfig.service", "failurePolicy", "timeoutSeconds", "namespaceSelector",
       ]

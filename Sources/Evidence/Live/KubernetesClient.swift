@@ -44,6 +44,7 @@ package actor KubernetesClient {
   /// The items of a get or list, all pages; a 404 of a get is no item.
   package func read(_ read: KubernetesRead) async throws -> (items: [JSON], isCutShort: Bool) {
     let resource = read.resource
+    if resource.isLog { return (try await log(read), false) }
     if let object = read.object, !resource.isNamespaced || read.namespace != nil {
       let path = resource.path(namespace: read.namespace, name: object)
       let response = try await get(path, query: nil, metadataOnly: resource.metadataOnly)
@@ -73,6 +74,17 @@ package actor KubernetesClient {
       if token == nil { return (items, false) }
     }
     return (items, true)
+  }
+
+  /// The end of a container's log as one item; none where there is no such container, or no earlier run of it.
+  private func log(_ read: KubernetesRead) async throws -> [JSON] {
+    let path = KubernetesResource.pods.path(namespace: read.namespace, name: read.object) + "/log"
+    var query = ["tailLines=\(KubernetesRead.logLines)", "limitBytes=16384"]
+    for term in read.fields { query.append("\(term.name)=\(PercentEncoding.encode(term.values[0]))") }
+    let response = try await get(path, query: query.joined(separator: "&"), metadataOnly: false)
+    if response.status == 404 || response.status == 400 { return [] }
+    guard response.status == 200 else { return [try body(response)] }
+    return [.string(String(decoding: response.body, as: UTF8.self))]
   }
 
   /// The API server's own time: of a SelfSubjectReview, which changes nothing.

@@ -22,6 +22,9 @@ package struct KubernetesResource: Hashable, Sendable {
     self.metadataOnly = metadataOnly
   }
 
+  /// Text of a container instead of objects: `pods/log`.
+  package var isLog: Bool { name == "pods/log" }
+
   /// The name of its file in a bundle, without `.json`: `pods`, `daemonsets.apps`.
   package var fileName: String { group.isEmpty ? name : "\(name).\(group)" }
 
@@ -36,6 +39,8 @@ package struct KubernetesResource: Hashable, Sendable {
 
 extension KubernetesResource {
   package static let pods = KubernetesResource("pods", kind: "Pod")
+  /// The end of a container's log; a read of it names the pod, and as fields `container` and `previous`.
+  package static let podLogs = KubernetesResource("pods/log", kind: "PodLog")
   package static let nodes = KubernetesResource("nodes", kind: "Node", isNamespaced: false)
   package static let events = KubernetesResource("events", kind: "Event")
   package static let namespaces = KubernetesResource("namespaces", kind: "Namespace", isNamespaced: false)
@@ -49,11 +54,26 @@ extension KubernetesResource {
   package static let deployments = KubernetesResource("deployments", kind: "Deployment", group: "apps")
   package static let replicaSets = KubernetesResource("replicasets", kind: "ReplicaSet", group: "apps")
   package static let statefulSets = KubernetesResource("statefulsets", kind: "StatefulSet", group: "apps")
+  package static let jobs = KubernetesResource("jobs", kind: "Job", group: "batch")
+  package static let cronJobs = KubernetesResource("cronjobs", kind: "CronJob", group: "batch")
+  package static let autoscalers = KubernetesResource(
+    "horizontalpodautoscalers", kind: "HorizontalPodAutoscaler", group: "autoscaling", version: "v2")
+  package static let disruptionBudgets = KubernetesResource(
+    "poddisruptionbudgets", kind: "PodDisruptionBudget", group: "policy")
+  package static let resourceQuotas = KubernetesResource("resourcequotas", kind: "ResourceQuota")
+  package static let limitRanges = KubernetesResource("limitranges", kind: "LimitRange")
+  package static let priorityClasses = KubernetesResource(
+    "priorityclasses", kind: "PriorityClass", group: "scheduling.k8s.io", isNamespaced: false)
+  package static let apiServices = KubernetesResource(
+    "apiservices", kind: "APIService", group: "apiregistration.k8s.io", isNamespaced: false)
   package static let leases = KubernetesResource("leases", kind: "Lease", group: "coordination.k8s.io")
   package static let csrs = KubernetesResource(
     "certificatesigningrequests", kind: "CertificateSigningRequest", group: "certificates.k8s.io", isNamespaced: false)
   package static let mutatingWebhooks = KubernetesResource(
     "mutatingwebhookconfigurations", kind: "MutatingWebhookConfiguration", group: "admissionregistration.k8s.io",
+    isNamespaced: false)
+  package static let validatingWebhooks = KubernetesResource(
+    "validatingwebhookconfigurations", kind: "ValidatingWebhookConfiguration", group: "admissionregistration.k8s.io",
     isNamespaced: false)
   package static let clusterRoles = rbac("clusterroles", "ClusterRole", isNamespaced: false)
   package static let clusterRoleBindings = rbac("clusterrolebindings", "ClusterRoleBinding", isNamespaced: false)
@@ -77,6 +97,7 @@ extension KubernetesResource {
     .nodes, .pods, .events, .namespaces, .daemonSets, .deployments, .replicaSets, .statefulSets, .services,
     .serviceAccounts, .configMaps, .secrets, .leases, .csrs, .persistentVolumeClaims, .clusterRoles,
     .clusterRoleBindings, .mutatingWebhooks, .roles, .roleBindings, .eniConfigs, .endpointSlices,
-    .securityGroupPolicies,
+    .securityGroupPolicies, .jobs, .cronJobs, .autoscalers, .disruptionBudgets, .resourceQuotas, .limitRanges,
+    .priorityClasses, .apiServices, .validatingWebhooks,
   ]
 }

@@ -18,7 +18,7 @@ package enum Read: Hashable, Sendable {
   /// Where a bundle keeps the answer, without `.json`.
   package var bundlePath: String {
     switch self {
-    case .kubernetes(let read): "kubernetes/\(read.resource.fileName)"
+    case .kubernetes(let read): read.bundlePath
     case .aws(let read): read.bundlePath
     }
   }
@@ -64,6 +64,9 @@ package struct Term: Hashable, Sendable, Comparable {
 
 /// A get (with a name) or list of Kubernetes objects.
 package struct KubernetesRead: Hashable, Sendable {
+  /// Lines of a log that are read, from its end.
+  package static let logLines = 20
+
   package var resource: KubernetesResource
   package var namespace: String?
   package var object: String?
@@ -82,6 +85,13 @@ package struct KubernetesRead: Hashable, Sendable {
     self.labels = labels.map { Term($0.key, [$0.value]) }.sorted()
   }
 
+  /// The end of a container's log: of its run before the present one, or of the present one.
+  package static func log(namespace: String, pod: String, container: String, previous: Bool) -> KubernetesRead {
+    KubernetesRead(
+      .podLogs, namespace: namespace, name: pod,
+      fields: ["container": container, "previous": previous ? "true" : "false"])
+  }
+
   package var title: String {
     var text = "kubernetes:\(object == nil ? "list" : "get") \(resource.fileName)"
     if let object { text += "/\(object)" }
@@ -91,7 +101,22 @@ package struct KubernetesRead: Hashable, Sendable {
     return text
   }
 
+  /// Logs are texts of their own: `kubernetes/logs/shop/web-1/web.previous`.
+  package var bundlePath: String {
+    guard resource.isLog else { return "kubernetes/\(resource.fileName)" }
+    let file = "\(value("container") ?? "container")\(value("previous") == "true" ? ".previous" : "")"
+    return "kubernetes/logs/\(namespace ?? "default")/\(object ?? "")/\(file)"
+  }
+
+  /// The value that a field is asked to have.
+  package func value(_ field: String) -> String? { fields.first { $0.name == field }?.values.first }
+
   package var command: String {
+    if resource.isLog {
+      let previous = value("previous") == "true" ? " --previous" : ""
+      return
+        "kubectl logs \(object ?? "") -n \(namespace ?? "default") -c \(value("container") ?? "")\(previous) --tail=\(KubernetesRead.logLines)"
+    }
     var text = "kubectl get \(resource.fileName)"
     if resource.isNamespaced { text += " -A" }
     return text + " -o json --show-managed-fields"

@@ -1,4 +1,5 @@
 import Containers
+import Mechanisms
 import Wire
 import World
 
@@ -6,34 +7,27 @@ import World
 ///
 /// Source: kubernetes `pkg/kubelet/prober`.
 extension Kubelet {
-  private enum ProbeKind: String, CaseIterable {
-    case startup, liveness, readiness
-
-    var field: String { "\(rawValue)Probe" }
-    var title: String { rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
-  }
-
   /// Carries out what is due of a container's probes and sets when the next is.
   mutating func probe(
     _ record: inout PodRecord, _ index: Int, _ pod: ObjectView, _ turn: inout Turn, _ context: Context
   ) {
     let spec = spec(of: record.containers[index].name, pod)
-    for kind in ProbeKind.allCases {
+    for kind in Probe.Kind.allCases {
       let container = record.containers[index]
       guard let since = container.runningSince, !container.wasToldToStop else { return }
       let probe = spec[kind.field]
-      guard !probe.isNull, (kind == .startup) != container.hasStarted else { continue }
+      guard let settings = Probe(kind, of: spec), (kind == .startup) != container.hasStarted else { continue }
       // A program that runs as a component says itself whether it is ready; nothing of it is ever dead.
       if container.program != nil, kind == .liveness { continue }
       var state =
         container.probes?[kind.rawValue]
-        ?? ProbeRecord(next: since + .seconds(probe["initialDelaySeconds"].int ?? 0))
+        ?? ProbeRecord(next: since + settings.initialDelay)
       guard state.next <= context.now else {
-        if !rests(state, container, probe, pod) { arm(state, container, kind, pod, &turn, context) }
+        if !rests(state, container, settings, pod) { arm(state, container, kind, pod, &turn, context) }
         continue
       }
       let outcome = outcome(of: probe, container, record, pod, context)
-      state.next = context.now + .seconds(probe["periodSeconds"].int ?? 10)
+      state.next = context.now + settings.period
       var failure: String?
       switch outcome {
       case .passed: break
@@ -54,7 +48,7 @@ extension Kubelet {
         // A program that has said nothing yet is given time before it is told about.
         if container.program == nil || container.saysReady != nil {
           event(
-            about(container, pod), context, type: "Warning", "Unhealthy", "\(kind.title) probe failed: \(failure)")
+            about(container, pod), context, type: "Warning", "Unhealthy", Probe.failed(kind) + failure)
         }
       } else {
         state.failures = 0
@@ -62,25 +56,26 @@ extension Kubelet {
       }
       record.containers[index].probes = record.containers[index].probes ?? [:]
       record.containers[index].probes![kind.rawValue] = state
-      settle(state, kind, probe, &record, index, pod, &turn, context)
+      settle(state, settings, probe, &record, index, pod, &turn, context)
       if record.containers[index].wasToldToStop { return }
       if kind == .startup, record.containers[index].hasStarted { continue }
-      if !rests(state, container, probe, pod) { arm(state, container, kind, pod, &turn, context) }
+      if !rests(state, container, settings, pod) { arm(state, container, kind, pod, &turn, context) }
     }
   }
 
   /// Whether a probe that passes will pass for ever, so that nobody has to look.
-  private func rests(_ state: ProbeRecord, _ container: ContainerRecord, _ probe: JSON, _ pod: ObjectView) -> Bool {
-    guard state.successes >= max(1, probe["successThreshold"].int ?? 1) else { return false }
+  private func rests(_ state: ProbeRecord, _ container: ContainerRecord, _ probe: Probe, _ pod: ObjectView) -> Bool {
+    guard probe.hasPassed(successes: state.successes) else { return false }
     if container.program != nil { return true }
-    if !probe["exec"].isNull || container.runs == true { return false }
+    if case .exec = probe.target { return false }
+    if container.runs == true { return false }
     return !(plan(of: container.name, pod).serves ?? []).contains { serve in
       (serve.routes ?? []).contains { $0.until != nil }
     }
   }
 
   private func arm(
-    _ state: ProbeRecord, _ container: ContainerRecord, _ kind: ProbeKind, _ pod: ObjectView, _ turn: inout Turn,
+    _ state: ProbeRecord, _ container: ContainerRecord, _ kind: Probe.Kind, _ pod: ObjectView, _ turn: inout Turn,
     _ context: Context
   ) {
     var isComing = state.failures == 0 && state.successes == 0
@@ -94,12 +89,12 @@ extension Kubelet {
   }
 
   private mutating func settle(
-    _ state: ProbeRecord, _ kind: ProbeKind, _ probe: JSON, _ record: inout PodRecord, _ index: Int, _ pod: ObjectView,
+    _ state: ProbeRecord, _ settings: Probe, _ probe: JSON, _ record: inout PodRecord, _ index: Int, _ pod: ObjectView,
     _ turn: inout Turn, _ context: Context
   ) {
-    let hasPassed = state.successes >= max(1, probe["successThreshold"].int ?? 1)
-    let hasFailed = state.failures >= probe["failureThreshold"].int ?? 3
-    switch kind {
+    let hasPassed = settings.hasPassed(successes: state.successes)
+    let hasFailed = settings.hasFailed(failures: state.failures)
+    switch settings.kind {
     case .startup where hasPassed:
       record.containers[index].hasStarted = true
       record.containers[index].isReady = spec(of: record.containers[index].name, pod)["readinessProbe"].isNull
@@ -110,7 +105,7 @@ extension Kubelet {
         probe["terminationGracePeriodSeconds"].int ?? pod.spec["terminationGracePeriodSeconds"].int ?? 30
       stop(
         &record, index, pod, grace: grace, context,
-        why: "Container \(record.containers[index].name) failed \(kind.rawValue) probe, will be restarted")
+        why: Probe.killed(record.containers[index].name, by: settings.kind))
       goOnStopping(&record, pod, &turn, context)
     default: break
     }

@@ -49,6 +49,7 @@ extension Effect.Kind {
   static let podNodeReady: Self = "nodes/pod-node-ready"
   static let imagePullRefused: Self = "application/image-pull-refused"
   static let containerEnds: Self = "application/container-ends"
+  static let probeFails: Self = "application/probe-fails"
   static let noNodes: Self = "nodes/none"
   static let fargateNoMachine: Self = "scheduling/fargate-no-machine"
   static let podOnFargate: Self = "scheduling/pod-on-fargate"
@@ -58,6 +59,12 @@ extension Effect.Kind {
   static let addonWell: Self = "ownership/addon-well"
   static let addonDrift: Self = "ownership/addon-drifted"
   static let noNodeFits: Self = "scheduling/no-node-fits"
+
+  // Workloads and Services
+  static let podsMissing: Self = "workloads/pods-missing"
+  static let rolloutHeld: Self = "workloads/rollout-held"
+  static let daemonsNowhere: Self = "workloads/daemons-nowhere"
+  static let serviceUnbacked: Self = "services/unbacked"
 }
 
 /// Who may do what.

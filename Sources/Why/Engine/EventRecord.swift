@@ -12,6 +12,8 @@ package struct EventRecord: Sendable {
   package var last: Timestamp
   package var involvedUID: String?
   package var isWarning: Bool
+  /// The container that it is about: of `spec.containers{web}` the `web`.
+  package var container: String?
 
   package init(_ event: JSON) {
     name = event["metadata"]["name"].string ?? ""
@@ -28,6 +30,8 @@ package struct EventRecord: Sendable {
       .compactMap { $0.string.flatMap { Timestamp(rfc3339: $0) } }
     first = starts.first ?? last
     involvedUID = event["involvedObject"]["uid"].string ?? event["regarding"]["uid"].string
+    let path = event["involvedObject"]["fieldPath"].string ?? event["regarding"]["fieldPath"].string ?? ""
+    container = path.split(separator: "{").dropFirst().first.map { String($0.dropLast()) }
     isWarning = event["type"].string == "Warning"
   }
 

@@ -34,6 +34,13 @@ struct PodQuestion: Question {
     }
     let fargate = FargatePod(pod)
     if fargate.isFargates { asked.append(.init(Effect(.podOnFargate, entity), deciding: false)) }
+    if state.isReady, let container = state.crashing(now: world.now) {
+      return Inquiry(
+        entity, effects: [.init(Effect(.podFails, entity))] + asked, isTrouble: true,
+        summary:
+          "\(entity.title) is Ready for \(age), and its container \(container.name) was started again \(Count.of(container.restarts, "time"))",
+        notChecked: others)
+    }
     if state.isReady {
       return Inquiry(
         entity, effects: [.init(Effect(.podRunning, entity))] + asked, isTrouble: false,

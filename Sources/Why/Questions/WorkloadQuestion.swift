@@ -2,57 +2,90 @@ import Evidence
 import Mechanisms
 import Wire
 
-/// Why a workload has not the pods that it wants: told by the pods that it has.
+/// Why a workload has not the pods that it wants, or not of its present template: told by the pods that it has, or by
+/// why it can't have them.
 struct WorkloadQuestion: Question {
   let kinds = ["deployment", "daemonset", "statefulset", "replicaset"]
 
-  private static func resource(_ kind: String) -> KubernetesResource {
-    switch kind {
-    case "daemonset": .daemonSets
-    case "statefulset": .statefulSets
-    case "replicaset": .replicaSets
-    default: .deployments
-    }
-  }
-
   func inquire(_ subject: Subject, _ world: Investigation) async throws(QuestionError) -> Inquiry {
     let namespace = subject.namespace ?? "default"
-    let resource = WorkloadQuestion.resource(subject.kind)
-    let found = await world.object(resource, namespace: namespace, name: subject.name)
-    guard let object = found.first else {
-      if let gap = found.gap { throw .unreachable(gap) }
-      throw .noSuchObject("\(resource.kind) \(subject.name) in namespace \(namespace)")
+    let state = try await WorkloadState.read(
+      WorkloadState.resource(subject.kind) ?? .deployments, namespace, subject.name, world)
+    let entity = state.entity
+    var counts = "\(state.ready) of \(Count.of(state.wanted, "pod")) Ready"
+    if state.isRolling, state.wanted > 0 { counts += ", \(Count.of(state.updated, "pod")) of the present template" }
+    let others = [NotChecked("traffic", ask: "ekswhy svc/NAME -n \(namespace) of its Service")]
+    let lastResort =
+      state.gap
+      ?? Gap(
+        read: "events of \(entity.title)", why: "pods are missing, and nothing that was read tells why",
+        how: "\(world.target.kubectl) -n \(namespace) describe \(subject.kind) \(subject.name)")
+
+    // The first pod that isn't Ready stands for the others in its state; one of the present template before the rest.
+    let broken = (state.newPods + state.pods).first { !$0.isReady && !$0.isFinished }
+    let there = state.resource == .deployments ? state.newPods.count : state.pods.count
+    var effects: [Explanation.Cause] = []
+    if state.isPaused, state.isRolling { effects.append(.init(Effect(.rolloutHeld, entity))) }
+    if state.resource == .daemonSets, state.wanted == 0 { effects.append(.init(Effect(.daemonsNowhere, entity))) }
+    let isHeld = state.resource == .statefulSets && broken != nil
+    if there < state.wanted, !isHeld, effects.isEmpty {
+      let maker = state.newest.map {
+        Entity("ReplicaSet", $0["metadata"]["name"].string ?? "", namespace: namespace)
+      }
+      if broken == nil || state.createFails { effects.append(.init(Effect(.podsMissing, maker ?? entity))) }
     }
-    let entity = Entity(resource.kind, subject.name, namespace: namespace)
-    let pods = await world.list(.pods, namespace: namespace)
-    if let gap = pods.gap { throw .unreachable(gap) }
-    let labels = object["spec"]["selector"]["matchLabels"].fields
-    let states = pods.items.filter { pod in
-      !labels.isEmpty && labels.allSatisfy { pod["metadata"]["labels"][$0.key].string == $0.value.string }
-    }.map(PodState.init).filter { !$0.isDeleting }
-    let wanted =
-      subject.kind == "daemonset"
-      ? object["status"]["desiredNumberScheduled"].int ?? states.count : object["spec"]["replicas"].int ?? 1
-    let ready = states.count { $0.isReady }
-    let counts = "\(ready) of \(Count.of(wanted, "pod")) Ready"
-    let broken = states.filter { !$0.isReady && !$0.isFinished }
-    let others = [NotChecked("traffic", ask: "ekswhy svc/NAME of its Service")]
-    guard let worst = broken.first else {
-      let isShort = ready < wanted
-      return Inquiry(
-        entity, effects: states.first.map { [.init(Effect(.podRunning, $0.entity))] } ?? [], isTrouble: isShort,
-        summary: isShort ? "\(entity.title): \(counts)" : "no fault found in \(entity.title): \(counts)",
-        hiddenTrouble: "\(entity.title): \(counts), and something its pods need is broken", notChecked: others,
-        lastResort: Gap(
-          read: "events of \(entity.title)", why: "pods are missing and none is there to ask",
-          how: "\(world.target.kubectl) -n \(namespace) describe \(subject.kind) \(subject.name)"))
+    guard let broken else {
+      return whole(state, counts, effects, others, lastResort, world)
     }
-    // The first pod that isn't Ready stands for the others in its state.
     let pod = try await PodQuestion().inquire(
-      Subject(kind: "pod", name: worst.name, namespace: worst.namespace), world)
+      Subject(kind: "pod", name: broken.name, namespace: broken.namespace), world)
+    var summary = "\(entity.title): \(counts); \(pod.summary)"
+    if isHeld, there < state.wanted, state.object["spec"]["podManagementPolicy"].string != "Parallel" {
+      summary += "; the pods behind it wait for it (OrderedReady)"
+    }
     return Inquiry(
-      entity, effects: pod.effects, isTrouble: true,
-      summary: "\(entity.title): \(counts); \(pod.summary)", waits: pod.waits, notChecked: others,
-      lastResort: pod.lastResort)
+      entity, effects: effects + pod.effects, isTrouble: true, summary: summary, waits: pod.waits,
+      notChecked: others, lastResort: pod.lastResort)
+  }
+
+  /// All pods that there are are Ready.
+  private func whole(
+    _ state: WorkloadState, _ counts: String, _ effects: [Explanation.Cause], _ others: [NotChecked],
+    _ lastResort: Gap, _ world: Investigation
+  ) -> Inquiry {
+    let entity = state.entity
+    let isShort = state.ready < state.wanted || state.isRolling || !effects.isEmpty
+    guard isShort else {
+      let none = state.wanted == 0 ? "it is scaled to no pods" : counts
+      return Inquiry(
+        entity, effects: state.pods.first.map { [.init(Effect(.podRunning, $0.entity))] } ?? [], isTrouble: false,
+        summary: "no fault found in \(entity.title): \(none)",
+        hiddenTrouble: "\(entity.title): \(counts), and something its pods need is broken", notChecked: others)
+    }
+    var effects = effects
+    if effects.isEmpty, state.isRolling { effects = [.init(Effect(.rolloutHeld, entity))] }
+    var summary = "\(entity.title): \(counts)"
+    let progressing = state.condition("Progressing")
+    if progressing["reason"].string == "ProgressDeadlineExceeded" { summary += "; its rollout is stuck" }
+    // A rollout that goes on has until its deadline.
+    var waits: (String, Timestamp)?
+    if state.resource == .deployments, !state.isPaused, !state.createFails, progressing["status"].string == "True",
+      let since = progressing["lastUpdateTime"].time ?? progressing["lastTransitionTime"].time,
+      world.now - since < PodQuestion.usual
+    {
+      waits = ("its rollout to go on", since + PodQuestion.usual)
+    }
+    return Inquiry(
+      entity, effects: effects, isTrouble: true, summary: summary, waits: waits, notChecked: others,
+      lastResort: lastResort)
+  }
+}
+
+extension WorkloadState {
+  /// It says itself that it can't create pods.
+  var createFails: Bool {
+    (newest ?? object)["status"]["conditions"].items.contains {
+      $0["type"].string == "ReplicaFailure" && $0["status"].string == "True"
+    }
   }
 }

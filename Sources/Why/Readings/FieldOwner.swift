@@ -2,7 +2,7 @@ import Evidence
 import Mechanisms
 import Wire
 
-/// Who owns the environment of `daemonset/aws-node`, and so how a change of it is written.
+/// Who owns a field of an object, and so how a change of it is written.
 struct FieldOwner: Sendable {
   enum Owner: Sendable {
     case addon(configuration: JSON)
@@ -38,11 +38,16 @@ struct FieldOwner: Sendable {
       return FieldOwner(
         owner: .unknown(Gap(read: "kubernetes:daemonsets/kube-system/aws-node", why: "not read")), evidence: [])
     }
-    let metadata = set["metadata"]
+    return shown(by: set, .daemonSets, at: world.now)
+  }
+
+  /// The owner that an object's labels, annotations and managedFields show.
+  static func shown(by object: JSON, _ resource: KubernetesResource, at now: Timestamp) -> FieldOwner {
+    let metadata = object["metadata"]
     let labels = metadata["labels"]
     let annotations = metadata["annotations"]
     func cite(_ field: String, _ value: String) -> [Exhibit] {
-      [Exhibit(Cite.object(set, "DaemonSet", resource: .daemonSets, field: field, value: value, at: world.now))]
+      [Exhibit(Cite.object(object, resource.kind, resource: resource, field: field, value: value, at: now))]
     }
     if let id = annotations["argocd.argoproj.io/tracking-id"].string ?? labels["argocd.argoproj.io/instance"].string {
       return FieldOwner(owner: .gitOps("Argo CD"), evidence: cite("metadata.annotations[argocd.argoproj.io]", id))
@@ -58,9 +63,11 @@ struct FieldOwner: Sendable {
       return FieldOwner(
         owner: .unknown(
           Gap(
-            read: "kubernetes:daemonsets/kube-system/aws-node metadata.managedFields",
+            read: "kubernetes:\(resource.fileName)/\(metadata["name"].string ?? "") metadata.managedFields",
             why: "the bundle's object has none",
-            how: "kubectl get daemonsets.apps -A -o json --show-managed-fields > kubernetes/daemonsets.apps.json")),
+            how:
+              "kubectl get \(resource.fileName) -A -o json --show-managed-fields > kubernetes/\(resource.fileName).json"
+          )),
         evidence: [])
     }
     let managers = metadata["managedFields"].items.compactMap { $0["manager"].string }

@@ -52,6 +52,12 @@ struct PodState: Sendable {
     pod["status"]["conditions"].items.first { $0["type"].string == type } ?? .null
   }
 
+  /// What the pod's spec says of a container.
+  static func spec(of container: Container, in pod: JSON) -> JSON {
+    pod["spec"][container.isInit ? "initContainers" : "containers"].items
+      .first { $0["name"].string == container.name } ?? .null
+  }
+
   var isReady: Bool { condition("Ready")["status"].string == "True" }
   var isHostNetwork: Bool { pod["spec"]["hostNetwork"].bool ?? false }
   var isDeleting: Bool { !pod["metadata"]["deletionTimestamp"].isNull }

@@ -25,7 +25,7 @@ protocol Sampled: Rule {
     OIDCToken.self, RBACEscalation.self, VolumeMatch.self, VolumeFit.self, Preemption.self, AddonHealth.self,
     FargateMatch.self, FargateSize.self, FargateSupport.self, FargateLaunch.self, FargateLogging.self,
     VersionSkew.self,
-    CoreDNSLoop.self, CorefileRule.self,
+    CoreDNSLoop.self, CorefileRule.self, ContainerEnding.self,
   ]
 
   @Test(arguments: rules.indices)

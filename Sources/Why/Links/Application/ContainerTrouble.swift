@@ -149,54 +149,6 @@ struct ConfigReference {
   }
 }
 
-/// A container ends again and again.
-struct ContainerCrashes: Link {
-  let code = "application/container-crashes"
-  let explains: [Effect.Kind] = [.podFails]
-
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    let found = await world.object(.pods, namespace: effect.entity.namespace, name: effect.entity.name)
-    guard let pod = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
-    let state = PodState(pod)
-    guard let container = state.containers.first(where: { !$0.isReady && (!$0.last.isNull || !$0.terminated.isNull) })
-    else { return .silent }
-    let ended = container.last.isNull ? container.terminated : container.last
-    let exitCode = ended["exitCode"].int ?? 0
-    let reason = ended["reason"].string ?? ""
-    let at = ended["finishedAt"].time
-    let evidence = [
-      Exhibit(
-        Cite.object(
-          pod, "Pod", resource: .pods, field: "status.containerStatuses[\(container.name)].lastState.terminated",
-          value: "\(reason) \(exitCode)", at: at),
-        text: "k8s pods/\(effect.entity.namespace ?? "")/\(effect.entity.name): container \(container.name) ended"
-          + " with exit code \(exitCode)\(reason.isEmpty ? "" : " (\(reason))")"
-          + (at.map { ", \(Ages.clock($0, now: world.now))" } ?? "") + ", \(Count.of(container.restarts, "restart"))")
-    ]
-    var root: RootCause?
-    var causes: [Explanation.Cause] = []
-    if reason == "OOMKilled" {
-      let spec = pod["spec"]["containers"].items.first { $0["name"].string == container.name }
-      let limit = spec?["resources"]["limits"]["memory"].string
-      root = RootCause(
-        "application/memory-limit", layer: .application, entity: effect.entity,
-        statement: "container \(container.name) uses more memory than "
-          + (limit.map { "its limit of \($0)" } ?? "its node has"), evidence: evidence,
-        fixes: [
-          Fix(
-            "raise the memory limit of container \(container.name) in what makes the pod, or make it use less",
-            owner: "unknown", touches: ["container/\(container.name)"], restarts: true)
-        ])
-    } else {
-      causes = [.init(Effect(.containerEnds, effect.entity, detail: container.name))]
-    }
-    return .holds(
-      Explanation(
-        "its container \(container.name) ends with exit code \(exitCode)\(reason.isEmpty ? "" : " (\(reason))") and is started again",
-        entity: effect.entity, evidence: evidence, causes: causes, root: root, lastSymptomAt: at))
-  }
-}
-
 /// No node takes a pod.
 struct Unschedulable: Link {
   let code = "scheduling/unschedulable"
