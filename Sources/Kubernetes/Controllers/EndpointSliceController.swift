@@ -1,3 +1,4 @@
+import Mechanisms
 import Wire
 package import World
 
@@ -119,13 +120,12 @@ package struct EndpointSliceController: Reconciler {
 /// What stands behind a Service.
 enum ServiceEndpoints {
   static func selects(_ service: ObjectView, _ pod: ObjectView) -> Bool {
-    let selector = service.spec["selector"]
-    return !selector.fields.isEmpty && LabelSelector(matchLabels: selector).matches(pod.labels)
+    ServiceBacking.selects(service.json, labels: pod.labels)
   }
 
   static func endpoint(of pod: ObjectView, _ service: ObjectView, _ desk: Desk) -> JSON? {
-    guard let address = pod.status["podIP"].string, !pod.isPodFinished, !pod.nodeName.isEmpty else { return nil }
-    let serving = pod.isPodReady || service.spec["publishNotReadyAddresses"].bool == true
+    guard let address = pod.status["podIP"].string, ServiceBacking.counts(pod.json) else { return nil }
+    let serving = ServiceBacking.serves(service.json, isReady: pod.isPodReady)
     let node = desk.get("nodes", "", pod.nodeName)
     return [
       "addresses": [.string(address)],
@@ -145,20 +145,11 @@ enum ServiceEndpoints {
   static func ports(of service: ObjectView, _ pod: ObjectView) -> [JSON] {
     service.spec["ports"].items.compactMap { port in
       let proto = port["protocol"].string ?? "TCP"
-      guard let number = number(port, proto, pod) else { return nil }
+      guard let number = ServiceBacking.number(of: port, in: pod.json) else { return nil }
       return [
         "name": .string(port["name"].string ?? ""), "port": .int(Int64(number)), "protocol": .string(proto),
         "appProtocol": port["appProtocol"],
       ]
     }
-  }
-
-  private static func number(_ port: JSON, _ proto: String, _ pod: ObjectView) -> Int? {
-    let target = port["targetPort"].isNull ? port["port"] : port["targetPort"]
-    if let number = target.int { return number }
-    guard let name = target.string else { return nil }
-    let containers = pod.spec["containers"].items + pod.spec["initContainers"].items
-    return containers.flatMap { $0["ports"].items }
-      .first { $0["name"].string == name && ($0["protocol"].string ?? "TCP") == proto }?["containerPort"].int
   }
 }

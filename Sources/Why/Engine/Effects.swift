@@ -65,6 +65,17 @@ extension Effect.Kind {
   static let rolloutHeld: Self = "workloads/rollout-held"
   static let daemonsNowhere: Self = "workloads/daemons-nowhere"
   static let serviceUnbacked: Self = "services/unbacked"
+  static let serviceBacked: Self = "services/backed"
+  static let balancerPending: Self = "services/balancer-pending"
+  static let localEndpoints: Self = "services/local-endpoints"
+  static let jobFails: Self = "workloads/job-fails"
+  static let scheduleHeld: Self = "workloads/schedule-held"
+  static let autoscalerStuck: Self = "workloads/autoscaler-stuck"
+  static let metricsMissing: Self = "workloads/metrics-missing"
+  static let namespaceStuck: Self = "workloads/namespace-stuck"
+  static let noDisruption: Self = "workloads/no-disruption"
+  static let podStaysOn: Self = "pods/stays-on"
+  static let podEvicted: Self = "pods/evicted"
 }
 
 /// Who may do what.

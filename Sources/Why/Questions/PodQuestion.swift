@@ -7,6 +7,8 @@ struct PodQuestion: Question {
   let kinds = ["pod"]
   /// From creation to running, usually.
   static let usual: Duration = .seconds(60)
+  /// How long a pod may be there after the end of its grace.
+  static let late: Duration = .seconds(15)
 
   func inquire(_ subject: Subject, _ world: Investigation) async throws(QuestionError) -> Inquiry {
     let namespace = subject.namespace ?? "default"
@@ -22,6 +24,20 @@ struct PodQuestion: Question {
       NotChecked("packets", ask: "ekswhy trace \(entity.title) TO:PORT"),
       NotChecked("identity", ask: "ekswhy credentials/\(subject.name) -n \(namespace)"),
     ]
+    if state.isDeleting {
+      // Deletion is told with the end of its grace.
+      let until = pod["metadata"]["deletionTimestamp"].time ?? world.now
+      let since = until - .seconds(pod["metadata"]["deletionGracePeriodSeconds"].int ?? 0)
+      return Inquiry(
+        entity, effects: until + PodQuestion.late < world.now ? [.init(Effect(.podStaysOn, entity))] : [],
+        isTrouble: true, summary: "\(entity.title) has been Terminating for \(Ages.text(world.now - since))",
+        waits: ("its containers to end", until + PodQuestion.late), notChecked: others)
+    }
+    if pod["status"]["reason"].string == "Evicted" {
+      return Inquiry(
+        entity, effects: [.init(Effect(.podEvicted, entity))], isTrouble: true,
+        summary: "\(entity.title) was evicted", notChecked: others)
+    }
     if state.phase == "Succeeded" {
       return Inquiry(
         entity, effects: [], isTrouble: false, summary: "no fault found in \(entity.title): it ran to its end",

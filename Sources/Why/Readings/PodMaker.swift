@@ -70,6 +70,9 @@ struct PodMaker: Sendable {
   /// A change of it by a JSON patch; a statement alone where somebody else would undo that, or nothing can be patched.
   func fix(_ statement: String, patch: [JSON]?, undo: [JSON]? = nil, verify: String, _ world: Investigation) -> Fix {
     let title = entity.title
+    // The pod asked about may be gone once it is made anew.
+    let verify =
+      resource == .pods ? verify : "ekswhy \(title)\(entity.namespace.map { " -n \($0)" } ?? "")"
     func plain(_ text: String, _ owner: String) -> Fix {
       Fix(text, owner: owner, touches: [title], restarts: true, verify: verify)
     }

@@ -84,7 +84,7 @@ private struct PodRefusal {
         [
           PodSecurityFix.fix(maker, violations: violations, verify: verify, world),
           Fix(
-            "or let the namespace enforce less than \(words), by its label pod-security.kubernetes.io/enforce, where that is allowed",
+            "let the namespace enforce less than \(words), by its label pod-security.kubernetes.io/enforce, where that is allowed",
             owner: "unknown", touches: ["namespace/\(namespace)"], verify: verify),
         ]
       )
@@ -94,11 +94,11 @@ private struct PodRefusal {
         "its pods name serviceaccount/\(name), which doesn't exist in namespace \(namespace)",
         [
           Fix(
-            "creates it; the controller tries again by itself",
+            "creates it; the controller tries again by itself, at most 17 minutes later",
             command: "\(world.target.kubectl) -n \(namespace) create serviceaccount \(Shell.quote(name))",
             owner: "hand", touches: ["serviceaccount/\(name)"],
             undo: "\(world.target.kubectl) -n \(namespace) delete serviceaccount \(Shell.quote(name))", verify: verify,
-            expectWithin: "2m")
+            expectWithin: "17m")
         ]
       )
     case .priorityClass(let name):
@@ -107,11 +107,11 @@ private struct PodRefusal {
         "its pods name priorityclass/\(name), which doesn't exist",
         [
           Fix(
-            "creates it with the priority 0; choose another value where it is to come before others",
+            "creates it with the priority 0 (the controller tries again by itself); choose another value where it is to come before others",
             command: "\(world.target.kubectl) create priorityclass \(Shell.quote(name)) --value=0", owner: "hand",
             touches: ["priorityclass/\(name)"],
             undo: "\(world.target.kubectl) delete priorityclass \(Shell.quote(name))", verify: verify,
-            expectWithin: "2m")
+            expectWithin: "17m")
         ]
       )
     case .limitRange(let text):
@@ -167,7 +167,7 @@ private struct PodRefusal {
           verify: verify)
       ]
     }
-    fixes.append(maker.fix("or ask for fewer or smaller pods", patch: nil, verify: verify, world))
+    fixes.append(maker.fix("ask for fewer or smaller pods", patch: nil, verify: verify, world))
     return ("quota-exceeded", entity, statement, fixes)
   }
 
@@ -192,8 +192,9 @@ private struct PodRefusal {
         "\(world.target.kubectl) -n \(namespace) patch resourcequota \(Shell.quote(name)) --type=merge -p \(Shell.quote(patch.text()))"
     }
     return Fix(
-      "raises the quota by what is missing", command: command(hard), owner: "hand", touches: ["resourcequota/\(name)"],
-      undo: command(before), verify: verify, expectWithin: "2m")
+      "raises the quota by what is missing; the controller tries again by itself, at most 17 minutes later",
+      command: command(hard), owner: "hand", touches: ["resourcequota/\(name)"],
+      undo: command(before), verify: verify, expectWithin: "17m")
   }
 }
 
