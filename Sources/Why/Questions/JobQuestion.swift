@@ -98,7 +98,9 @@ struct CronJobQuestion: Question {
         summary: "\(entity.title): \(when)", lastResort: lastResort)
     }
     return Inquiry(
-      entity, effects: [], isTrouble: false, summary: "no fault found in \(entity.title): \(when)",
+      entity, effects: [], isTrouble: false,
+      summary:
+        "no fault found in \(entity.title): \(when)\(events.gap == nil ? "" : ", as far as could be read")",
       notChecked: events.gap.map { [NotChecked("missed runs (\($0.why))", ask: $0.how)] } ?? [])
   }
 }

@@ -19,7 +19,11 @@ package struct OverviewQuestion: Question {
   package func inquire(_ subject: Subject, _ world: Investigation) async throws(QuestionError) -> Inquiry {
     var found = Overview()
     try await pods(&found, world)
+    try await workloads(&found, world)
+    try await services(&found, world)
+    try await jobs(&found, world)
     if namespace == nil {
+      try await namespaces(&found, world)
       try await nodes(&found, world)
       try await nodegroups(&found, world)
     }
@@ -28,7 +32,8 @@ package struct OverviewQuestion: Question {
     guard !found.troubles.isEmpty else {
       return Inquiry(
         entity, effects: found.effects, isTrouble: false,
-        summary: "no fault found in \(place): \(found.counts.joined(separator: ", "))",
+        summary:
+          "no fault found in \(place): \(found.counts.joined(separator: ", "))\(found.isPartial ? ", as far as could be read" : "")",
         hiddenTrouble: "\(place): \(found.counts.joined(separator: ", ")), and something of it is broken")
     }
     let more = found.left > 0 ? "; and \(found.left) more, asked about one by one" : ""
@@ -38,34 +43,15 @@ package struct OverviewQuestion: Question {
       waits: found.isWaiting ? found.waits : nil, lastResort: found.lastResort)
   }
 
-  /// What was seen of the parts.
-  private struct Overview {
-    var effects: [Explanation.Cause] = []
-    var troubles: [String] = []
-    var counts: [String] = []
-    var left = 0
-    var waits: (what: String, until: Timestamp)?
-    /// Every trouble is still within its usual time.
-    var isWaiting = true
-    var lastResort: Gap?
-
-    mutating func add(_ inquiry: Inquiry) {
-      effects += inquiry.effects
-      guard inquiry.isTrouble else { return }
-      troubles.append(inquiry.summary)
-      lastResort = lastResort ?? inquiry.lastResort
-      guard let theirs = inquiry.waits else {
-        isWaiting = false
-        return
-      }
-      if theirs.until > waits?.until ?? Timestamp(seconds: 0) { waits = theirs }
-    }
-  }
-
   /// One pod of each owner stands for its fellows in trouble; of the running ones, one of each service account.
   private func pods(_ found: inout Overview, _ world: Investigation) async throws(QuestionError) {
     let listed = await world.list(.pods, namespace: namespace)
     if let gap = listed.gap { throw .unreachable(gap) }
+    for state in listed.items.map(PodState.init) where state.isDeleting {
+      let until = state.pod["metadata"]["deletionTimestamp"].time ?? world.now
+      guard until + PodQuestion.late < world.now else { continue }
+      try await ask(PodQuestion(), Subject(kind: "pod", name: state.name, namespace: state.namespace), &found, world)
+    }
     let states = listed.items.map { ($0, PodState($0)) }.filter { !$0.1.isDeleting }
     found.counts.append(Count.of(states.count, "pod"))
     var seen: Set<String> = []

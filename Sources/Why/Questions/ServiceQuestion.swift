@@ -39,7 +39,10 @@ struct ServiceQuestion: Question {
       trouble = written.count == 0
       summary = "\(entity.title): \(Count.of(written.count, "endpoint")) written for it, without a selector"
     } else {
-      summary = "\(entity.title): \(serving) of \(Count.of(state.picked.count, "pod")) behind it Ready"
+      summary =
+        state.picked.isEmpty
+        ? "\(entity.title): no pod is behind it"
+        : "\(entity.title): \(serving) of \(Count.of(state.picked.count, "pod")) behind it Ready"
     }
     effects.append(.init(Effect(trouble ? .serviceUnbacked : .serviceBacked, entity)))
     var waits: (String, Timestamp)?

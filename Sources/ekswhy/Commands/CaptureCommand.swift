@@ -7,7 +7,8 @@ struct CaptureCommand: AsyncParsableCommand {
     commandName: "capture", abstract: "The evidence of a cluster as a bundle, for ekswhy --from.",
     discussion: """
       Reads what ekswhy's links read, keeps the fields that they know and drops the rest: no Secret's data, no \
-      ConfigMap's but aws-auth, no value of an unknown environment variable. bundle.json lists what was dropped.
+      ConfigMap's but aws-auth, no value of an unknown environment variable. The last lines of containers that ended are kept: look at them \
+      before you send the bundle on. bundle.json lists what was dropped.
       """)
 
   @OptionGroup var evidence: EvidenceOptions

@@ -186,6 +186,7 @@ extension Fixture {
     f.files["aws/autoscaling/describe-scaling-activities--autoscalinggroupname=eks-ng1-1"] = ["Activities": []]
     for (path, name) in [
       ("pods", "nodes"), ("events", "leases.coordination.k8s.io"), ("configmaps", "serviceaccounts"),
+      ("services", "deployments.apps"), ("replicasets.apps", "statefulsets.apps"), ("jobs.batch", "namespaces"),
     ] {
       for path in [path, name] { f.files["kubernetes/\(path)"] = ["kind": "List", "apiVersion": "v1", "items": []] }
     }

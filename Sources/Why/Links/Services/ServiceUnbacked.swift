@@ -102,8 +102,7 @@ private struct ServiceSelectorMiss {
       }
     }
     let exhibit = state.exhibit("spec.selector", state.selector)
-    let explained =
-      "its selector \(state.selector) picks none of the \(Count.of(state.pods.count, "pod")) of namespace \(namespace)"
+    let explained = "its selector \(state.selector) picks no pod of namespace \(namespace)"
     let near = nearest()
     let statement: String
     var fixes: [Fix] = []
