@@ -57,12 +57,58 @@ struct WebhookTests {
         "Post \"https://localhost:\(server.port)/validate?timeout=20s\": tls: failed to verify certificate: x509: certificate signed by unknown authority"
       ), "\(unknown.all)")
     try eks.kubectl("delete mutatingwebhookconfiguration hooks")
+    try convert(eks, server)
     server.stop()
+    let broken = try eks.kubectlOutcome("get widgets.v2.example.com")
+    #expect(
+      broken.errors
+        == "Error from server: conversion webhook for example.com/v1, Kind=Widget failed: Post \"https://localhost:\(server.port)/convert?timeout=30s\": dial tcp 127.0.0.1:\(server.port): connect: connection refused\n",
+      "\(broken.all)")
     let refused = try eks.kubectlOutcome("create configmap third")
     #expect(
       refused.errors.contains("dial tcp 127.0.0.1:\(server.port): connect: connection refused"), "\(refused.all)")
     try eks.kubectl("delete validatingwebhookconfiguration hooks")
     try eks.kubectl("create configmap third")
+  }
+
+  /// A definition whose versions the webhook converts.
+  private func convert(_ eks: LocalEKSProcess, _ server: WebhookServer) throws {
+    func version(_ name: String, _ field: String, _ type: String, storage: Bool) -> String {
+      """
+        - name: \(name)
+          served: true
+          storage: \(storage)
+          schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {\(field): {type: \(type)}}}}}}
+          additionalPrinterColumns: [{name: Size, type: \(type), jsonPath: .spec.\(field)}]
+
+      """
+    }
+    try eks.kubectl(
+      "apply -f -",
+      input: """
+        apiVersion: apiextensions.k8s.io/v1
+        kind: CustomResourceDefinition
+        metadata: {name: widgets.example.com}
+        spec:
+          group: example.com
+          scope: Namespaced
+          names: {plural: widgets, kind: Widget}
+          conversion:
+            strategy: Webhook
+            webhook:
+              conversionReviewVersions: [v1]
+              clientConfig: {url: "https://localhost:\(server.port)/convert", caBundle: \(server.authority)}
+          versions:
+
+        """ + version("v1", "size", "integer", storage: true) + version("v2", "dimension", "string", storage: false))
+    try eks.kubectl("wait --for=condition=Established crd/widgets.example.com")
+    let widget = "apiVersion: example.com/v2\nkind: Widget\nmetadata: {name: w}\nspec: {dimension: 5m}\n"
+    try eks.kubectl("apply -f -", input: widget)
+    try eks.kubectl("apply --server-side --force-conflicts -f -", input: widget.replacing("5m", with: "6m"))
+    #expect(
+      try eks.kubectl("get widgets.v1.example.com w -o jsonpath={.apiVersion}{.spec}") == #"example.com/v1{"size":6}"#)
+    let listed = try eks.kubectl("get widgets.v2.example.com")
+    #expect(listed.hasPrefix("NAME   SIZE\nw      6m"), "\(listed)")
   }
 }
 
@@ -124,6 +170,14 @@ private final class WebhookServer {
   private static let source = """
     import base64, http.server, json, os, ssl, sys
 
+    def convert(thing, version):
+        spec = thing.get('spec', {})
+        if version.endswith('/v2') and 'size' in spec:
+            spec['dimension'] = f"{spec.pop('size')}m"
+        elif version.endswith('/v1') and 'dimension' in spec:
+            spec['size'] = int(spec.pop('dimension')[:-1])
+        return dict(thing, apiVersion=version, spec=spec)
+
     class Hook(http.server.BaseHTTPRequestHandler):
         protocol_version = 'HTTP/1.1'
 
@@ -131,7 +185,11 @@ private final class WebhookServer {
             review = json.loads(self.rfile.read(int(self.headers['Content-Length'])))
             request = review['request']
             response = {'uid': request['uid'], 'allowed': True}
-            if self.path.startswith('/mutate'):
+            if self.path.startswith('/convert'):
+                version = request['desiredAPIVersion']
+                response = {'uid': request['uid'], 'result': {'status': 'Success'},
+                            'convertedObjects': [convert(thing, version) for thing in request['objects']]}
+            elif self.path.startswith('/mutate'):
                 data = dict(request['object'].get('data') or {}, by='webhook')
                 patch = [{'op': 'add', 'path': '/data', 'value': data}]
                 response['patchType'] = 'JSONPatch'
@@ -140,7 +198,7 @@ private final class WebhookServer {
             elif request['name'] == 'bad':
                 response['allowed'] = False
                 response['status'] = {'message': 'no bad names'}
-            body = json.dumps({'kind': 'AdmissionReview', 'apiVersion': review['apiVersion'], 'response': response})
+            body = json.dumps({'kind': review['kind'], 'apiVersion': review['apiVersion'], 'response': response})
             self.send_response(200)
             self.send_header('Content-Type', 'application/json')
             self.send_header('Content-Length', str(len(body)))

@@ -149,14 +149,14 @@ final class APIServer {
   private func refreshTable() {
     let builtIn = ResourceTable.for(version)
     let definitions = read(APIServer.definitions, namespace: "")
-    custom = CustomResources(definitions)
+    custom = CustomResources(definitions, reusing: custom)
     schema = KubernetesSchema.for(version)
     aggregated = AggregatedGroups(read(APIServer.services, namespace: ""))
     let added = custom.rows + aggregated.rows
     table = added.isEmpty ? builtIn : ResourceTable(builtIn.resources + added)
     storageVersions = APIServer.storageVersions(table, custom)
     rowsByStorage = nil
-    for row in custom.rows { schema = schema.adding(row.gvk, openAPIV3Schema: custom.schemas[row.gvk] ?? .null) }
+    for (gvk, kind) in custom.ordered { schema = schema.adding(gvk, openAPIV3Schema: kind.schema) }
   }
 
   /// Other rows of the same objects, such as a kind in another version.

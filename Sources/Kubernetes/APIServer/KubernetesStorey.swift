@@ -21,7 +21,7 @@ package final class KubernetesStorey: KubernetesHost {
     self.world = world
     streamIDs = StreamIDs(world)
     sessions = SessionHub(world)
-    world.know(WatchTimer.self, SuspendedRequest.self)
+    world.know(WatchTimer.self, SuspendedRequest.self, WatchConversion.self)
     // Both are the world's ports, unless whoever composes it registers others.
     hooks.authorizeAccessPolicy = { [unowned world] cluster, user, request in
       world.ports.accessPolicyAllows(cluster, user, request).map { .allowed($0) }

@@ -220,6 +220,17 @@ struct AutoscalerTests {
       condition("v1beta1.metrics.k8s.io")["message"].string
         == "service/metrics-server in \"kube-system\" is not present")
     #expect(bench.send("GET", "/apis/metrics.k8s.io/v1beta1/nodes").status == 503)
+    // What can't be reached is told of all the same, so that a client knows what it doesn't know.
+    let discovery = bench.send(
+      "GET", "/apis", accept: "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    ).body["items"].items.first { $0["metadata"]["name"].string == "metrics.k8s.io" }
+    #expect(discovery?["versions"].text() == #"[{"version":"v1beta1","freshness":"Stale"}]"#)
+    let groups = bench.send("GET", "/apis").body["groups"].items.filter { $0["name"].string == "metrics.k8s.io" }
+    #expect(groups.map { $0["preferredVersion"]["groupVersion"].string } == ["metrics.k8s.io/v1beta1"])
+    #expect(bench.send("GET", "/apis/metrics.k8s.io").body["kind"].string == "APIGroup")
+    let list = bench.send("GET", "/apis/metrics.k8s.io/v1beta1")
+    #expect(list.status == 503)
+    #expect(list.text == "service unavailable\n")
     var wrong = service
     wrong["metadata"]["name"] = "v1.metrics"
     #expect(

@@ -26,7 +26,15 @@ struct AggregatedGroups: Equatable {
   func serves(_ group: String) -> Bool { group == Self.metrics.group && !available.isEmpty }
 
   /// Changes with what is served.
-  var fingerprint: String { available.map { "+\($0)" }.sorted().joined() }
+  var fingerprint: String {
+    available.map { "+\($0)" }.sorted().joined() + unavailable.map { "-\($0)" }.sorted().joined()
+  }
+
+  /// Versions whose servers don't answer, by group, in order. They are told of all the same, without resources.
+  var stale: [(group: String, versions: [GroupVersion])] {
+    Dictionary(grouping: unavailable, by: \.group).sorted { $0.key < $1.key }
+      .map { (group: $0.key, versions: $0.value.sorted { $0.version < $1.version }) }
+  }
 
   /// What is served besides the server's own.
   var rows: [KubeResource] { available.isEmpty ? [] : Self.metricsRows }

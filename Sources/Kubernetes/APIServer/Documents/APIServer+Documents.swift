@@ -121,13 +121,17 @@ extension APIServer {
         }
         return Answer(200, .bytes(body, contentType: Discovery.aggregatedMediaType), headers: headers)
       }
-      guard parts[0] == "api" else { return .ok(Discovery.groupList(table)) }
+      guard parts[0] == "api" else {
+        var list = Discovery.groupList(table)
+        Discovery.addStale(aggregated, toList: &list)
+        return .ok(list)
+      }
       return .ok(Discovery.versions(serverAddress: "\(options.endpoints.first ?? "127.0.0.1"):443"))
     case ("api", 2):
       guard let list = Discovery.resourceList(GroupVersion(group: "", version: parts[1]), table) else { break }
       return .ok(list)
     case ("apis", 2):
-      guard let group = Discovery.group(parts[1], table) else { break }
+      guard let group = Discovery.group(parts[1], table) ?? Discovery.staleGroup(parts[1], aggregated) else { break }
       return .ok(group)
     case ("apis", 3):
       guard let list = Discovery.resourceList(GroupVersion(group: parts[1], version: parts[2]), table) else { break }
@@ -250,7 +254,11 @@ final class DocumentCache {
   }
 
   func aggregated(_ core: Bool, _ served: Served) -> [UInt8] {
-    held("\(served.name)/discovery/\(core)") { Discovery.aggregated(served.table, core: core).bytes(.go) }
+    held("\(served.name)/discovery/\(core)") {
+      var document = Discovery.aggregated(served.table, core: core)
+      if !core { Discovery.addStale(served.aggregated, to: &document) }
+      return document.bytes(.go)
+    }
   }
 
   /// Stands for a document's content, which follows from what is served and the path.

@@ -33,7 +33,9 @@ extension APIServer {
     let old = store(row.qualifiedName)[key]
     if old == nil, !part.name.isEmpty { throw .notFound(row.groupResource, key.name) }
     let force = RequestInfo.flag(exchange.request.parameter("force"))
-    let merged = try apply.apply(applied, live: old.map { renderer.kept($0.json, row) }, force: force)
+    var live: JSON?
+    if let old { live = try shown(old.json, row, exchange) }
+    let merged = try apply.apply(applied, live: live, force: force)
     exchange.isTracked = true
     guard let old else { return try create(merged, exchange, row) }
     return try write(renderer.storable(merged, row), over: old, exchange, row, part: part)
@@ -62,12 +64,12 @@ extension APIServer {
     let apply = ServerSideApply(
       row.gvk, in: schema, manager: exchange.fieldManager, subresource: subresource, now: exchange.receivedAt,
       resetFields: resetFields(row, subresource))
-    if renderer.isKeptVersion(row) {
+    if renderer.isKeptVersion(row) || custom.isCustom(row) {
       object = apply.update(object, live: old)
     } else {
       // Owners are told by the version that they write in.
       object = renderer.storable(
-        apply.update(renderer.kept(object, row), live: old.map { renderer.kept($0, row) }), row)
+        apply.update(renderer.builtIn(object, row), live: old.map { renderer.builtIn($0, row) }), row)
     }
   }
 

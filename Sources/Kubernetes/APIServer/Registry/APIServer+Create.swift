@@ -39,7 +39,8 @@ extension APIServer {
     }
     if let refused = try allocate(&object, old: nil, row) { throw refused }
     if exchange.isDryRun { return try answer(object, exchange, row, status: 201) }
-    return try answer(put(row.qualifiedName, key, object), exchange, row, status: 201)
+    let kept = try storage(object, row, exchange)
+    return try answer(put(row.qualifiedName, key, kept), exchange, row, status: 201)
   }
 
   private func placeInNamespace(_ object: inout JSON, _ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) {

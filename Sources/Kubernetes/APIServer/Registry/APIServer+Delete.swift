@@ -60,10 +60,11 @@ extension APIServer {
         row.groupResource, old.key.name, wanted: wanted, found: String(old.revision))
     }
     var object = old.json
+    let shown = try worked(object, row, exchange)
     // The objects of a collection are shown without their names, as the request has none.
     let admission = AdmissionRequest(
       operation: .delete, row: row, subresource: "", namespace: old.key.namespace,
-      name: exchange.info.verb == "deletecollection" ? "" : old.key.name, old: object, exchange: exchange,
+      name: exchange.info.verb == "deletecollection" ? "" : old.key.name, old: shown, exchange: exchange,
       deletion: options)
     var nothing = JSON.null
     try admit(&nothing, admission)
@@ -153,6 +154,7 @@ extension APIServer {
       ?? store(row.qualifiedName).list(namespace: namespace).filter {
         selection.isEverything || selection.matches($0.json)
       }
+    _ = try shown(chosen.map(\.json), row, exchange)
     // A webhook may let the deletion wait between two objects; those before are gone already.
     exchange.collection = chosen
     for object in chosen.dropFirst(exchange.deleted) {
@@ -160,6 +162,7 @@ extension APIServer {
       exchange.deleted += 1
     }
     let metadata: JSON = ["resourceVersion": .string(String(revision))]
-    return .ok(renderer.list(chosen.map(\.json), row, try Representation(exchange), metadata: metadata))
+    let shown = try shown(chosen.map(\.json), row, exchange)
+    return .ok(renderer.list(shown, row, try Representation(exchange), metadata: metadata))
   }
 }

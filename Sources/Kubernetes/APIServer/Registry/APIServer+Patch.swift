@@ -10,7 +10,7 @@ extension APIServer {
     let key = key(exchange, row)
     if type == "application/apply-patch+yaml" { return try apply(patch, exchange, row, part: part) }
     guard let old = store(row.qualifiedName)[key] else { throw .notFound(row.groupResource, key.name) }
-    var object = try patched(renderer.kept(old.json, row), by: patch, type, row)
+    var object = try patched(try shown(old.json, row, exchange), by: patch, type, row)
     try check(&object, as: row.gvk, exchange)
     if let name = object["metadata"]["name"].string, name != key.name {
       throw .badRequest("the name of the object (\(name)) does not match the name on the URL (\(key.name))")

@@ -51,7 +51,8 @@ extension APIServer {
       return Answer(
         200, .bytes(KeptList(row).bytes(page.objects, metadata: metadata), contentType: "application/json"))
     }
-    return .ok(renderer.list(page.objects.map(\.json), row, representation, metadata: metadata))
+    let objects = try shown(page.objects.map(\.json), row, exchange)
+    return .ok(renderer.list(objects, row, representation, metadata: metadata))
   }
 
   /// What of a list's or watch's parameters doesn't go together

@@ -51,11 +51,10 @@ extension APIServer {
     throws(KubeStatus) -> Answer
   {
     let representation = try Representation(exchange)
-    guard exchange.isOutside else { return Answer(status, .json(renderer.kept(object.json, row))) }
-    if representation == .object, renderer.isKeptForm(row) {
-      return Answer(status, .kept(object))
-    }
-    return Answer(status, .json(renderer.object(object.json, row, representation)))
+    let isKeptForm = renderer.isKeptForm(row)
+    if exchange.isOutside, representation == .object, isKeptForm { return Answer(status, .kept(object)) }
+    let shown = isKeptForm ? object.json : try shown(object.json, row, exchange)
+    return Answer(status, .json(exchange.isOutside ? renderer.object(shown, row, representation) : shown))
   }
 
   /// The same for an object that is not kept (a dry run).
@@ -63,14 +62,14 @@ extension APIServer {
     throws(KubeStatus) -> Answer
   {
     let representation = exchange.isOutside ? try Representation(exchange) : .object
-    return Answer(status, .json(renderer.object(object, row, representation)))
+    return Answer(status, .json(renderer.object(try shown(object, row, exchange), row, representation)))
   }
 
   /// What the resource's kind has of its own.
   func rules(_ row: KubeResource) -> KindRules { custom[row]?.rules ?? .of(row.qualifiedName) }
 
   var renderer: ObjectRenderer {
-    ObjectRenderer(now: now, version: version, custom: custom, storageVersions: storageVersions)
+    ObjectRenderer(now: now, version: version, custom: custom, schema: schema, storageVersions: storageVersions)
   }
 
   // MARK: - Bodies

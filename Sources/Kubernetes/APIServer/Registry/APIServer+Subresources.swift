@@ -42,24 +42,25 @@ extension APIServer {
   private func scale(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
     if exchange.isOutside { _ = try Representation(exchange) }
     let old = try existing(exchange, row)
+    let before = try worked(old.json, row, exchange)
     let paths = custom[row]?.scale
-    if let paths, old.json.at(paths.specReplicas).isNull {
+    if let paths, before.at(paths.specReplicas).isNull {
       throw .internalError(
         "the spec replicas field \(GoText.quote("." + paths.specReplicas.joined(separator: "."))) does not exist")
     }
-    guard exchange.info.verb != "get" else { return .ok(scale(of: old.json, row)) }
+    guard exchange.info.verb != "get" else { return .ok(scale(of: before, row)) }
     var wanted: JSON
     let gvk = GroupVersionKind(group: "autoscaling", version: "v1", kind: "Scale")
     if exchange.info.verb == "patch" {
       wanted = try patched(
-        scale(of: old.json, row), by: try patchBody(exchange), exchange.mediaType, row, as: gvk)
+        scale(of: before, row), by: try patchBody(exchange), exchange.mediaType, row, as: gvk)
     } else {
       wanted = try object(exchange, as: gvk)
     }
     exchange.requestObject = wanted
     let admission = AdmissionRequest(
       operation: .update, row: row, subresource: "scale", namespace: old.key.namespace, name: old.key.name,
-      old: scale(of: old.json, row), exchange: exchange)
+      old: scale(of: before, row), exchange: exchange)
     try admit(&wanted, admission)
     try validateAdmission(wanted, admission)
     let asked = wanted["metadata"]["resourceVersion"].string ?? ""
@@ -70,14 +71,14 @@ extension APIServer {
         GroupName(group: "autoscaling", name: "Scale"), old.key.name,
         [.invalid("spec.replicas", .int(Int64(replicas)), "must be greater than or equal to 0")])
     }
-    var object = old.json
+    var object = before
     object.set(.int(Int64(replicas)), at: (paths?.specReplicas ?? ["spec", "replicas"])[...])
-    if object["spec"] != old.json["spec"], let generation = object["metadata"]["generation"].int {
+    if object["spec"] != before["spec"], let generation = object["metadata"]["generation"].int {
       object["metadata"]["generation"] = .int(Int64(generation + 1))
     }
     _ = try finishWrite(&object, over: old, exchange, row, subresource: "scale")
-    let now = store(row.qualifiedName)[old.key]?.json ?? object
-    return .ok(scale(of: exchange.isDryRun ? object : now, row))
+    guard !exchange.isDryRun, let now = store(row.qualifiedName)[old.key] else { return .ok(scale(of: object, row)) }
+    return .ok(scale(of: try worked(now.json, row, exchange), row))
   }
 
   private func scale(of object: JSON, _ row: KubeResource) -> JSON {

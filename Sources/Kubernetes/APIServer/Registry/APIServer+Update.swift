@@ -49,7 +49,7 @@ extension APIServer {
     _ given: JSON, over old: StoredObject, _ exchange: Exchange, _ row: KubeResource, part: Part
   ) throws(KubeStatus) -> Answer {
     let rules = self.rules(row)
-    let before = old.json
+    let before = try worked(old.json, row, exchange)
     var object = given
     try checkPreconditions(&object, old, row, rules)
     keepSystemFields(&object, before)
@@ -112,10 +112,11 @@ extension APIServer {
     _ object: inout JSON, over old: StoredObject, settled: JSON = .null, _ exchange: Exchange, _ row: KubeResource,
     subresource: String
   ) throws(KubeStatus) -> Answer {
-    let before = old.json
+    let before = try worked(old.json, row, exchange)
     settle(&object, over: settled.isNull ? before : settled)
     object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"]
-    if object == before { return try answer(old, exchange, row) }
+    // What is kept in a version of before is written again, in the present one.
+    if object == before, !isOutdated(old.json, row) { return try answer(old, exchange, row) }
     track(&object, old: before, exchange, row, subresource: subresource)
     if exchange.isDryRun { return try answer(object, exchange, row) }
     if !object["metadata"]["deletionTimestamp"].isNull, object["metadata"]["finalizers"].items.isEmpty,
@@ -123,9 +124,11 @@ extension APIServer {
       (object["metadata"]["deletionGracePeriodSeconds"].int ?? 0) == 0,
       row.plural != "namespaces" || object["spec"]["finalizers"].items.isEmpty
     {
-      return try answer(remove(row.qualifiedName, old.key, last: object), exchange, row)
+      let last = try storage(object, row, exchange)
+      return try answer(remove(row.qualifiedName, old.key, last: last), exchange, row)
     }
-    return try answer(put(row.qualifiedName, old.key, object), exchange, row)
+    let kept = try storage(object, row, exchange)
+    return try answer(put(row.qualifiedName, old.key, kept), exchange, row)
   }
 
   private func checkPreconditions(

@@ -62,12 +62,13 @@ struct ObjectRenderer {
   var now: Timestamp
   var version: KubernetesVersion
   var custom: CustomResources
+  var schema: KubernetesSchema
   /// By resource, of those that are served in several versions.
   var storageVersions: [String: String]
 
   /// Whether objects of the resource are shown as they are kept.
   func isKeptForm(_ row: KubeResource) -> Bool {
-    if let kind = custom[row], kind.hasDefaults { return false }
+    if let kind = custom[row], kind.hasDefaults || custom.mixed.contains(row.qualifiedName) { return false }
     return isKeptVersion(row)
   }
 
@@ -77,39 +78,52 @@ struct ObjectRenderer {
     return APIServer.storage(row.qualifiedName) == row.qualifiedName
   }
 
-  /// A kept object in the request's version.
-  func kept(_ object: JSON, _ row: KubeResource) -> JSON {
-    if isKeptForm(row) { return object }
-    if let kind = custom[row] {
-      var shown = object
-      shown["apiVersion"] = .string(row.apiVersion)
-      // A default that came after the object holds for it too.
-      SchemaPruning.setDefaults(&shown, kind.schema)
-      return shown
-    }
+  /// An object in a version of its resource, where no webhook has to be asked for that.
+  func shown(_ object: JSON, _ row: KubeResource) -> JSON {
+    custom.isCustom(row) ? renamed(defaulted(object, row), row.gvk) : builtIn(object, row)
+  }
+
+  /// A custom object with the defaults of the version that it is in: one that came after the object holds for it too.
+  func defaulted(_ object: JSON, _ row: KubeResource) -> JSON {
+    let version = GroupVersion(object["apiVersion"].string ?? "")?.version ?? ""
+    let gvk = GroupVersionKind(group: row.group, version: version, kind: row.kind)
+    guard let kind = custom.kinds[gvk], kind.hasDefaults else { return object }
+    var defaulted = object
+    SchemaPruning.setDefaults(&defaulted, kind.schema)
+    return defaulted
+  }
+
+  /// A custom object in a version that differs from its own in what it declares alone (strategy None).
+  func renamed(_ object: JSON, _ gvk: GroupVersionKind) -> JSON {
+    guard object["apiVersion"].string != gvk.apiVersion else { return object }
+    var shown = object
+    shown["apiVersion"] = .string(gvk.apiVersion)
+    _ = schema.prune(&shown, as: gvk)
+    return shown
+  }
+
+  /// A kept object of a built-in kind in the request's version.
+  func builtIn(_ object: JSON, _ row: KubeResource) -> JSON {
+    if isKeptVersion(row) { return object }
     guard storageVersions[row.qualifiedName] != nil else { return EventForms.shown(object) }
-    // Most versions differ in their name alone, those of custom resources by conversion strategy None.
+    // Most versions differ in their name alone.
     var shown = row.kind == "HorizontalPodAutoscaler" ? AutoscalerForms.v1(object) : object
     shown["apiVersion"] = .string(row.apiVersion)
     return shown
   }
 
-  /// A request's object in the version in which it is kept.
+  /// A request's object in the version in which it is worked on: those of built-in kinds in the kept one, those of
+  /// custom resources in the request's own, until they are kept.
   func storable(_ object: JSON, _ row: KubeResource) -> JSON {
-    if isKeptVersion(row) { return object }
-    if custom.isCustom(row) {
-      var kept = object
-      kept["apiVersion"] = .string("\(row.group)/\(custom.storageVersions[row.qualifiedName] ?? row.version)")
-      return kept
-    }
+    if isKeptVersion(row) || custom.isCustom(row) { return object }
     guard let version = storageVersions[row.qualifiedName] else { return EventForms.kept(object) }
     var kept = row.kind == "HorizontalPodAutoscaler" ? AutoscalerForms.v2(object) : object
     kept["apiVersion"] = .string("\(row.group)/\(version)")
     return kept
   }
 
+  /// Objects are given in the request's version, here and below.
   func object(_ object: JSON, _ row: KubeResource, _ representation: Representation) -> JSON {
-    let object = kept(object, row)
     switch representation {
     case .object: return object
     case .partialMetadata: return partial(object)
@@ -141,7 +155,7 @@ struct ObjectRenderer {
         "kind": .string(row.listKind), "apiVersion": .string(row.apiVersion), "metadata": metadata,
         "items": .array(
           objects.map { object in
-            var object = kept(object, row)
+            var object = object
             // Items of a typed list say neither kind nor version.
             object.remove("kind")
             object.remove("apiVersion")
@@ -151,10 +165,10 @@ struct ObjectRenderer {
     case .partialMetadata:
       return [
         "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
-        "items": .array(objects.map { partial(kept($0, row)) }),
+        "items": .array(objects.map(partial)),
       ]
     case .table(let included):
-      return table(objects.map { kept($0, row) }, row, included, metadata: metadata, columns: true)
+      return table(objects, row, included, metadata: metadata, columns: true)
     }
   }
 

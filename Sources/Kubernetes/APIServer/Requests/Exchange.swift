@@ -31,6 +31,8 @@ final class Exchange {
   var isProtobuf = false
   /// Calls out of the world that were needed so far, with their answers.
   var calls: [PendingCall] = []
+  /// What webhooks have made of objects in other versions.
+  var conversions: [ConversionKey: JSON] = [:]
   /// How often it was suspended.
   var round = 0
   /// What was drawn by chance, so that it is the same when the request is carried out again.

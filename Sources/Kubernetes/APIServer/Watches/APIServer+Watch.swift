@@ -105,23 +105,35 @@ extension APIServer {
     }
     if from == 0 || sendsInitial {
       for object in store.list(namespace: namespace) where selection.isEverything || selection.matches(object.json) {
-        watches.send(watch.event(.added, object), to: watch, world)
+        send(.added, object, to: watch)
       }
-      if sendsInitial, sendsBookmarks {
-        watches.send(watch.bookmark(revision, isEndOfList: true), to: watch, world)
-      }
+      if sendsInitial, sendsBookmarks { send(bookmark: watch.bookmark(revision, isEndOfList: true), to: watch) }
     } else {
       for change in store.changes(after: from) {
         guard let kind = watch.sees(change) else { continue }
-        watches.send(watch.event(kind, change), to: watch, world)
+        if watch.converter != nil {
+          watches.hold(.object(kind, watch.last(kind, change) ?? change.object.json), watch, self)
+        } else {
+          watches.send(watch.event(kind, change), to: watch, world)
+        }
       }
     }
     WatchTimer.arm(world, self.id, at: min(watch.endsAt, now + WatchTimer.interval))
     return Answer(200, .streaming)
   }
 
+  private func send(_ kind: ObjectChange.Kind, _ object: StoredObject, to watch: WatchStream) {
+    if watch.converter != nil { return watches.hold(.object(kind, object.json), watch, self) }
+    watches.send(watch.event(kind, object), to: watch, world)
+  }
+
+  /// A bookmark never overtakes an event.
+  private func send(bookmark: [UInt8], to watch: WatchStream) {
+    if watch.held.isEmpty { watches.send(bookmark, to: watch, world) } else { watch.held.append(.bytes(bookmark)) }
+  }
+
   /// Ends a stream after what was sent to it.
-  private func end(_ watch: WatchStream) {
+  func end(_ watch: WatchStream) {
     let stream = watch.stream
     world.afterCommit { stream.end() }
     world.afterCommit { [watches] in watches.close(watch.id) }
@@ -132,7 +144,7 @@ extension APIServer {
   /// Ends watches whose time is over, and tells the others how far the world is.
   func tendStreams() {
     for watch in watches.all {
-      if watch.sendsBookmarks { watches.send(watch.bookmark(revision), to: watch, world) }
+      if watch.sendsBookmarks { send(bookmark: watch.bookmark(revision), to: watch) }
       if watch.endsAt <= now { end(watch) }
     }
     guard watches.streamCount > 0 else { return }

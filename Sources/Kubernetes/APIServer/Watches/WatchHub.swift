@@ -83,6 +83,8 @@ final class WatchHub {
     followers.values.filter { $0.key == key }.sorted { $0.id < $1.id }
   }
 
+  func stream(_ id: UInt64) -> WatchStream? { streams[id] }
+
   /// Streams in the order in which they came.
   var all: [WatchStream] { streams.keys.sorted().map { streams[$0]! } }
 
@@ -111,6 +113,10 @@ final class WatchHub {
     var written: [WatchStream.Form: [UInt8]] = [:]
     for id in ids {
       guard let stream = streams[id], let kind = stream.sees(change) else { continue }
+      if stream.converter != nil {
+        hold(.object(kind, stream.last(kind, change) ?? change.object.json), stream, server)
+        continue
+      }
       let bytes: [UInt8]
       let form = stream.form(kind)
       if let held = written[form] {

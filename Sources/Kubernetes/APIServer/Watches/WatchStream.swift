@@ -24,6 +24,12 @@ final class WatchStream {
   let endsAt: Timestamp
   let renderer: ObjectRenderer
   var isOpen = true
+  /// Asked for objects that are kept in another version; nil where that takes no webhook.
+  let converter: ConversionWebhook?
+  /// Events that wait for it, and those behind them.
+  var held: [HeldEvent] = []
+  /// How many of them it has been asked for.
+  var asked = 0
 
   init(
     id: UInt64, row: KubeResource, namespace: String, selection: Selection, representation: Representation,
@@ -40,6 +46,7 @@ final class WatchStream {
     self.sendsBookmarks = sendsBookmarks
     self.endsAt = endsAt
     self.renderer = renderer
+    converter = renderer.custom.converters[row.qualifiedName]
   }
 
   func form(_ kind: ObjectChange.Kind) -> Form {
@@ -61,18 +68,26 @@ final class WatchStream {
   }
 
   func event(_ kind: ObjectChange.Kind, _ change: ObjectChange) -> [UInt8] {
-    // One that ceases to be selected is shown as it last was, under the revision of the change.
-    if kind == .deleted, change.kind != .deleted, let previous = change.previous {
-      var last = previous.json
-      last["metadata"]["resourceVersion"] = .string(String(change.revision))
-      return frame(kind.rawValue, renderer.object(last, row, representation))
-    }
+    if let last = last(kind, change) { return event(kind, worked: last) }
     return event(kind, change.object)
+  }
+
+  /// One that ceases to be selected is shown as it last was, under the revision of the change.
+  func last(_ kind: ObjectChange.Kind, _ change: ObjectChange) -> JSON? {
+    guard kind == .deleted, change.kind != .deleted, let previous = change.previous else { return nil }
+    var last = previous.json
+    last["metadata"]["resourceVersion"] = .string(String(change.revision))
+    return last
+  }
+
+  /// An event of an object that needs no webhook any more.
+  func event(_ kind: ObjectChange.Kind, worked object: JSON) -> [UInt8] {
+    frame(kind.rawValue, renderer.object(renderer.shown(object, row), row, representation))
   }
 
   func event(_ kind: ObjectChange.Kind, _ object: StoredObject) -> [UInt8] {
     if representation == .object, renderer.isKeptForm(row), !isProtobuf { return frame(kind.rawValue, object.bytes) }
-    return frame(kind.rawValue, renderer.object(object.json, row, representation))
+    return event(kind, worked: object.json)
   }
 
   func bookmark(_ revision: Int, isEndOfList: Bool = false) -> [UInt8] {

@@ -329,7 +329,7 @@ enum DefinitionRules {
 
   // MARK: - Warnings
 
-  /// What is kept and has no effect here is told, and formats that upstream passes over.
+  /// Formats that upstream passes over are told.
   static func warnings(_ new: JSON, _ old: JSON?) -> [String] {
     guard old == nil || old?["spec"] != new["spec"] else { return [] }
     var warnings: [String] = []
@@ -337,10 +337,6 @@ enum DefinitionRules {
       let schema = version["schema"]["openAPIV3Schema"]
       let at = FieldPath("spec.versions").index(index).child("schema").child("openAPIV3Schema")
       formats(schema, at, &warnings, depth: 0)
-    }
-    if new["spec"]["conversion"]["strategy"].string == "Webhook" {
-      warnings.append(
-        "spec.conversion.webhook: stored, and not called by ekswhy: versions are converted as with strategy None")
     }
     return warnings
   }

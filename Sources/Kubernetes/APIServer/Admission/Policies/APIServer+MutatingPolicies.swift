@@ -18,16 +18,16 @@ extension APIServer {
       for binding in policy.bindings {
         if let matching = binding.matching, try matching.row(object, request, self) == nil { continue }
         let name = "policy '\(policy.name)' with binding '\(binding.name)' denied request: "
-        do throws(PolicyFault) {
-          for param in try params(policy, binding, request) {
-            let before = object
-            if let fault = mutate(&object, policy, row, param, request), !policy.ignoresFailure {
-              faults.append(name + fault)
-            }
-            if object != before { reinvocation.isNeeded = true }
-          }
-        } catch {
+        var found: [JSON] = []
+        do throws(PolicyFault) { found = try params(policy, binding, request) } catch {
           if !policy.ignoresFailure { faults.append("\(name)failed to configure binding: \(error.text)") }
+        }
+        for param in found {
+          let before = object
+          if let fault = try mutate(&object, policy, row, param, request), !policy.ignoresFailure {
+            faults.append(name + fault)
+          }
+          if object != before { reinvocation.isNeeded = true }
         }
       }
     }
@@ -41,11 +41,11 @@ extension APIServer {
   /// Carries out the mutations of a policy; why not, if one fails.
   private func mutate(
     _ object: inout JSON, _ policy: CompiledPolicy, _ row: KubeResource, _ param: JSON, _ request: AdmissionRequest
-  ) -> String? {
+  ) throws(KubeStatus) -> String? {
     var fault: String?
     for (index, mutation) in policy.mutations.enumerated() {
       // Each sees what the one before has made.
-      let activation = activation(input(row, object, request), params: param)
+      let activation = try activation(input(row, object, request), params: param)
       for variable in policy.variables {
         if case .ready(let expression) = variable.expression.result {
           activation.define("variables.\(variable.name)", expression)
@@ -58,11 +58,18 @@ extension APIServer {
         case .failed(let why): return why
         }
       }
-      do throws(MutationFault) {
-        object = try mutated(object, mutation, activation, row, request)
-      } catch {
+      let isWhole = request.subresource.isEmpty || request.isPartOfObject
+      let before = isWhole ? try seen(object, row, request) : object
+      var result: JSON
+      do throws(MutationFault) { result = try mutated(before, mutation, activation, row, request) } catch {
         fault = fault ?? error.text
+        continue
       }
+      if isWhole {
+        result = try worked(on: renderer.storable(result, row), request)
+        rules(request.row).defaults(&result)
+      }
+      object = result
     }
     return fault
   }
@@ -81,13 +88,8 @@ extension APIServer {
       throw MutationFault(
         text: "JSONPath valueExpression evaluated to a type that could not marshal to JSON: \(value.typeName)")
     }
-    let isWhole = request.subresource.isEmpty || request.isPartOfObject
-    let before = isWhole ? renderer.kept(object, row) : object
-    var result = mutation.isPatch ? try patched(before, json) : try applied(before, json, row, request)
+    var result = mutation.isPatch ? try patched(object, json) : try applied(object, json, row, request)
     _ = schema.prune(&result, as: row.gvk)
-    guard isWhole else { return result }
-    result = renderer.storable(result, row)
-    rules(request.row).defaults(&result)
     return result
   }
 

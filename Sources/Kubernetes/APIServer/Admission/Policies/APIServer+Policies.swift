@@ -13,17 +13,15 @@ extension APIServer {
   // MARK: - Variables
 
   /// What the variables of expressions are for a request.
-  func activation(_ input: AdmissionInput, params: JSON) -> Activation {
+  func activation(_ input: AdmissionInput, params: JSON) throws(KubeStatus) -> Activation {
     let request = input.request
-    func seen(_ object: JSON) -> JSON {
-      guard !object.isNull, request.subresource.isEmpty || request.isPartOfObject else { return object }
-      return renderer.kept(object, input.row)
-    }
+    let object = try seen(input.object, input.row, request)
+    let old = try seen(request.old ?? .null, input.row, request)
     let namespace = webhookNamespace(request)
     let question = WebhookReview.question(
       input.kind, input.row, .null, .null, request, namespace: namespace)
     let activation = Activation([
-      "object": Value(seen(input.object)), "oldObject": Value(seen(request.old ?? .null)),
+      "object": Value(object), "oldObject": Value(old),
       "request": Value(question, AdmissionEnvironment.request), "params": Value(params),
       "namespaceObject": namespaceValue(request, namespace),
     ])
@@ -101,11 +99,11 @@ extension APIServer {
     }
     var found: [JSON] = []
     if let name = reference["name"].string, !name.isEmpty {
-      if let object = read(row.qualifiedName, namespace, name) { found = [renderer.kept(object, row)] }
+      if let object = read(row.qualifiedName, namespace, name) { found = [renderer.shown(object, row)] }
     } else {
       let selector = AdmissionWebhook.selector(reference["selector"])
       found = read(row.qualifiedName, namespace: namespace)
-        .filter { selector.matches($0["metadata"]["labels"]) }.map { renderer.kept($0, row) }
+        .filter { selector.matches($0["metadata"]["labels"]) }.map { renderer.shown($0, row) }
     }
     if found.isEmpty, reference["parameterNotFoundAction"].string == "Deny" {
       throw PolicyFault(text: "no params found for policy binding with `Deny` parameterNotFoundAction")

@@ -53,7 +53,7 @@ extension APIServer {
           continue
         }
         for param in params {
-          let judgement = judge(policy, input, param)
+          let judgement = try judge(policy, input, param)
           carryOut(judgement, policy, binding, request, &refusals)
           for (key, value) in judgement.annotations {
             guard let at = told.firstIndex(where: { $0.key == key }) else {
@@ -112,8 +112,10 @@ extension APIServer {
     }
   }
 
-  private func judge(_ policy: CompiledPolicy, _ input: AdmissionInput, _ param: JSON) -> Judgement {
-    let activation = activation(input, params: param)
+  private func judge(_ policy: CompiledPolicy, _ input: AdmissionInput, _ param: JSON) throws(KubeStatus)
+    -> Judgement
+  {
+    let activation = try activation(input, params: param)
     for variable in policy.variables {
       if case .ready(let expression) = variable.expression.result {
         activation.define("variables.\(variable.name)", expression)

@@ -34,8 +34,10 @@ struct MatchConditions {
     expressions = conditions.items.map { CompiledExpression($0["expression"].string ?? "", [.bool], environment) }
   }
 
-  func match(_ input: AdmissionInput, params: JSON, _ server: APIServer) -> Outcome {
-    match(server.activation(input, params: params))
+  func match(_ input: AdmissionInput, params: JSON, _ server: APIServer) throws(KubeStatus)
+    -> Outcome
+  {
+    match(try server.activation(input, params: params))
   }
 
   func match(_ activation: Activation) -> Outcome {

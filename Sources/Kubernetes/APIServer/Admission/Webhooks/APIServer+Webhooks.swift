@@ -94,7 +94,7 @@ extension APIServer {
           + "supported for this operation")
     }
     let operations = try JSONPatch(patch)
-    let before = shown(object, review, request)
+    let before = try shown(object, review, request)
     var patched: JSON
     do throws(JSONPatch.Failure) { patched = try operations.apply(to: before) } catch {
       throw .internalError(error.description)
@@ -102,7 +102,7 @@ extension APIServer {
     _ = schema.prune(&patched, as: review.kind)
     let isWhole = request.subresource.isEmpty || request.isPartOfObject
     if isWhole {
-      patched = renderer.storable(patched, review.row)
+      patched = try worked(on: renderer.storable(patched, review.row), request)
       rules(request.row).defaults(&patched)
     }
     let isChanged = patched != object
@@ -171,7 +171,7 @@ extension APIServer {
       if request.isDryRun, hook.sideEffects != "None", hook.sideEffects != "NoneOnDryRun" {
         throw .badRequest("admission webhook \(GoText.quote(hook.name)) does not support dry run")
       }
-      if let verdict = askControlPlane(&review, object, request) {
+      if let verdict = try askControlPlane(&review, object, request) {
         verdicts.append((review, verdict))
         continue
       }
@@ -195,7 +195,7 @@ extension APIServer {
         continue
       }
       let question = review.question(
-        shown(object, review, request), shown(request.old ?? .null, review, request), request,
+        try shown(object, review, request), try shown(request.old ?? .null, review, request), request,
         namespace: webhookNamespace(request))
       let key: JSON = [
         "webhook": .string("\(hook.configuration)/\(hook.name)"), "mutating": .bool(hook.isMutating),
@@ -230,11 +230,11 @@ extension APIServer {
 
   /// What a webhook says that runs beside the API server, in the control plane.
   private func askControlPlane(_ review: inout WebhookReview, _ object: JSON, _ request: AdmissionRequest)
-    -> WebhookReview.Verdict?
+    throws(KubeStatus) -> WebhookReview.Verdict?
   {
     guard let url = review.webhook.client["url"].string, WebhookAddress.isOwn(url) else { return nil }
     let question = review.question(
-      shown(object, review, request), shown(request.old ?? .null, review, request), request,
+      try shown(object, review, request), try shown(request.old ?? .null, review, request), request,
       namespace: webhookNamespace(request))
     let uid = world.newID { $0.uuid() }
     guard let answer = world.ports.controlPlaneWebhook(id, url, review.body(question, uid: uid)) else { return nil }
@@ -242,9 +242,19 @@ extension APIServer {
   }
 
   /// An object as a webhook sees it: in the version by which its rule matched.
-  private func shown(_ object: JSON, _ review: WebhookReview, _ request: AdmissionRequest) -> JSON {
+  private func shown(_ object: JSON, _ review: WebhookReview, _ request: AdmissionRequest) throws(KubeStatus) -> JSON {
+    try seen(object, review.row, request)
+  }
+
+  /// An object of admission as something sees it that matched by a row.
+  func seen(_ object: JSON, _ row: KubeResource, _ request: AdmissionRequest) throws(KubeStatus) -> JSON {
     guard !object.isNull, request.subresource.isEmpty || request.isPartOfObject else { return object }
-    return renderer.kept(object, review.row)
+    return try shown(object, row, request.exchange)
+  }
+
+  /// What was made of a custom resource in another version, back in the request's.
+  func worked(on object: JSON, _ request: AdmissionRequest) throws(KubeStatus) -> JSON {
+    custom.isCustom(request.row) ? try shown(object, request.row, request.exchange) : object
   }
 
   /// A namespace's own requests are in it.
@@ -280,7 +290,7 @@ extension APIServer {
     if row != request.row, request.subresource.isEmpty || request.isPartOfObject { kind = row.gvk }
     guard hook.conditions.isEmpty else {
       let input = AdmissionInput(row: row, kind: kind, object: object, request: request)
-      switch hook.conditions.match(input, params: .null, self) {
+      switch try hook.conditions.match(input, params: .null, self) {
       case .matches: break
       case .skips: return nil
       case .failed(let why):

@@ -156,7 +156,7 @@ struct WebhookReview {
   }
 
   /// What client-go makes of an answer that is no success.
-  private static func refusal(_ code: Int, _ body: [UInt8]) -> String {
+  static func refusal(_ code: Int, _ body: [UInt8]) -> String {
     if let json = try? JSON.parse(body), let status = KubeStatus(json), status.isFailure { return status.message }
     let text = String(decoding: body.prefix(2048), as: UTF8.self)
     switch code {
