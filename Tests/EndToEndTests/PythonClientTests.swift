@@ -22,7 +22,8 @@ struct PythonClientTests {
     #expect(ran.status == 0, "\(ran.all)")
     #expect(
       ran.output.split(separator: "\n") == [
-        "typed", "errors", "patches", "lists", "watch", "yaml", "dynamic", "streams", "eviction", "leader", "rights",
+        "typed", "errors", "patches", "lists", "watch", "yaml", "dynamic", "streams", "eviction", "leader", "bulk",
+        "informer", "rights",
       ], "\(ran.all)")
   }
 }
