@@ -52,12 +52,13 @@ package enum ContainerEnding: Rule {
   }
 
   package struct Facts: FactSet {
-    package var end: Fact<End>
+    /// Nil while it has not ended.
+    package var end: Fact<End?>
     /// Probes that kill.
     package var probes: Fact<[Probe]>
     package var kills: Fact<[Kill]>
 
-    package init(end: Fact<End>, probes: Fact<[Probe]>, kills: Fact<[Kill]>) {
+    package init(end: Fact<End?>, probes: Fact<[Probe]>, kills: Fact<[Kill]>) {
       self.end = end
       self.probes = probes
       self.kills = kills
@@ -78,7 +79,10 @@ package enum ContainerEnding: Rule {
   }
 
   package static func decide(_ facts: Facts) -> Verdict<Cause, Because> {
-    guard let end = facts.end.value else { return .open([facts.end.gap!]) }
+    guard let known = facts.end.value else { return .open([facts.end.gap!]) }
+    guard let end = known else {
+      return .no([Because("application/ending/none", "it has not ended", evidence: [facts.end.citation])])
+    }
     func yes(_ cause: Cause, _ code: String, _ text: String) -> Verdict<Cause, Because> {
       .yes(cause, [Because("application/ending/\(code)", text, evidence: [facts.end.citation])])
     }

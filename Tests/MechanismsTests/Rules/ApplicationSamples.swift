@@ -11,7 +11,7 @@ extension ContainerEnding: Sampled {
       message: chance.pick(["", "no such file or directory", "permission denied"]),
       started: Timestamp(seconds: 100), finished: Timestamp(seconds: 110))
     return Facts(
-      end: .known(end), probes: .known(chance.flip() ? [] : [Probe(.liveness, of: container)!]),
+      end: .known(chance.flip(6) ? nil : end), probes: .known(chance.flip() ? [] : [Probe(.liveness, of: container)!]),
       kills: .known(chance.flip() ? [] : [Kill(.liveness, last: Timestamp(seconds: Int64(chance.pick([90, 120]))))]))
   }
 }

@@ -19,10 +19,10 @@ struct ContainerEnds: Link {
     }
     let verdict = ContainerEnding.decide(
       .init(
-        end: .known(ContainerEnding.End(container.ended)),
+        end: .known(container.ended.isNull ? nil : ContainerEnding.End(container.ended)),
         probes: .known(Probe.Kind.allCases.compactMap { Probe($0, of: spec) }),
         kills: events.gap.map { .unknown($0) } ?? .known(kills)))
-    guard let cause = verdict.value else { return .open(verdict.gaps) }
+    guard let cause = verdict.value else { return verdict.isNo ? .silent : .open(verdict.gaps) }
     if case .probe(let kind) = cause {
       return .holds(
         Explanation(

@@ -41,7 +41,7 @@ struct JobFails: Link {
       Explanation(
         "\(effect.entity.title): \(statement), and none of its pods is left to ask", entity: effect.entity,
         evidence: [exhibit],
-        causes: [.init(Effect(.podFails, Entity("Pod", "of \(effect.entity.title)", namespace: namespace)))],
+        causes: [.init(Effect(.podsMissing, effect.entity))],
         lastSymptomAt: failure["lastTransitionTime"].time))
   }
 
