@@ -81,7 +81,8 @@ package struct Why: Sendable {
 
 extension Why {
   package static let questions: [any Question] = [
-    PodQuestion(), WorkloadQuestion(), NodeQuestion(), NodegroupQuestion(), CredentialsQuestion(),
+    PodQuestion(), WorkloadQuestion(), NodeQuestion(), NodegroupQuestion(), NodeClaimQuestion(),
+    ScalingGroupQuestion(), CredentialsQuestion(),
     FargateProfileQuestion(), ServiceQuestion(), JobQuestion(), CronJobQuestion(), AutoscalerQuestion(),
     NamespaceQuestion(), DisruptionBudgetQuestion(), AddonQuestion(), SecurityGroupsQuestion(), NameQuestion(),
   ]
@@ -104,13 +105,16 @@ extension Catalogue {
     DaemonsNowhere(), ServiceUnbacked(), ServiceBacked(), BalancerPending(), LocalEndpoints(), JobFails(),
     ScheduleHeld(), AutoscalerStuck(), MetricsMissing(), NamespaceStuck(), NoDisruption(), PodStaysOn(), PodEvicted(),
     Unschedulable(), NoNodeFits(), NodegroupIssue(), NodegroupLacksNodes(), NodegroupCannotLaunch(),
+    NodeManagerDenied(), UpdateFailed(), LaunchFails(), ClaimNotLaunched(),
     NodegroupIsWell(),
     PodCredentials(), PodNotInjected(), PodRoleNotConfigured(), PodNodeCredentials(), WebIdentityRefused(),
     WebIdentityTaken(), PodIdentityRefused(), PodIdentityGranted(),
     KubernetesAccess(), SignIn(), DeedAllowed(), PodAWSAccess(), AWSPolicies(), AuditRecords(),
-    AuthenticatorRecords(), CloudTrailRecords(), ServingCertificates(), OldSDK(),
+    AuthenticatorRecords(), EndpointClosed(), TokenMisfits(), TokenRefusals(), StaleTokens(), CloudTrailRecords(),
+    ServingCertificates(), OldSDK(),
     WaitsForFargate(), NotOnFargate(), FargateProfileMissing(), FargateUnsupported(), FargateTooLarge(),
-    FargateRoleBlocked(), FargateNetworkFails(), PodOnFargate(), FargateProfileFails(), FargateProfileBlocked(),
+    FargateRoleBlocked(), FargateNetworkFails(), PodGroupsCutOff(), PodOnFargate(), FargateProfileFails(),
+    FargateProfileBlocked(),
     FargateProfileIsWell(),
     AddonConflicts(), AddonReplicas(), AddonManagerDenied(), AddonIssueTold(), AddonIsWell(), AddonDrift(),
     NameAnswered(), DNSWithoutEndpoints(), UpstreamSilent(), NameMissing(), CorefileRefused(), DNSLoops(),

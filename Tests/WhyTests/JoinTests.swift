@@ -72,6 +72,30 @@ import Wire
     #expect(answer.roots.first?.cause.evidence.first?.citation.source == "aws:ec2")
   }
 
+  /// An old type that comes with swap; told not to mind, the kubelet starts.
+  @Test func swapKeepsAKubeletFromStarting() async throws {
+    var f = Self.absent()
+    Self.give(&f, Self.userData())
+    f.edit("aws/ec2/describe-instances") { answer in
+      answer["Reservations"] = .array(
+        answer["Reservations"].items.map { reservation in
+          var reservation = reservation
+          var instance = reservation["Instances"][0]
+          instance["InstanceType"] = "m1.small"
+          reservation["Instances"] = [instance]
+          return reservation
+        })
+    }
+    let answer = try await f.ask("instance", Fixture.instanceID(1))
+    #expect(answer.roots.map(\.cause.code) == ["nodes/join-kubelet"], "\(answer.gaps.map(\.gap))")
+    #expect(answer.roots.first?.cause.statement.contains("running with swap on is not supported") == true)
+    Self.give(
+      &f,
+      Self.userData().replacing(
+        "flags: [", with: "config: {failSwapOn: false}\r\n    flags: ["))
+    #expect(try await f.ask("instance", Fixture.instanceID(1)).status == .unproven)
+  }
+
   @Test func goodUserDataProvesNothing() async throws {
     var f = Self.absent()
     Self.give(&f, Self.userData())

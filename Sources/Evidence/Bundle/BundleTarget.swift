@@ -8,6 +8,8 @@ package struct ClusterIdentity: Sendable, Equatable {
   package var context: String?
   package var caller: String?
   package var profile: String?
+  /// How the kubeconfig signs in, where there is one.
+  package var client: SignInClient?
 
   package init(
     cluster: String? = nil, account: String? = nil, region: String? = nil, context: String? = nil,
@@ -53,6 +55,7 @@ extension BundleSource {
     var identity = ClusterIdentity(
       cluster: wanted ?? target["cluster"].string, account: target["account"].string,
       region: target["region"].string, context: target["context"].string, caller: target["caller"].string)
+    identity.client = SignInClient(target["client"])
     if identity.cluster == nil {
       let described = Set(values(of: "name", in: .describeCluster)).sorted()
       if described.count == 1 { identity.cluster = described[0] }

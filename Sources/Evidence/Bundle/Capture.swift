@@ -157,6 +157,10 @@ package struct Capture: Sendable {
         if let arn = item["nodeRole"].string { roles.insert(arn) }
         groups += item["resources"]["autoScalingGroups"].items.compactMap { $0["name"].string }
       }
+      let scope = ["name": name, "nodegroupName": group]
+      for id in try await keep(AWSRead(.listUpdates, scope), &writer).compactMap(\.string).suffix(5) {
+        _ = try await keep(AWSRead(.describeUpdate, scope.merging(["updateId": id]) { $1 }), &writer)
+      }
     }
     for addon in try await keep(AWSRead(.listAddons, scope), &writer).compactMap(\.string) {
       _ = try await keep(AWSRead(.describeAddon, ["addonName": addon, "clusterName": name]), &writer)
@@ -175,6 +179,7 @@ package struct Capture: Sendable {
       }
     }
     try await issuer(cluster, &writer)
+    try await controlPlaneLogs(cluster, &writer)
     let vpc = cluster?["resourcesVpcConfig"]["vpcId"].string
     let inVPC = vpc.map { ["vpc-id": [$0]] } ?? [:]
     let instances = try await keep(AWSRead(.describeInstances, filters: inVPC), &writer)
@@ -221,6 +226,29 @@ package struct Capture: Sendable {
       _ = try await keep(AWSRead(.describeDhcpOptions, filters: ["DhcpOptionsIds": [options]]), &writer)
     }
     _ = try await keep(AWSRead(.describeVpcEndpoints, filters: ["vpc-id": [vpc]]), &writer)
+  }
+
+  /// The last hour of the logs by which refusals are explained, where they are on: of the authenticator its lines, of
+  /// the audit log what was refused, or done with a stale token, and of that nothing that a request or an answer held.
+  private func controlPlaneLogs(_ cluster: JSON?, _ writer: inout Writer) async throws {
+    guard let name = identity.cluster else { return }
+    let since = String((await source.now().time - .seconds(3600)).microseconds / 1000)
+    for (type, stream) in [("authenticator", "authenticator"), ("audit", "kube-apiserver-audit")] {
+      let isOn = cluster?["logging"]["clusterLogging"].items.contains {
+        $0["enabled"].bool == true && $0["types"].strings.contains(type)
+      }
+      guard isOn == true else { continue }
+      let parameters = ["logGroupName": "/aws/eks/\(name)/cluster", "logStreamNamePrefix": "\(stream)-"]
+      let reading = await source.read(
+        .aws(AWSRead(.filterLogEvents, parameters, filters: ["startTime": [since]])))
+      let path = AWSRead(.filterLogEvents, parameters).bundlePath
+      guard reading.isComplete else {
+        writer.refuse(path, reading)
+        continue
+      }
+      let events = reading.items.compactMap { type == "audit" ? AuditLine.reduced($0) : $0 }
+      try writer.write(path, AWSCall.filterLogEvents.output(of: events))
+    }
   }
 
   /// The OpenID Connect provider of the cluster's issuer, and who made the cluster.
@@ -386,6 +414,7 @@ extension ClusterIdentity {
     ] {
       if let value { out[name] = .string(value) }
     }
+    if let client { out["client"] = client.json }
     return out
   }
 }

@@ -102,7 +102,7 @@ extension KubernetesResource {
     case "pods":
       own =
         KubernetesResource.podSpec("spec") + [
-          "metadata.annotations[vpc.amazonaws.com/pod-eni]",
+          "metadata.annotations[vpc.amazonaws.com/pod-eni]", "metadata.annotations[fargate.amazonaws.com/pod-sg]",
           "metadata.annotations[eks.amazonaws.com/compute-type]", "metadata.annotations[CapacityProvisioned]",
           "metadata.annotations[Logging]",
           "status.phase", "status.reason", "status.message", "status.conditions", "status.podIP", "status.podIPs",
@@ -138,6 +138,7 @@ extension KubernetesResource {
     case "poddisruptionbudgets", "resourcequotas", "limitranges", "apiservices": own = ["spec", "status"]
     case "priorityclasses": own = ["value", "globalDefault"]
     case "namespaces": own = ["spec.finalizers", "status"]
+    case "nodeclaims": own = ["spec", "status"]
     case "leases": own = ["spec"]
     case "configmaps": own = ["data"]
     case "serviceaccounts": own = ["metadata.annotations[eks.amazonaws.com/role-arn]"]

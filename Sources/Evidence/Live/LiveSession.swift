@@ -50,6 +50,7 @@ package struct LiveSession: Sendable {
 
     var identity = ClusterIdentity(
       cluster: cluster, account: fromARN?[4], region: region, context: context.name, profile: options.profile)
+    identity.client = SignInClient(context)
     var aws: AWSClient?
     if let region {
       aws = AWSClient(
@@ -82,7 +83,8 @@ package struct LiveSession: Sendable {
     let who = Read.aws(AWSRead(.getCallerIdentity))
     options.announce(who)
     async let caller = live.read(who)
-    let verified = await LiveSession.verify(live, context: context, cluster: cluster, announce: options.announce)
+    let verified = await LiveSession.verify(
+      live, context: context, cluster: cluster, isCertain: options.cluster != nil, announce: options.announce)
     let (name, refusal) = (verified.name, verified.refusal)
     known = [(who, await caller)] + verified.known
     identity.cluster = name ?? cluster
@@ -101,7 +103,7 @@ package struct LiveSession: Sendable {
 
   /// One world per answer: the cluster must have this context's endpoint and CA.
   private static func verify(
-    _ live: LiveAWS, context: KubeContext, cluster: String?, announce: @Sendable (Read) -> Void
+    _ live: LiveAWS, context: KubeContext, cluster: String?, isCertain: Bool, announce: @Sendable (Read) -> Void
   ) async -> (name: String?, refusal: RefusedAWS?, known: [(Read, Reading)]) {
     var known: [(Read, Reading)] = []
     func ask(_ call: AWSRead) async -> Reading {
@@ -111,6 +113,26 @@ package struct LiveSession: Sendable {
       return reading
     }
     var names: [String] = cluster.map { [$0] } ?? []
+    // A name that somebody wrote into the kubeconfig may be wrong; the endpoint tells which it is.
+    if let cluster, !isCertain {
+      let described = await live.read(.aws(AWSRead(.describeCluster, ["name": cluster])))
+      let isOther =
+        described.items.first.map {
+          ClusterIdentity.mismatch(
+            endpoint: context.server, certificateAuthority: context.certificateAuthorityData, described: $0) != nil
+        } ?? described.isComplete
+      if isOther {
+        for name in await ask(AWSRead(.listClusters)).items.compactMap(\.string).prefix(10) where name != cluster {
+          let other = await live.read(.aws(AWSRead(.describeCluster, ["name": name]))).items.first
+          let isIt =
+            other.map {
+              ClusterIdentity.mismatch(
+                endpoint: context.server, certificateAuthority: context.certificateAuthorityData, described: $0) == nil
+            } ?? false
+          if isIt { names = [name] }
+        }
+      }
+    }
     if names.isEmpty {
       let listed = await ask(AWSRead(.listClusters))
       guard listed.isComplete else {

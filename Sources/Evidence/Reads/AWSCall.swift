@@ -166,6 +166,7 @@ extension AWSCall {
   package static let lookupEvents = AWSCall(
     "cloudtrail", "LookupEvents", items: ["Events", "*"],
     filters: ["EventName": ["EventName"], "Username": ["Username"], "EventSource": ["EventSource"]])
+  /// What a pattern lets through and since when stand as filters here: who asks looks at the lines anyway.
   package static let filterLogEvents = AWSCall(
     "logs", "FilterLogEvents", items: ["events", "*"], notFound: ["ResourceNotFoundException"],
     numbers: ["startTime"])
@@ -176,10 +177,16 @@ extension AWSCall {
   package static let describeScalingActivities = AWSCall(
     "autoscaling", "DescribeScalingActivities", items: ["Activities", "*"])
 
+  package static let listUpdates = AWSCall(
+    "eks", "ListUpdates", items: ["updateIds", "*"], notFound: ["ResourceNotFoundException"])
+  package static let describeUpdate = AWSCall(
+    "eks", "DescribeUpdate", items: ["update"], notFound: ["ResourceNotFoundException"])
+
   /// Every operation that some link reads.
   package static let all: [AWSCall] = [
     .getCallerIdentity, .describeCluster, .listClusters, .listNodegroups, .describeNodegroup, .listAddons,
-    .describeAddon, .listFargateProfiles, .describeFargateProfile, .listAccessEntries, .describeAccessEntry,
+    .describeAddon, .listUpdates, .describeUpdate, .listFargateProfiles, .describeFargateProfile, .listAccessEntries,
+    .describeAccessEntry,
     .listAssociatedAccessPolicies,
     .listPodIdentityAssociations,
     .describePodIdentityAssociation, .describeInstances, .describeInstanceAttribute, .describeImages,

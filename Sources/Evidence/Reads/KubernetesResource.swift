@@ -92,12 +92,16 @@ extension KubernetesResource {
   package static let securityGroupPolicies = KubernetesResource(
     "securitygrouppolicies", kind: "SecurityGroupPolicy", group: "vpcresources.k8s.aws", version: "v1beta1")
 
+  /// Karpenter's; there are none where it isn't installed.
+  package static let nodeClaims = KubernetesResource(
+    "nodeclaims", kind: "NodeClaim", group: "karpenter.sh", isNamespaced: false)
+
   /// Everything that some link reads, in the order in which a capture writes it.
   package static let all: [KubernetesResource] = [
     .nodes, .pods, .events, .namespaces, .daemonSets, .deployments, .replicaSets, .statefulSets, .services,
     .serviceAccounts, .configMaps, .secrets, .leases, .csrs, .persistentVolumeClaims, .clusterRoles,
     .clusterRoleBindings, .mutatingWebhooks, .roles, .roleBindings, .eniConfigs, .endpointSlices,
     .securityGroupPolicies, .jobs, .cronJobs, .autoscalers, .disruptionBudgets, .resourceQuotas, .limitRanges,
-    .priorityClasses, .apiServices, .validatingWebhooks,
+    .priorityClasses, .apiServices, .validatingWebhooks, .nodeClaims,
   ]
 }

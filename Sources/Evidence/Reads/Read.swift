@@ -194,7 +194,8 @@ package struct AWSRead: Hashable, Sendable {
           ["AttributeKey": .string(term.name), "AttributeValue": .string(term.values[0])]
         ]
       } else {
-        input[term.name] = .string(term.values[0])
+        input[term.name] =
+          operation.numbers.contains(term.name) ? JSON(Int(term.values[0])) : .string(term.values[0])
       }
     }
     if !filterList.isEmpty { input["Filters"] = .array(filterList) }
@@ -210,6 +211,10 @@ package struct AWSRead: Hashable, Sendable {
 
   package func admits(_ item: JSON) -> Bool {
     filters.allSatisfy { term in
+      if operation == .filterLogEvents {
+        guard term.name == "startTime", let from = Int(term.values[0]) else { return true }
+        return item["timestamp"].int.map { $0 >= from } ?? true
+      }
       if term.name.hasPrefix("tag:") {
         let key = String(term.name.dropFirst(4))
         return item["Tags"].items.contains {

@@ -24,6 +24,14 @@ package enum PodSecurityGroups: Rule {
     ]
   }
 
+  /// Where a pod on Fargate carries them from its creation on.
+  package static let fargateAnnotation = "fargate.amazonaws.com/pod-sg"
+
+  /// Those of a pod on Fargate; none where no policy matched it.
+  package static func ofFargatePod(_ pod: JSON) -> [String] {
+    (pod["metadata"]["annotations"][fargateAnnotation].string ?? "").split(separator: ",").map(String.init)
+  }
+
   package static let onHost = "addresses/pod-security-groups/host-network"
   package static let noPolicy = "addresses/pod-security-groups/no-policy"
   package static let matched = "addresses/pod-security-groups/matched"

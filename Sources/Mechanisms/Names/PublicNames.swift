@@ -58,9 +58,12 @@ package enum PublicNames {
     "secretsmanager", "sns", "sqs", "ssm", "ssmmessages", "sts", "xray", "cloudtrail", "events", "lambda",
   ]
 
+  /// The host of EKS Auth, which has none but dual-stack ones.
+  package static func eksAuth(_ region: String) -> String { "eks-auth.\(region).api.aws" }
+
   /// Public addresses of a host of AWS's: the same for the same name. Nil for names of no such form.
   package static func serviceHost(_ name: String) -> [String]? {
-    let suffix = ".amazonaws.com"
+    let suffix = name.hasSuffix(".api.aws") ? ".api.aws" : ".amazonaws.com"
     guard name.hasSuffix(suffix) else { return nil }
     let host = String(name.dropLast(suffix.utf8.count))
     var labels = host.split(separator: ".").map(String.init)

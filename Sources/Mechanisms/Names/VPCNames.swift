@@ -45,9 +45,12 @@ package struct EndpointName: Sendable {
   package var isPrivate: Bool
   /// Those of the control plane's interfaces.
   package var addresses: [String]
+  /// Who may connect to its public addresses.
+  package var admits: [CIDR]
 
   package init(
-    host: String, cluster: String, vpc: String, isPublic: Bool, isPrivate: Bool, addresses: [String]
+    host: String, cluster: String, vpc: String, isPublic: Bool, isPrivate: Bool, addresses: [String],
+    admits: [CIDR] = [.everything]
   ) {
     self.host = DNSName.canonical(host)
     self.cluster = cluster
@@ -55,6 +58,7 @@ package struct EndpointName: Sendable {
     self.isPublic = isPublic
     self.isPrivate = isPrivate
     self.addresses = addresses
+    self.admits = admits
   }
 
   /// `HEX.gr7.REGION.eks.amazonaws.com`.
@@ -69,6 +73,13 @@ package struct EndpointName: Sendable {
       "54.\(hash >> 24 & 63 | 64).\(hash >> 16 & 255).\(max(hash >> 8 & 255, 1))",
       "52.\(hash & 63 | 8).\(hash >> 8 & 255).\(max(hash >> 16 & 255, 1))",
     ]
+  }
+
+  /// What stands behind its public addresses.
+  package var publicHost: Fabric.OutsideHost {
+    Fabric.OutsideHost(
+      "the cluster's public endpoint",
+      blocks: publicAddresses.compactMap { IPv4Address($0) }.map { CIDR($0, length: 32) }, admits: .known(admits))
   }
 
   private func side(isInside: Bool, _ names: VPCNames?) -> EndpointAddress.Side? {

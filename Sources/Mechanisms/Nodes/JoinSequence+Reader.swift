@@ -11,6 +11,7 @@ extension JoinSequence.Facts {
     nodeExists = .known(true, source)
     if let name = node["metadata"]["name"].string { nodeName = .known(name, source) }
     bootstrapFault = .known(nil, source)
+    servicesFault = .known(nil, source)
     kubeletFault = .known(nil, source)
     let uninitialized = NodeRegistration.uninitializedTaint.key
     isInitialized = .known(!node["spec"]["taints"].items.contains { $0["key"].string == uninitialized }, source)
@@ -43,6 +44,7 @@ extension JoinSequence.Facts {
       let from = source(line)
       switch step {
       case .bootstrap: bootstrapFault = .known(line, from)
+      case .services: servicesFault = .known(line, from)
       case .kubelet: kubeletFault = .known(line, from)
       case .credentials: hasCredentials = .known(false, from)
       case .resolve: resolvesEndpoint = .known(false, from)
@@ -64,6 +66,33 @@ extension JoinSequence.Facts {
     tokenCluster = .known(config.clusterName, source)
     let labels = Bootstrap.nodeLabels(config.kubeletFlags).map(\.0)
     if let fault = NodeLabels.kubeletError(labels) { kubeletFault = .known(fault, source) }
+  }
+
+  /// Whether a kubelet starts on a machine of that type, by what it was given for it.
+  package mutating func read(instanceType type: String, _ config: NodeConfig, source: Source = .world) {
+    guard kubeletFault.value.flatMap({ $0 }) == nil else { return }
+    let fault = InstanceSwap.kubeletError(type: type, flags: config.kubeletFlags, config: config.kubeletConfig)
+    if let fault { kubeletFault = .known(fault, source) }
+  }
+
+  /// Whether the way from an instance to the cluster's endpoint is open.
+  package mutating func read(path verdict: Verdict<IPv4Address, Because>, source: Source = .world) {
+    switch verdict.outcome {
+    case .open: return
+    case .yes: reachesEndpoint = .known(true, source)
+    case .no:
+      let because = verdict.reasons.last
+      reachesEndpoint = .known(false, because?.evidence.first.map { .read($0) } ?? source)
+      endpointFault = because?.text ?? ""
+    }
+  }
+
+  /// The same to a service that the bootstrap asks.
+  package mutating func read(
+    pathTo service: String, _ verdict: Verdict<IPv4Address, Because>, source: Source = .world
+  ) {
+    guard verdict.isNo, let because = verdict.reasons.last else { return }
+    servicesFault = .known("\(service): \(because.text)", because.evidence.first.map { .read($0) } ?? source)
   }
 
   /// Whether what the node was given is of the cluster with that endpoint and CA. Another endpoint may be

@@ -9,6 +9,8 @@ package enum JoinSequence: Rule {
   package enum Step: String, Sendable, CaseIterable {
     /// nodeadm, or another system's bootstrap, reads its configuration and asks AWS.
     case bootstrap
+    /// The services of AWS that the bootstrap asks are reached.
+    case services
     /// The kubelet starts with its flags.
     case kubelet
     /// The instance's role gives credentials to sign a token with.
@@ -40,11 +42,16 @@ package enum JoinSequence: Rule {
   package struct Facts: FactSet {
     /// What nodeadm, or another system's bootstrap, gave up with; nil for nothing.
     package var bootstrapFault: Fact<String?>
+    /// The services that the bootstrap asks and doesn't reach; nil for none.
+    package var servicesFault: Fact<String?>
     /// What the kubelet ended with; nil for nothing.
     package var kubeletFault: Fact<String?>
     package var hasCredentials: Fact<Bool>
     package var resolvesEndpoint: Fact<Bool>
     package var reachesEndpoint: Fact<Bool>
+    /// What stops its packets on their way to the endpoint, where that is known.
+    package var endpointFault = ""
+    package var instanceType = ""
     package var trustsEndpoint: Fact<Bool>
     /// Seconds by which the node's clock is behind (negative) or ahead.
     package var clockSkew: Fact<Int>
@@ -62,13 +69,15 @@ package enum JoinSequence: Rule {
     package var hasNetworkConfig: Fact<Bool>
 
     package init(
-      bootstrapFault: Fact<String?>, kubeletFault: Fact<String?>, hasCredentials: Fact<Bool>,
+      bootstrapFault: Fact<String?>, servicesFault: Fact<String?> = .known(nil), kubeletFault: Fact<String?>,
+      hasCredentials: Fact<Bool>,
       resolvesEndpoint: Fact<Bool>, reachesEndpoint: Fact<Bool>, trustsEndpoint: Fact<Bool>, clockSkew: Fact<Int>,
       tokenCluster: Fact<String>, cluster: Fact<String>, verifierReachesSTS: Fact<Bool>, username: Fact<String?>,
       groups: Fact<[String]>, nodeName: Fact<String>, nodeExists: Fact<Bool>, isInitialized: Fact<Bool>,
       hasNetworkConfig: Fact<Bool>
     ) {
       self.bootstrapFault = bootstrapFault
+      self.servicesFault = servicesFault
       self.kubeletFault = kubeletFault
       self.hasCredentials = hasCredentials
       self.resolvesEndpoint = resolvesEndpoint
@@ -87,7 +96,8 @@ package enum JoinSequence: Rule {
     }
 
     package static let hiders: [@Sendable (inout Self) -> Void] = [
-      hider(\.bootstrapFault), hider(\.kubeletFault), hider(\.hasCredentials), hider(\.resolvesEndpoint),
+      hider(\.bootstrapFault), hider(\.servicesFault), hider(\.kubeletFault), hider(\.hasCredentials),
+      hider(\.resolvesEndpoint),
       hider(\.reachesEndpoint), hider(\.trustsEndpoint), hider(\.clockSkew), hider(\.tokenCluster), hider(\.cluster),
       hider(\.verifierReachesSTS), hider(\.username), hider(\.groups), hider(\.nodeName), hider(\.nodeExists),
       hider(\.isInitialized), hider(\.hasNetworkConfig),
@@ -96,7 +106,8 @@ package enum JoinSequence: Rule {
     /// Nothing known.
     package static func unknown(_ gap: Gap) -> Facts {
       Facts(
-        bootstrapFault: .unknown(gap), kubeletFault: .unknown(gap), hasCredentials: .unknown(gap),
+        bootstrapFault: .unknown(gap), servicesFault: .unknown(gap), kubeletFault: .unknown(gap),
+        hasCredentials: .unknown(gap),
         resolvesEndpoint: .unknown(gap), reachesEndpoint: .unknown(gap), trustsEndpoint: .unknown(gap),
         clockSkew: .unknown(gap), tokenCluster: .unknown(gap), cluster: .unknown(gap),
         verifierReachesSTS: .unknown(gap), username: .unknown(gap), groups: .unknown(gap), nodeName: .unknown(gap),
@@ -133,6 +144,7 @@ package enum JoinSequence: Rule {
   package static func truth(_ step: Step, _ facts: Facts) -> Truth {
     switch step {
     case .bootstrap: Truth(facts.bootstrapFault.map { $0 == nil })
+    case .services: Truth(facts.servicesFault.map { $0 == nil })
     case .kubelet: Truth(facts.kubeletFault.map { $0 == nil })
     case .credentials: Truth(facts.hasCredentials)
     case .resolve: Truth(facts.resolvesEndpoint)
@@ -155,10 +167,14 @@ package enum JoinSequence: Rule {
   private static func sentence(_ step: Step, _ facts: Facts) -> String {
     switch step {
     case .bootstrap: "its bootstrap gave up: \(facts.bootstrapFault.value.flatMap { $0 } ?? "")"
+    case .services:
+      "its bootstrap doesn't reach the services of AWS that it asks: \(facts.servicesFault.value.flatMap { $0 } ?? "")"
     case .kubelet: "the kubelet ended: \(facts.kubeletFault.value.flatMap { $0 } ?? "")"
     case .credentials: "the instance has no credentials of a role to sign a token with"
     case .resolve: "the endpoint's name is not resolved"
-    case .connect: "the endpoint is not reached"
+    case .connect:
+      facts.endpointFault.isEmpty
+        ? "the endpoint is not reached" : "the endpoint is not reached: \(facts.endpointFault)"
     case .certificate: "the endpoint's certificate is not of the CA that the node was given"
     case .clock: "the node's clock is off by \(facts.clockSkew.value ?? 0) s, and a token lives 15 minutes"
     case .cluster:
@@ -177,6 +193,7 @@ package enum JoinSequence: Rule {
   private static func citation(_ step: Step, _ facts: Facts) -> Citation? {
     switch step {
     case .bootstrap: facts.bootstrapFault.citation
+    case .services: facts.servicesFault.citation
     case .kubelet: facts.kubeletFault.citation
     case .credentials: facts.hasCredentials.citation
     case .resolve: facts.resolvesEndpoint.citation

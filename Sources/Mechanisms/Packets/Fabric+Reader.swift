@@ -44,6 +44,18 @@ extension Fabric {
       self.natGateways = natGateways
       self.prefixLists = prefixLists
     }
+
+    /// Without the routes of gateway endpoints, which lead to S3 and DynamoDB and to nobody else.
+    package var withoutGatewayEndpoints: Readings {
+      var readings = self
+      for index in readings.routeTables.items.indices {
+        let routes = readings.routeTables.items[index]["Routes"].items.filter { route in
+          route["DestinationPrefixListId"].isNull || route["GatewayId"].string?.hasPrefix("vpce-") != true
+        }
+        readings.routeTables.items[index]["Routes"] = .array(routes)
+      }
+      return readings
+    }
   }
 
   /// The networks as Describe calls show them.

@@ -6,6 +6,9 @@ extension Effect.Kind {
   static let neverJoined: Self = "nodes/never-joined"
   static let nodeReady: Self = "nodes/ready"
   static let nodegroupTrouble: Self = "nodes/nodegroup-trouble"
+  static let nodegroupUpdate: Self = "nodes/nodegroup-update"
+  static let launchFails: Self = "nodes/launch-fails"
+  static let claimNotLaunched: Self = "nodes/claim-not-launched"
   static let nodegroupWell: Self = "nodes/nodegroup-well"
 
   // Identity
@@ -88,6 +91,9 @@ extension Effect.Kind {
   static let auditTrail: Self = "identity/audit-trail"
   static let authenticatorLog: Self = "identity/authenticator-log"
   static let cloudTrail: Self = "identity/cloudtrail"
+  static let endpointUnreached: Self = "identity/endpoint-unreached"
+  static let tokenRefused: Self = "identity/token-refused"
+  static let staleTokens: Self = "identity/stale-tokens"
   static let oldSDK: Self = "identity/old-sdk"
   static let servingCertificates: Self = "identity/serving-certificates"
 }

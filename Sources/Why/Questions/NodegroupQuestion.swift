@@ -32,9 +32,13 @@ struct NodegroupQuestion: Question {
     let counts = "\(ready) of \(Count.of(desired, "node")) Ready"
     guard isTrouble else {
       return Inquiry(
-        entity, effects: [.init(Effect(.nodegroupWell, entity))], isTrouble: false,
+        entity,
+        effects: [.init(Effect(.nodegroupWell, entity)), .init(Effect(.nodegroupUpdate, entity), deciding: false)],
+        isTrouble: false,
         summary: "no fault found in \(entity.title): \(status), \(counts)",
-        hiddenTrouble: "\(entity.title) is \(status) with \(counts), and something its nodes need is broken")
+        hiddenTrouble:
+          "\(entity.title) is \(status) with \(counts), and its last update failed or something its nodes need is broken"
+      )
     }
     var waits: (String, Timestamp)?
     if status == "CREATING", let created = group["createdAt"].time {

@@ -24,7 +24,7 @@ extension Investigation {
   /// `arn` is the role's or user's own, with its path; `id` the unique id and the time of its creation.
   func mapping(
     of caller: Fact<STSIdentity>, arn: Fact<String>, id: Fact<(id: String, created: Timestamp)>,
-    privateDNSName: Fact<String?>, isNode: Bool = true
+    privateDNSName: Fact<String?>, isNode: Bool = true, isSelf: Bool = false
   ) async -> CallerMapping {
     async let clusterRead = cluster()
     async let configMapRead = object(.configMaps, namespace: "kube-system", name: "aws-auth")
@@ -84,6 +84,17 @@ extension Investigation {
       if let gap = configMap.gap {
         auth = .unknown(gap)
         map = .unknown(gap)
+        // To ask as oneself, with a token that fits, and be told 401 is to be mapped by nobody.
+        if isSelf, gap.why.hasPrefix("401"), signsWell(cluster) {
+          let citation = Citation(
+            source: "kubernetes", locator: "configmaps/kube-system/aws-auth", field: "status.code",
+            value: "401 Unauthorized", at: configMap.at)
+          auth = .known(AWSAuth(), .read(citation))
+          evidence.append(
+            Exhibit(
+              citation, text: "the API server answers 401 Unauthorized to this very caller: aws-auth has no line for it"
+            ))
+        }
       } else {
         let read = AWSAuth(configMap: configMap.first, parseYAML: YAML.parse)
         let exhibit = awsAuthExhibit(read, configMap, arn.value)
@@ -107,6 +118,12 @@ extension Investigation {
       verdict: verdict, mode: mode, configMap: map, auth: auth, entryARNs: entryARNs,
       callerARN: caller.value?.canonicalARN,
       clusterTags: cluster.first?["tags"] ?? .null, creator: creator, evidence: evidence)
+  }
+
+  /// Whether the kubeconfig's plugin signs tokens that fit the cluster, so that only the mapping can refuse them.
+  private func signsWell(_ cluster: Found) -> Bool {
+    guard let client = target.client, client.kind == .plugin else { return false }
+    return TokenFit.decide(TokenMisfits.facts(client, cluster, self)).isYes
   }
 
   private func entry(

@@ -33,10 +33,8 @@ extension Investigation {
     }
     let found = await aws(
       .filterLogEvents,
-      [
-        "logGroupName": "/aws/eks/\(name)/cluster", "logStreamNamePrefix": "\(stream)-", "filterPattern": pattern,
-        "startTime": String((now - LogReading.window).microseconds / 1000),
-      ])
+      ["logGroupName": "/aws/eks/\(name)/cluster", "logStreamNamePrefix": "\(stream)-"],
+      filters: ["filterPattern": [pattern], "startTime": [String((now - LogReading.window).microseconds / 1000)]])
     var reading = LogReading(gap: found.gap)
     for event in found.items {
       guard let text = event["message"].string else { continue }

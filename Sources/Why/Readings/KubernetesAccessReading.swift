@@ -71,8 +71,7 @@ extension Investigation {
       reading.principal = principal
       let mapping = await mapping(
         of: principal.caller, arn: principal.arn, id: principal.id,
-        privateDNSName: await dnsName(principal.caller.value),
-        isNode: false)
+        privateDNSName: await dnsName(principal.caller.value), isNode: false, isSelf: asked.principal == .caller)
       reading.mapping = mapping
       reading.user = mapping.verdict.value?.username
       reading.groups = (mapping.verdict.value?.groups ?? []) + ["system:authenticated"]

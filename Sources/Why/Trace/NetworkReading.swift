@@ -53,7 +53,7 @@ extension Investigation {
     return reading
   }
 
-  private func fabricReadings(_ vpc: String) async -> Fabric.Readings {
+  func fabricReadings(_ vpc: String) async -> Fabric.Readings {
     func read(_ call: AWSCall) async -> Fabric.Found {
       let found = await aws(call, filters: ["vpc-id": [vpc]])
       return Fabric.Found(found.items, gap: found.gap, source: .read(Cite.aws(call, vpc, at: found.at)))
@@ -71,7 +71,7 @@ extension Investigation {
   }
 
   /// The cluster's public endpoint, where it has one.
-  private func addEndpoint(_ reading: inout NetworkReading) {
+  func addEndpoint(_ reading: inout NetworkReading) {
     let access = reading.cluster["resourcesVpcConfig"]
     guard access["endpointPublicAccess"].bool != false else { return }
     let blocks = access["publicAccessCidrs"].items.compactMap { $0.string.flatMap { CIDR($0) } }

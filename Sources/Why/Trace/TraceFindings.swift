@@ -114,7 +114,7 @@ struct TraceFindings: Sendable {
       text: "\(teller.place(hop)) \(teller.text(hop))")
   }
 
-  private func root(of walk: Tracer.Walked) -> RootCause? {
+  func root(of walk: Tracer.Walked) -> RootCause? {
     guard let hop = walk.last else { return nil }
     let place = Int(hop.place)
     switch hop.kind {

@@ -60,7 +60,8 @@ struct Fixture {
   ) async throws -> Answer {
     let source = BundleSource(files: files, manifest: manifest)
     let (identity, _) = await source.identity(cluster: nil)
-    let target = Target(cluster: identity.cluster, account: identity.account, region: identity.region)
+    var target = Target(cluster: identity.cluster, account: identity.account, region: identity.region)
+    target.client = identity.client
     let trial = try await Trial(source, target: target, nodeLogs: nodeLogs, asking)
     #expect(trial.faults == [], sourceLocation: sourceLocation)
     return trial.answer
@@ -108,6 +109,7 @@ extension Fixture {
         "subnets": ["subnet-0c3"], "instanceTypes": ["m5.large"], "createdAt": "2026-11-20T10:05:00Z",
       ]
     ]
+    f.files["aws/eks/list-updates--name=demo,nodegroupname=ng1"] = ["updateIds": []]
     f.files["aws/eks/list-addons--clustername=demo"] = ["addons": []]
     f.files["aws/eks/list-pod-identity-associations--clustername=demo"] = ["associations": []]
     f.files["aws/iam/get-instance-profile--instanceprofilename=eks-1"] = [

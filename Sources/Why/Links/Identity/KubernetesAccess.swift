@@ -61,7 +61,7 @@ struct SignIn: Link {
       return .holds(
         Explanation(
           "the cluster maps \(reading.title) to no Kubernetes user", entity: effect.entity, evidence: mapping.evidence,
-          root: SignInFix.root(reading, mapping, asked, world)))
+          root: SignInFix.root(reading, mapping, asked, await world.lostCreator(mapping), world)))
     }
   }
 }

@@ -28,7 +28,7 @@ struct PodIdentityGranted: Link {
   func test(_ effect: Effect, _ world: Investigation) async -> Finding {
     let check = await PodIdentityCheck.make(effect, world)
     guard let check, check.gaps.isEmpty, let association = check.exchange.value, check.agent.value == true,
-      check.mayAsk.isYes
+      check.mayAsk.isYes, check.path?.verdict.isNo != true
     else { return .silent }
     return .holds(
       Explanation(
@@ -50,6 +50,9 @@ struct PodIdentityCheck: Sendable {
   var document: JSON
   var roleTags: JSON
   var evidence: [Exhibit]
+  /// The node, and whether it reaches EKS Auth, where that could be read.
+  var instance: String = ""
+  var path: ConnectionReading?
 
   var gaps: [Gap] { (agent.gap.map { [$0] } ?? []) + mayAsk.gaps + exchange.gaps }
 
@@ -60,6 +63,7 @@ struct PodIdentityCheck: Sendable {
     if exchange.isNo, let reason = exchange.reasons.last {
       return "EKS Auth refuses: (\(PodIdentityExchange.errorCode(reason))): \(reason.text)"
     }
+    if path?.verdict.isNo == true { return "the agent of \(node) does not reach EKS Auth, and gives up" }
     return "the agent of \(node) may not ask EKS Auth"
   }
 
@@ -97,6 +101,11 @@ struct PodIdentityCheck: Sendable {
     var check = PodIdentityCheck(
       reading: reading, node: node, agent: agent, nodeRole: role.arn.value ?? "", mayAsk: mayAsk, exchange: .open([]),
       document: .null, roleTags: .null, evidence: evidence)
+    if let instance = role.instance.value.flatMap({ $0 }), agent.value == true {
+      check.instance = id
+      check.path = await world.connection(
+        of: instance, to: .service(PublicNames.eksAuth(world.target.region ?? "us-east-1")))
+    }
     let row = reading.association.value.flatMap { $0 }
     let association = reading.association.map { value in
       value.map {
@@ -173,7 +182,11 @@ struct PodIdentityCheck: Sendable {
             owner: "hand", touches: ["role/\(name)"], verify: verify, expectWithin: "1m")
         ])
     }
-    guard exchange.isNo, let reason = exchange.reasons.last else { return nil }
+    guard exchange.isNo, let reason = exchange.reasons.last else {
+      var root = path?.root(of: instance, world)
+      for index in root?.fixes.indices ?? 0..<0 { root?.fixes[index].verify = verify }
+      return root
+    }
     if reason.code == "\(PodIdentityExchange.name)/no-association" {
       return RootCause(
         "identity/association-is-gone", layer: .eks, entity: reading.accountEntity,

@@ -1,15 +1,17 @@
+import Evidence
 import Mechanisms
 import Wire
 
 /// The root "an IAM identity is mapped to nobody", and what maps it in the cluster's authentication mode.
 enum SignInFix {
   static func root(
-    _ reading: KubernetesAccessReading, _ mapping: CallerMapping, _ asked: AccessAsked, _ world: Investigation
+    _ reading: KubernetesAccessReading, _ mapping: CallerMapping, _ asked: AccessAsked, _ lost: Exhibit?,
+    _ world: Investigation
   ) -> RootCause {
     let cluster = world.target.cluster ?? "CLUSTER"
     let arn = reading.principal?.arn.value ?? ""
     let entity = asked.principal.entity
-    let evidence = mapping.evidence
+    var evidence = mapping.evidence
     if reading.principal?.isAbsent == true {
       return RootCause(
         "identity/no-such-principal", layer: .aws, entity: entity,
@@ -21,7 +23,12 @@ enum SignInFix {
     }
     let mode = mapping.mode.value ?? .apiAndConfigMap
     let special = mapping.verdict.reasons.first { $0.code != "identity/mapping/not-mapped" }
-    let (code, text) = told(special, mapping)
+    var (code, text) = told(special, mapping)
+    if let lost, special == nil, let creator = mapping.creator.value?.first?.arn {
+      code = "identity/nobody-mapped"
+      text = "whoever made the cluster is let in without a mapping, and that was \(creator), which is gone"
+      evidence.append(lost)
+    }
     var statement = "\(reading.title) isn't mapped to a Kubernetes user in cluster \(cluster) (mode \(mode.rawValue))"
     if let text { statement += ": \(text)" }
     return RootCause(
@@ -143,5 +150,19 @@ enum SignInFix {
       guard !deed.verb.isEmpty else { return "kubectl auth whoami" }
       return "ekswhy can \(Shell.quote(asked.principal.word)) \(deed.words)"
     }
+  }
+}
+
+extension Investigation {
+  /// That who made the cluster, and alone is let in without a mapping, doesn't exist any more.
+  func lostCreator(_ mapping: CallerMapping) async -> Exhibit? {
+    guard mapping.mode.value == .configMap, let arn = mapping.creator.value?.first?.arn, let parsed = ARN.parse(arn),
+      parsed.resourceType == "role" || parsed.resourceType == "user"
+    else { return nil }
+    let isUser = parsed.resourceType == "user"
+    let call: AWSCall = isUser ? .getUser : .getRole
+    let found = await aws(call, [isUser ? "UserName" : "RoleName": parsed.name])
+    guard found.gap == nil, found.first == nil else { return nil }
+    return Exhibit(Cite.aws(call, parsed.name, value: "does not exist", at: found.at))
   }
 }

@@ -3,16 +3,11 @@ import Mechanisms
 import Wire
 
 /// A name resolves: to what, by whom, and in how many queries.
-struct NameAnswered: Link {
+struct NameAnswered: NameLink {
   let code = "names/answered"
   let explains: [Effect.Kind] = [.nameLookup]
 
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    guard
-      let reading = await world.names(
-        effect.entity.name, namespace: effect.entity.namespace ?? "default", from: effect.detail
-      ).reading
-    else { return .silent }
+  func test(_ reading: NameReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     guard case .addresses(let v4, let v6, _) = reading.trace.result else {
       return reading.gaps.isEmpty ? .silent : .open(reading.unique)
     }

@@ -3,16 +3,11 @@ import Mechanisms
 import Wire
 
 /// All names that are tried are answered, and none is there.
-struct NameMissing: Link {
+struct NameMissing: NameLink {
   let code = "names/missing"
   let explains: [Effect.Kind] = [.nameLookup]
 
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    guard
-      let reading = await world.names(
-        effect.entity.name, namespace: effect.entity.namespace ?? "default", from: effect.detail
-      ).reading
-    else { return .silent }
+  func test(_ reading: NameReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     switch reading.trace.result {
     case .unknownName, .noData: break
     default: return .silent

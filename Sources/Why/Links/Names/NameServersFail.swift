@@ -3,16 +3,11 @@ import Mechanisms
 import Wire
 
 /// Nobody behind the cluster's DNS address answers.
-struct DNSWithoutEndpoints: Link {
+struct DNSWithoutEndpoints: NameLink {
   let code = "names/dns-without-endpoints"
   let explains: [Effect.Kind] = [.nameLookup]
 
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    guard
-      let reading = await world.names(
-        effect.entity.name, namespace: effect.entity.namespace ?? "default", from: effect.detail
-      ).reading
-    else { return .silent }
+  func test(_ reading: NameReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     guard case .cluster = reading.server.kind else { return .silent }
     let evidence = [
       Exhibit(
@@ -33,16 +28,11 @@ struct DNSWithoutEndpoints: Link {
 }
 
 /// CoreDNS forwards a name to a server that says nothing.
-struct UpstreamSilent: Link {
+struct UpstreamSilent: NameLink {
   let code = "names/upstream-silent"
   let explains: [Effect.Kind] = [.nameLookup]
 
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    guard
-      let reading = await world.names(
-        effect.entity.name, namespace: effect.entity.namespace ?? "default", from: effect.detail
-      ).reading
-    else { return .silent }
+  func test(_ reading: NameReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     let silent = reading.reasons.first { $0.code == "names/coredns/upstream-silent" }
     let support = reading.network.support
     let isAsked = silent != nil || reading.server.kind == .vpc

@@ -22,25 +22,34 @@ struct JoinStepFails: Link {
     return .holds(
       Explanation(
         because.text, entity: Entity("Instance", id), evidence: evidence,
-        root: root(step, because, id, evidence, effect, world)))
+        root: await root(step, because, id, evidence, facts, world)))
   }
 
   private func root(
-    _ step: JoinSequence.Step, _ because: Because, _ id: String, _ evidence: [Exhibit], _ effect: Effect,
+    _ step: JoinSequence.Step, _ because: Because, _ id: String, _ evidence: [Exhibit], _ facts: JoinSequence.Facts,
     _ world: Investigation
-  ) -> RootCause {
+  ) async -> RootCause {
+    if let blocked = await blocked(step, id, facts, world) { return blocked }
+    let statement = "instance \(id) can't join: \(because.text)"
+    func root(_ fixes: [Fix]) -> RootCause {
+      RootCause(
+        "nodes/join-\(step.rawValue)", layer: step == .credentials ? .aws : .eks, entity: Entity("Instance", id),
+        statement: statement, evidence: evidence, fixes: fixes)
+    }
     let verify = "ekswhy instance/\(id)"
     let aws = world.target.awsOptions
     var command: String?
     var owner = "unknown"
     let what: String
     switch step {
-    case .bootstrap, .kubelet, .cluster:
-      what = "correct the user data in the launch template, and let the Auto Scaling group replace the instance"
-    case .certificate:
+    case .kubelet where InstanceSwap.types.contains(facts.instanceType):
       what =
-        "give the node the CA that eks DescribeCluster shows, in the user data of its launch template; then replace it"
-    case .resolve, .connect:
+        "take another instance type, or let the kubelet's configuration say failSwapOn: false; then replace the instance"
+    case .bootstrap, .kubelet, .cluster, .certificate:
+      if let fix = await UserDataFix.of(id, world) { return root([fix]) }
+      what = "correct the user data in the launch template, and let the Auto Scaling group replace the instance"
+    case .services, .resolve, .connect:
+      if let fix = await UserDataFix.of(id, world), step == .connect, facts.endpointFault.isEmpty { return root([fix]) }
       what = "let the node's subnet resolve and reach the cluster's endpoint, the one that eks DescribeCluster shows"
     case .credentials:
       what = "gives the instance a profile with the node role; its kubelet retries by itself"
@@ -51,14 +60,25 @@ struct JoinStepFails: Link {
     case .sts: what = "let the node's VPC reach STS in the region"
     case .mapping, .identity, .register, .initialize, .network: what = because.text
     }
-    return RootCause(
-      "nodes/join-\(step.rawValue)", layer: step == .credentials ? .aws : .eks, entity: Entity("Instance", id),
-      statement: "instance \(id) can't join: \(because.text)", evidence: evidence,
-      fixes: [
-        Fix(
-          what, command: command, owner: owner, touches: ["instance/\(id)"], restarts: command == nil, verify: verify,
-          expectWithin: "3m")
-      ])
+    return root([
+      Fix(
+        what, command: command, owner: owner, touches: ["instance/\(id)"], restarts: command == nil, verify: verify,
+        expectWithin: "3m")
+    ])
+  }
+
+  /// What in the network is in the way of an instance.
+  private func blocked(
+    _ step: JoinSequence.Step, _ id: String, _ facts: JoinSequence.Facts, _ world: Investigation
+  ) async -> RootCause? {
+    guard let instance = await world.instance(id).first else { return nil }
+    switch step {
+    case .services:
+      return await world.connection(of: instance, to: world.bootstrapService())?.root(of: id, world)
+    case .connect where !facts.endpointFault.isEmpty:
+      return await world.connection(of: instance, to: .endpoint)?.root(of: id, world)
+    default: return nil
+    }
   }
 }
 
@@ -77,6 +97,10 @@ extension Investigation {
       }
     }
     await readUserData(of: id, &facts)
+    if let about {
+      facts.instanceType = about["InstanceType"].string ?? ""
+      await readPaths(of: about, &facts)
+    }
     let mapping = await mapping(ofNode: node, instance: id)
     facts.read(mapping: mapping.verdict)
     let name = node?["metadata"]["name"].string ?? about?["PrivateDnsName"].string ?? ""
@@ -102,19 +126,34 @@ extension Investigation {
     return facts
   }
 
+  /// The service that every bootstrap asks.
+  func bootstrapService() -> ConnectionGoal { .service("ec2.\(target.region ?? "us-east-1").amazonaws.com") }
+
+  /// Whether its packets get to where they must. What was read of its user data goes before: it may send them elsewhere.
+  private func readPaths(of instance: JSON, _ facts: inout JoinSequence.Facts) async {
+    guard instance["State"]["Name"].string == "running" else { return }
+    let goal = bootstrapService()
+    if let services = await connection(of: instance, to: goal) {
+      facts.read(pathTo: services.title, services.verdict)
+    }
+    guard facts.reachesEndpoint.value != false, let path = await connection(of: instance, to: .endpoint) else { return }
+    facts.read(path: path.verdict)
+  }
+
+  /// The system that an instance boots: of an image with a name of AWS's, else that for which its user data is written.
+  func system(of instance: JSON, userData: String) async -> NodeSystem? {
+    let image = await aws(.describeImages, filters: ["ImageIds": [instance["ImageId"].string ?? ""]])
+    return image.first?["Name"].string.flatMap(NodeSystem.init(imageName:)) ?? NodeSystem(writtenIn: userData)
+  }
+
   /// What the machine was given, read as its system reads it. Data that is written for none of them proves nothing:
   /// an image of one's own may join by itself.
   private func readUserData(of id: String, _ facts: inout JoinSequence.Facts) async {
     let read = await aws(.describeInstanceAttribute, ["InstanceId": id, "Attribute": "userData"])
-    guard let text = read.first?["UserData"]["Value"].string.flatMap({ Base64.decode($0) }) else { return }
+    guard read.gap == nil else { return }
+    let text = read.first?["UserData"]["Value"].string.flatMap { Base64.decode($0) } ?? []
     let data = String(decoding: text, as: UTF8.self)
-    var found = NodeSystem(writtenIn: data)
-    if found == nil {
-      let image = await instance(id).first?["ImageId"].string ?? ""
-      found = await aws(.describeImages, filters: ["ImageIds": [image]]).first?["Name"].string
-        .flatMap(NodeSystem.init(imageName:))
-    }
-    guard let system = found else { return }
+    guard let system = await system(of: await instance(id).first ?? .null, userData: data) else { return }
     func source(_ value: String) -> Source {
       .read(Cite.aws(.describeInstanceAttribute, id, field: "UserData", value: value, at: read.at))
     }
@@ -123,6 +162,9 @@ extension Investigation {
       userData: data, system: system,
       source: source(config.map { "joins cluster \($0.clusterName)" } ?? "nothing that joins a cluster"))
     let cluster = await cluster()
+    if let config, let type = await instance(id).first?["InstanceType"].string {
+      facts.read(instanceType: type, config, source: source("instance type \(type)"))
+    }
     guard let config, let item = cluster.first, let name = item["name"].string else { return }
     facts.cluster = .known(name, .read(Cite.aws(.describeCluster, name, field: "name", value: name, at: cluster.at)))
     // What is left out is asked for.

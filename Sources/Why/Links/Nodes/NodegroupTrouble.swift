@@ -38,27 +38,35 @@ struct NodegroupIssue: Link {
   let code = "nodes/nodegroup-issue"
   let explains: [Effect.Kind] = [.nodegroupTrouble]
   /// These only wrap a cause that stands elsewhere.
-  static let wrappers = ["NodeCreationFailure", "InternalFailure", "Unknown"]
+  static let wrappers = ["NodeCreationFailure", "AsgInstanceLaunchFailures", "InternalFailure", "Unknown"]
 
   func test(_ effect: Effect, _ world: Investigation) async -> Finding {
     let group = await NodegroupReading.read(effect.entity.name, world)
     let issues = group.group["health"]["issues"].items
-    guard let issue = issues.first(where: { !NodegroupIssue.wrappers.contains($0["code"].string ?? "") }) else {
-      return .silent
+    let issue = issues.first {
+      !NodegroupIssue.wrappers.contains($0["code"].string ?? "")
+        && $0["message"].string?.contains(NodeManager.user) != true
     }
+    guard let issue else { return .silent }
     let code = issue["code"].string ?? ""
     let message = issue["message"].string ?? ""
     let resources = issue["resourceIds"].strings
     let evidence = group.evidence.filter { $0.citation.field.contains("[\(code)]") }
-    let root = RootCause(
-      "nodes/nodegroup-issue-\(AWSCall.kebab(code))", layer: .eks, entity: effect.entity,
-      statement: "EKS reports \(code): \(Ages.shortened(message, 300))", evidence: evidence,
-      fixes: [
-        Fix(
-          "remove what EKS names\(resources.isEmpty ? "" : " on \(Count.list(resources))"); a node group that is CREATE_FAILED must then be made anew",
-          owner: "unknown", touches: resources.isEmpty ? [effect.entity.title] : resources,
-          verify: "ekswhy \(effect.entity.title)")
-      ])
+    let isProfile = code == "IamInstanceProfileNotFound"
+    let root =
+      isProfile
+      ? LaunchRefusal.missingProfile(
+        resources.first?.split(separator: "/").last.map(String.init) ?? "", role: group.group["nodeRole"].string,
+        evidence, verify: "ekswhy \(effect.entity.title)", world)
+      : RootCause(
+        "nodes/nodegroup-issue-\(AWSCall.kebab(code))", layer: .eks, entity: effect.entity,
+        statement: "EKS reports \(code): \(Ages.shortened(message, 300))", evidence: evidence,
+        fixes: [
+          Fix(
+            "remove what EKS names\(resources.isEmpty ? "" : " on \(Count.list(resources))"); a node group that is CREATE_FAILED must then be made anew",
+            owner: "unknown", touches: resources.isEmpty ? [effect.entity.title] : resources,
+            verify: "ekswhy \(effect.entity.title)")
+        ])
     return .holds(
       Explanation(
         "EKS could not do its part: issue \(code)", entity: effect.entity, evidence: evidence, root: root))
@@ -78,30 +86,13 @@ struct NodegroupCannotLaunch: Link {
     guard running < desired else {
       return .refuted("its Auto Scaling group has the instances it wants", group.evidence)
     }
-    let activities = await world.aws(.describeScalingActivities, ["AutoScalingGroupName": scaling])
-    if let gap = activities.gap { return .open([gap]) }
-    guard let failed = activities.items.first(where: { $0["StatusCode"].string == "Failed" }) else { return .silent }
-    let message = failed["StatusMessage"].string ?? ""
-    let at = failed["EndTime"].time ?? failed["StartTime"].time
-    let evidence = [
-      Exhibit(
-        Cite.aws(.describeScalingActivities, scaling, field: "StatusMessage", value: message, at: at),
-        text:
-          "autoscaling DescribeScalingActivities \(scaling): Failed \(at.map { Ages.clock($0, now: world.now) } ?? ""): \"\(Ages.shortened(message, 200))\""
-      )
-    ]
-    let root = RootCause(
-      "nodes/launch-refused", layer: .aws, entity: Entity("AutoScalingGroup", scaling),
-      statement: "EC2 refuses to launch instances for \(scaling): \(Ages.shortened(message, 160))", evidence: evidence,
-      fixes: [
-        Fix(
-          "remove what EC2 names as the reason; the Auto Scaling group tries again by itself", owner: "hand",
-          touches: ["autoscalinggroup/\(scaling)"], verify: "ekswhy \(effect.entity.title)")
-      ])
-    return .holds(
-      Explanation(
-        "its Auto Scaling group has \(running) of \(desired) instances, and can't launch more",
-        entity: Entity("AutoScalingGroup", scaling), evidence: evidence, root: root, lastSymptomAt: at))
+    let failure = await world.launchFailure(
+      of: Entity("AutoScalingGroup", scaling), role: group.group["nodeRole"].string,
+      verify: "ekswhy \(effect.entity.title)")
+    guard case .holds(var explanation) = failure else { return failure }
+    explanation.statement =
+      "its Auto Scaling group has \(running) of \(desired) instances, and can't launch more"
+    return .holds(explanation)
   }
 }
 

@@ -2,23 +2,27 @@ import Evidence
 import Mechanisms
 import Wire
 
-extension Investigation {
-  fileprivate func addon(_ effect: Effect) async -> (reading: AddonReading?, finding: Finding) {
-    switch await AddonReading.read(effect.entity.name, self) {
-    case .unknown(let gap): (nil, .open([gap]))
-    case .known(let reading, _): (reading, .silent)
+/// A link about an add-on of EKS.
+private protocol AddonLink: Link {
+  func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding
+}
+
+extension AddonLink {
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    switch await AddonReading.read(effect.entity.name, world) {
+    case .unknown(let gap): .open([gap])
+    case .known(nil, _): .silent
+    case .known(let addon?, _): await test(addon, effect, world)
     }
   }
 }
 
 /// An add-on was not applied because fields that it sets are another manager's.
-struct AddonConflicts: Link {
+struct AddonConflicts: AddonLink {
   let code = "ownership/addon-conflict"
   let explains: [Effect.Kind] = [.addonTrouble]
 
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    let (found, finding) = await world.addon(effect)
-    guard let addon = found else { return finding }
+  func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     guard let issue = addon.issue("ConfigurationConflict") else { return .silent }
     let conflicts = AddonIssue.conflicts(in: issue["message"].string ?? "")
     var evidence = [
@@ -114,13 +118,11 @@ struct AddonConflicts: Link {
 }
 
 /// An add-on is applied, and what of it should run doesn't.
-struct AddonReplicas: Link {
+struct AddonReplicas: AddonLink {
   let code = "ownership/addon-replicas"
   let explains: [Effect.Kind] = [.addonTrouble]
 
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    let (found, finding) = await world.addon(effect)
-    guard let addon = found else { return finding }
+  func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     let issue = addon.issue("InsufficientNumberOfReplicas")
     let verdict = addon.health
     switch verdict.outcome {
@@ -170,14 +172,12 @@ extension PodState {
 }
 
 /// EKS's add-on manager has lost its rights in the cluster.
-struct AddonManagerDenied: Link {
+struct AddonManagerDenied: AddonLink {
   let code = "ownership/addon-manager-denied"
   let explains: [Effect.Kind] = [.addonTrouble]
   private static let binding = "eks:addon-cluster-admin"
 
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    let (found, finding) = await world.addon(effect)
-    guard let addon = found else { return finding }
+  func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     guard let issue = addon.issue("AccessDenied") else { return .silent }
     let read = await world.object(.clusterRoleBindings, name: Self.binding)
     if let gap = read.gap { return .open([gap]) }
@@ -211,13 +211,11 @@ struct AddonManagerDenied: Link {
 }
 
 /// EKS names another reason itself.
-struct AddonIssueTold: Link {
+struct AddonIssueTold: AddonLink {
   let code = "ownership/addon-issue"
   let explains: [Effect.Kind] = [.addonTrouble]
 
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    let (found, finding) = await world.addon(effect)
-    guard let addon = found else { return finding }
+  func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     let explained = ["ConfigurationConflict", "InsufficientNumberOfReplicas", "AccessDenied"]
     guard let issue = addon.issues.first(where: { !explained.contains($0["code"].string ?? "") }) else {
       return .silent
@@ -230,7 +228,8 @@ struct AddonIssueTold: Link {
       statement: "EKS reports \(code): \(Ages.shortened(message, 300))", evidence: [exhibit],
       fixes: [
         Fix(
-          Self.advice(code), owner: "unknown", touches: [effect.entity.title], verify: "ekswhy \(effect.entity.title)")
+          Self.advice(code, addon), owner: "unknown", touches: [effect.entity.title],
+          verify: "ekswhy \(effect.entity.title)")
       ])
     return .holds(
       Explanation("EKS could not do its part: issue \(code)", entity: effect.entity, evidence: [exhibit], root: root))
@@ -244,7 +243,7 @@ struct AddonIssueTold: Link {
     }
   }
 
-  private static func advice(_ code: String) -> String {
+  private static func advice(_ code: String, _ addon: AddonReading) -> String {
     switch code {
     case "AdmissionRequestDenied":
       "let the webhook or policy that is named admit what the add-on manager applies, then update the add-on once more"
@@ -254,7 +253,8 @@ struct AddonIssueTold: Link {
       "undo the change that the API server names, or take the add-on away and install it anew"
     case "AddonPermissionFailure":
       "make the role that is named, or give the add-on another, and update it once more"
-    case "AddonSubscriptionNeeded": "subscribe to the add-on in the AWS Marketplace"
+    case "AddonSubscriptionNeeded":
+      "let the account subscribe to it in the AWS Marketplace (\(addon.document["marketplaceInformation"]["productUrl"].string ?? "product \(addon.name)")), then delete the add-on and install it anew"
     case "ClusterUnreachable": "let EKS reach the cluster's endpoint, then update the add-on once more"
     default: "update the add-on once more; when it fails the same way again, ask AWS Support: EKS gives no cause"
     }
@@ -262,13 +262,11 @@ struct AddonIssueTold: Link {
 }
 
 /// An add-on is what it should be; what its next update meets.
-struct AddonIsWell: Link {
+struct AddonIsWell: AddonLink {
   let code = "ownership/addon-is-well"
   let explains: [Effect.Kind] = [.addonWell]
 
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    let (found, finding) = await world.addon(effect)
-    guard let addon = found else { return finding }
+  func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     let verdict = addon.health
     switch verdict.outcome {
     case .open(let gaps): return .open(gaps)
@@ -287,13 +285,11 @@ struct AddonIsWell: Link {
 }
 
 /// Which fields of an add-on are others', and what its next update does with them.
-struct AddonDrift: Link {
+struct AddonDrift: AddonLink {
   let code = "ownership/addon-drift"
   let explains: [Effect.Kind] = [.addonDrift]
 
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    let (found, finding) = await world.addon(effect)
-    guard let addon = found else { return finding }
+  func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     if let gap = addon.workloads.gap { return .open([gap]) }
     var texts: [String] = []
     var evidence: [Exhibit] = []

@@ -23,6 +23,10 @@ package enum Symptom: Hashable, Sendable {
   case nodesMissing(String)
   /// The kubelet of a node has no serving certificate.
   case servingCertificate
+  /// A node group could not be updated.
+  case updateFailed
+  /// Nothing answers at the cluster's endpoint.
+  case unreachable
 
   /// Nil for a text that says nothing ekswhy knows.
   package init?(_ text: String) {
@@ -41,6 +45,8 @@ package enum Symptom: Hashable, Sendable {
   /// Texts without parts, in the order in which they are looked for.
   private static let known: [([String], @Sendable (String) -> Symptom)] = [
     (["doesn't have access to kubernetes objects"], { _ in .console }),
+    (["unable to connect to the server"], { _ in .unreachable }),
+    (["podevictionfailure", "max retries while trying to evict pods"], { _ in .updateFailed }),
     (["only loopback hosts are allowed"], { _ in .oldSDK }),
     (
       [

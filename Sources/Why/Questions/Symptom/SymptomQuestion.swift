@@ -48,6 +48,21 @@ package struct SymptomQuestion: Question {
       return inquiry
     case .noCredentials: return try await pods(subject, world) { _ in true }
     case .nodesMissing: return try await nodes(world)
+    case .updateFailed: return try await updates(world)
+    case .unreachable:
+      let entity = Entity("Cluster", world.target.cluster ?? "")
+      return Inquiry(
+        entity,
+        effects: [
+          .init(Effect(.endpointUnreached, entity)),
+          .init(Effect(.tokenRefused, entity, detail: "kubeconfig"), deciding: false),
+        ],
+        isTrouble: true, summary: "nothing answers at the endpoint of cluster \(entity.name)",
+        lastResort: Gap(
+          read: "the way from this machine to the endpoint",
+          why:
+            "the endpoint takes connections from here; a proxy, a firewall or a resolver on the way may not let them pass",
+          how: "nslookup of the endpoint's name, and curl -v of its /readyz"))
     case .servingCertificate:
       let entity = Entity("Cluster", world.target.cluster ?? "")
       return Inquiry(
@@ -63,12 +78,17 @@ package struct SymptomQuestion: Question {
     guard let reading = await world.access(asked) else { throw .unsupported("who asks can't be told") }
     let entity = asked.principal.entity
     let isRefused = reading.truth == .no
+    var effects: [Explanation.Cause] = [
+      .init(Effect(.kubernetesAccess, entity, detail: asked.detail)),
+      .init(Effect(.authenticatorLog, entity, detail: asked.detail), deciding: false),
+    ]
+    // Who is mapped was refused for its token; and in the cluster tokens of service accounts are refused, too.
+    if !isRefused {
+      effects.append(.init(Effect(.tokenRefused, entity)))
+      effects.append(.init(Effect(.staleTokens, Entity("Cluster", world.target.cluster ?? "")), deciding: false))
+    }
     return Inquiry(
-      entity,
-      effects: [
-        .init(Effect(.kubernetesAccess, entity, detail: asked.detail)),
-        .init(Effect(.authenticatorLog, entity, detail: asked.detail), deciding: false),
-      ], isTrouble: true,
+      entity, effects: effects, isTrouble: true,
       summary: isRefused
         ? "\(reading.title) can't \(deed.text) (401 Unauthorized)"
         : reading.truth == .yes
@@ -204,6 +224,16 @@ package struct SymptomQuestion: Question {
       effects.append(.init(Effect(.neverJoined, entity)))
       summaries.append("\(entity.title) has never joined")
     }
+    for entity in await starved(cluster, world) {
+      effects.append(.init(Effect(.launchFails, entity)))
+      summaries.append("\(entity.title) lacks instances")
+    }
+    let claims = await world.list(.nodeClaims)
+    for claim in claims.items.map(NodeClaimReading.init).prefix(SymptomQuestion.limit) {
+      guard let effect = claim.effect, !effects.contains(where: { $0.effect == effect }) else { continue }
+      effects.append(.init(effect))
+      summaries.append("\(claim.entity.title) is \(claim.state)")
+    }
     let entity = Entity("Cluster", cluster)
     guard !effects.isEmpty else {
       return Inquiry(
@@ -211,6 +241,29 @@ package struct SymptomQuestion: Question {
         summary: "no fault found in the node groups of cluster \(cluster): all that should have joined has")
     }
     return Inquiry(entity, effects: effects, isTrouble: true, summary: summaries.joined(separator: "; "))
+  }
+
+  private func updates(_ world: Investigation) async throws(QuestionError) -> Inquiry {
+    let cluster = world.target.cluster ?? ""
+    let listed = await world.aws(.listNodegroups, ["clusterName": cluster])
+    if let gap = listed.gap { throw .unreachable(gap) }
+    let groups = listed.items.compactMap(\.string).prefix(SymptomQuestion.limit).map { Entity("Nodegroup", $0) }
+    return Inquiry(
+      Entity("Cluster", cluster), effects: groups.map { .init(Effect(.nodegroupUpdate, $0), deciding: false) },
+      isTrouble: true, summary: "an update of a node group of cluster \(cluster) failed",
+      lastResort: Gap(
+        read: "eks:DescribeUpdate", why: "the last update of no node group failed",
+        how: "aws eks list-updates --name \(cluster) --nodegroup-name GROUP"))
+  }
+
+  /// Auto Scaling groups with the cluster's tag, of no managed group, that have fewer instances than they want.
+  private func starved(_ cluster: String, _ world: Investigation) async -> [Entity] {
+    let groups = await world.aws(.describeAutoScalingGroups)
+    return groups.items.filter { group in
+      let tags = group["Tags"].items.compactMap { $0["Key"].string }
+      return tags.contains("kubernetes.io/cluster/\(cluster)") && !tags.contains("eks:nodegroup-name")
+        && group["Instances"].items.count < group["DesiredCapacity"].int ?? 0
+    }.prefix(SymptomQuestion.limit).map { Entity("AutoScalingGroup", $0["AutoScalingGroupName"].string ?? "") }
   }
 
   /// Running instances with the cluster's tag, of no managed group, that are no node.
