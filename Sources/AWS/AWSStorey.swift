@@ -40,6 +40,7 @@ package final class AWSStorey {
     world.ports.instanceCredentials = { ec2.value?.credentials(ofInstance: $0) }
     world.ports.instanceMetadata = { ec2.value?.metadata(ofInstance: $0, $1) }
     world.ports.instanceMetadataOptions = { ec2.value?.metadataOptions(ofInstance: $0) }
+    world.ports.connects = { ec2.value?.connection(from: $0, to: $1, $2, hosts: $3) ?? .open([]) }
     world.ports.names.vpc = { ec2.value?.names(ofVPC: $0) }
     world.ports.credentialsFault = { [sts] in sts.fault(of: $0, for: $1) }
     world.ports.deliverLog = { [logs] in logs.deliver($0, $1, $2) }

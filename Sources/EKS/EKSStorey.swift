@@ -1,4 +1,5 @@
 import Mechanisms
+import Wire
 package import World
 
 /// EKS, put together: the service on the AWS pipeline, its workflows, and the authenticator and authoriser
@@ -35,6 +36,7 @@ package final class EKSStorey {
       service.machines[id].map(service.credentials(of:)) ?? ofInstances(id)
     }
     ports.accessPolicyAllows = { [service] in service.accessPolicyReason($0, $1, $2) }
+    ports.admitsOutside = { [service] in service.admitsOutside($0, $1) }
     ports.identityProvider = { [service] in service.identityProvider(clusterID: $0) }
     ports.audit = { [service] cluster, event in
       guard let row = service.clusters.first(where: { $0.id == cluster }), row.logs("audit") else { return }
@@ -80,8 +82,21 @@ extension EKSService {
       return EndpointName(
         host: EndpointName.host(id: row.id, region: world.region), cluster: row.name,
         vpc: access["vpcId"].string ?? "", isPublic: access["endpointPublicAccess"].bool ?? true,
-        isPrivate: access["endpointPrivateAccess"].bool ?? false, addresses: row.interfaceAddresses)
+        isPrivate: access["endpointPrivateAccess"].bool ?? false, addresses: row.interfaceAddresses,
+        admits: access["publicAccessCidrs"].strings.compactMap { CIDR($0) })
     }
+  }
+
+  /// Whether somebody outside of the VPC gets through to the endpoint.
+  func admitsOutside(_ clusterID: String, _ address: String) -> Bool {
+    guard let access = clusters.first(where: { $0.id == clusterID })?.document["resourcesVpcConfig"],
+      let from = IPv4Address(address)
+    else { return true }
+    return !EndpointAdmission.decide(
+      .init(
+        isPublic: .known(access["endpointPublicAccess"].bool ?? true),
+        admits: .known(access["publicAccessCidrs"].strings.compactMap { CIDR($0) }), from: .known(from))
+    ).isNo
   }
 
   /// What the insides of a cluster need to know of it.

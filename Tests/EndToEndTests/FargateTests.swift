@@ -205,4 +205,33 @@ struct FargateTests {
     let later = try ground.kubectl("get events --field-selector reason=FailedScheduling").output
     #expect(later.contains("Pod provisioning timed out (will retry) for pod: default/\(try pod())"), "\(later)")
   }
+
+  /// A policy's security groups take the place of the cluster's, also on Fargate; without it the private endpoint is
+  /// out of reach.
+  @Test func groupsThatCutAMachineOff() async throws {
+    let ground = try await Ground()
+    try ground.eks.aws("eks update-cluster-config --name demo --resources-vpc-config endpointPrivateAccess=true")
+    try ground.eks.aws("eks wait cluster-active --name demo")
+    try ground.profile("p", "namespace=default")
+    let vpc = try ground.eks.aws("eks describe-cluster --name demo")["cluster"]["resourcesVpcConfig"]["vpcId"]
+    let group =
+      try ground.eks.aws(
+        "ec2 create-security-group --group-name db --description db --vpc-id \(vpc.string ?? "")")["GroupId"].string
+      ?? ""
+    let policy: JSON = [
+      "apiVersion": "vpcresources.k8s.aws/v1beta1", "kind": "SecurityGroupPolicy", "metadata": ["name": "db"],
+      "spec": ["podSelector": ["matchLabels": ["run": "web"]], "securityGroups": ["groupIds": [.string(group)]]],
+    ]
+    #expect(try ground.kubectl("apply -f -", input: policy.text()).status == 0)
+    #expect(try ground.kubectl("run web --image nginx").status == 0)
+    #expect(try ground.eks.ekswhy("clock", "advance", "4m", "--state", ground.eks.state).status == 0)
+    let answer = try ground.why("pod/web")
+    #expect(answer["roots"][0]["code"].string == "scheduling/fargate-pod-groups", "\(answer.text())")
+    let command = try #require(answer["roots"][0]["fix"][0]["command"].string)
+    let cured = try Shell.run(
+      "/bin/bash", ["-c", command],
+      environment: ground.eks.environment.merging(["KUBECONFIG": "\(ground.eks.state)/kubeconfig"]) { $1 })
+    #expect(cured.status == 0, "\(cured.all)")
+    #expect(try ground.kubectl("wait pod/web --for=condition=Ready --timeout=60s").status == 0)
+  }
 }

@@ -72,11 +72,13 @@ struct IdentityScene {
 
   /// Asks of the live cluster, and puts the answer on trial.
   func ask(
-    as credentials: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation,
-    _ asking: Trial.Asking
+    as credentials: [String: String] = [:], cluster: String? = "demo", kubeconfig: String? = nil,
+    timeoutSeconds: Int = 10, sourceLocation: SourceLocation = #_sourceLocation, _ asking: Trial.Asking
   ) async throws -> Answer {
     var options = LiveSession.Options()
-    options.cluster = "demo"
+    options.timeoutSeconds = timeoutSeconds
+    options.cluster = cluster
+    options.kubeconfig = kubeconfig
     options.region = "us-east-1"
     options.environment = environment.merging(credentials) { $1 }
     let session = try await LiveSession(options)
@@ -98,11 +100,14 @@ struct IdentityScene {
   }
 
   func symptom(
-    _ text: String, namespace: String? = nil, as credentials: [String: String] = [:],
-    sourceLocation: SourceLocation = #_sourceLocation
+    _ text: String, namespace: String? = nil, as credentials: [String: String] = [:], cluster: String? = "demo",
+    kubeconfig: String? = nil, timeoutSeconds: Int = 10, sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> Answer {
     let question = try #require(SymptomQuestion(text), "\(text) is no symptom", sourceLocation: sourceLocation)
-    return try await ask(as: credentials, sourceLocation: sourceLocation) { why in
+    return try await ask(
+      as: credentials, cluster: cluster, kubeconfig: kubeconfig, timeoutSeconds: timeoutSeconds,
+      sourceLocation: sourceLocation
+    ) { why in
       try await why.ask(question, about: question.subject(namespace: namespace))
     }
   }
@@ -116,10 +121,12 @@ struct IdentityScene {
   }
 
   /// Carries the first printed command of the first root out, as an operator would.
-  func cure(_ answer: Answer, sourceLocation: SourceLocation = #_sourceLocation) throws {
+  func cure(
+    _ answer: Answer, environment more: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
     let command = try #require(
       answer.roots.first?.cause.fixes.first?.command, "no command: \(answer.summary)", sourceLocation: sourceLocation)
-    let outcome = try Shell.run("/bin/bash", ["-c", command], environment: environment)
+    let outcome = try Shell.run("/bin/bash", ["-c", command], environment: environment.merging(more) { $1 })
     try #require(outcome.status == 0, "\(command): \(outcome.all)", sourceLocation: sourceLocation)
   }
 
@@ -150,5 +157,29 @@ struct IdentityScene {
       "AWS_SECRET_ACCESS_KEY": found["SecretAccessKey"].string ?? "",
       "AWS_SESSION_TOKEN": found["SessionToken"].string ?? "",
     ]
+  }
+
+  /// Moves the cluster's time on; kubelets and EKS try again by themselves, in their own time.
+  func advance(_ duration: String) throws {
+    let outcome = try eks.ekswhy("clock", "advance", duration, "--state", eks.state)
+    try #require(outcome.status == 0, "clock advance: \(outcome.all)")
+  }
+
+  /// Asks until it is so; the local EKS decides how soon.
+  func until(_ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ isSo: () async throws -> Bool)
+    async throws
+  {
+    for _ in 0..<400 where try await !isSo() { try await Task.sleep(for: .milliseconds(50)) }
+    try #require(try await isSo(), "\(what) never came", sourceLocation: sourceLocation)
+  }
+
+  /// Changes the cluster's configuration, and waits until it is so.
+  func update(_ change: JSON) async throws {
+    var input = change
+    input["name"] = "demo"
+    try await call("eks", "UpdateClusterConfig", input)
+    try await until("an ACTIVE cluster") {
+      try await call("eks", "DescribeCluster", ["name": "demo"])["cluster"]["status"].string == "ACTIVE"
+    }
   }
 }

@@ -57,7 +57,15 @@ struct NodegroupUpdateTests {
     #expect(after["status"] == "ACTIVE")
     #expect(after["version"] == "1.34")
 
-    let forced = try eks.aws("eks update-nodegroup-version \(group) --kubernetes-version 1.35 --force")
+    let environment = eks.environment.merging(["KUBECONFIG": "\(eks.state)/kubeconfig"]) { $1 }
+    let answer = try JSON.parse(
+      try Shell.run(LocalEKSProcess.binary, ["nodegroup/ng1", "-o", "json"], environment: environment).output)
+    #expect(answer["roots"][0]["code"] == "nodes/eviction-blocked", "\(answer.text())")
+    #expect(answer["roots"][0]["fix"][0]["command"].string?.contains("patch pdb web") == true)
+    let command = try #require(answer["roots"][0]["fix"][1]["command"].string)
+    let printed = try Shell.run("/bin/bash", ["-c", command], environment: environment)
+    try #require(printed.status == 0, "\(printed.all)")
+    let forced = try JSON.parse(printed.output)
     #expect(forced["update"]["params"][1]["value"] == "1.35.1-20261101")
     try eks.ekswhy("clock", "advance", "25m", "--state", eks.state)
     #expect(try ended(forced, eks, nodegroup: "ng1")["status"] == "Successful")

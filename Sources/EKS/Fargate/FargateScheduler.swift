@@ -189,9 +189,13 @@ package struct FargateScheduler: Component {
     let roomy = subnets.filter { $0.subnet.free > 0 }
     guard !roomy.isEmpty else { return context.wake("late \(pod.key)", after: Self.patience, .background) }
     let chosen = roomy[context.random { Int($0.next() % UInt64(roomy.count)) }]
+    let own = PodSecurityGroups.ofFargatePod(pod.json)
     let made = service.call(
       "ec2", "CreateNetworkInterface",
-      ["SubnetId": .string(chosen.subnet.id), "Groups": [.string(row.securityGroup)], "Description": ""], by: .fargate)
+      [
+        "SubnetId": .string(chosen.subnet.id), "Groups": own.isEmpty ? [.string(row.securityGroup)] : JSON(own),
+        "Description": "",
+      ], by: .fargate)
     guard let interface = made.output?["NetworkInterface"], let address = interface["PrivateIpAddress"].string else {
       return context.wake("late \(pod.key)", after: Self.patience, .background)
     }
@@ -207,7 +211,18 @@ package struct FargateScheduler: Component {
         profile: .known(profile), isTrusted: .known(true), isMapped: .known(true), subnets: .known([chosen.subnet])))
     context.wake("late \(pod.key)", after: Self.patience, .background)
     // Where nothing leads out of the subnet the machine comes up and is never heard of.
-    if single.isYes { context.wake("up \(id)", after: context.durations[.fargateLaunch]) }
+    let endpoint = EndpointName.host(id: row.id, region: service.world.region)
+    let vpc = row.document["resourcesVpcConfig"]["vpcId"].string ?? ""
+    let source = interface["NetworkInterfaceId"].string ?? ""
+    if single.isYes, !isCutOff(source, vpc, endpoint, context) {
+      context.wake("up \(id)", after: context.durations[.fargateLaunch])
+    }
+  }
+
+  /// Whether groups of its own keep a machine from the API server; that routes do is asked of its subnet.
+  private func isCutOff(_ interface: String, _ vpc: String, _ host: String, _ context: Context) -> Bool {
+    if case .silence? = context.world.ports.obstacle(from: interface, in: vpc, to: host) { return true }
+    return false
   }
 
   private func subnets(

@@ -21,6 +21,12 @@ extension EKSService {
   private static let kubeletSkew = Check(
     name: "Kubelet version skew", description: "Compares the kubelets' versions with the control plane's.",
     recommendation: "Update the node groups first.")
+  private static let proxySkew = Check(
+    name: "kube-proxy version skew", description: "Compares the versions of kube-proxy with the control plane's.",
+    recommendation: "Update kube-proxy first.")
+  private static let oldSystem = Check(
+    name: "Amazon Linux 2 compatibility", description: "Looks for nodes of Amazon Linux 2.",
+    recommendation: "Move the node groups to AL2023 or Bottlerocket.")
   private static let addonCompatibility = Check(
     name: "EKS add-on version compatibility",
     description: "Looks for add-ons whose version is not offered for the next version of Kubernetes.",
@@ -42,7 +48,7 @@ extension EKSService {
   private func refresh(_ row: ClusterRow) -> JSON {
     let key = recordKey(row.name, .insights, "all")
     let before = records[key]?["insights"].items ?? []
-    var found = [skew(row), compatibility(row), health(row)]
+    var found = [skew(row), proxies(row), systems(row), compatibility(row), health(row)]
     for at in found.indices {
       let old = before.first { $0["name"] == found[at]["name"] }
       found[at]["id"] = old?["id"] ?? .string(uuid())
@@ -90,6 +96,49 @@ extension EKSService {
       ? insight(Self.kubeletSkew, "PASSING", "The kubelets of \(nodes.count) nodes may stay as they are.")
       : insight(
         Self.kubeletSkew, "ERROR", "\(resources.count) nodes would be too old for \(next(row)).", resources: resources)
+  }
+
+  private func nodeInsight(
+    _ check: Check, _ found: [(name: String, why: String)], path: String, well: String, ill: String
+  ) -> JSON {
+    let resources = found.map { item -> JSON in
+      [
+        "insightStatus": ["status": "ERROR", "reason": .string(item.why)],
+        "kubernetesResourceUri": .string("\(path)\(item.name)"),
+      ]
+    }
+    return found.isEmpty
+      ? insight(check, "PASSING", well) : insight(check, "ERROR", "\(found.count) \(ill)", resources: resources)
+  }
+
+  /// Pods of kube-proxy by the tag of their image.
+  private func proxies(_ row: ClusterRow) -> JSON {
+    let pods = world.kube.host?.list(cluster: row.id, resource: "pods", namespace: "kube-system") ?? []
+    let wanted = VersionSkew.minor(next(row)) ?? 0
+    let found = pods.filter { $0["metadata"]["labels"]["k8s-app"].string == "kube-proxy" }.compactMap {
+      pod -> (name: String, why: String)? in
+      let tag = pod["spec"]["containers"][0]["image"].string?.split(separator: ":").last.map(String.init) ?? ""
+      let verdict = VersionSkew.decide(
+        .init(controlPlane: .known(wanted), kubelet: .known(VersionSkew.minor(tag) ?? 0)))
+      guard verdict.isNo else { return nil }
+      return (pod["metadata"]["name"].string ?? "", "\(tag) would be too old for \(next(row))")
+    }
+    return nodeInsight(
+      Self.proxySkew, found, path: "/api/v1/namespaces/kube-system/pods/",
+      well: "kube-proxy may stay as it is.", ill: "pods of kube-proxy would be too old for \(next(row)).")
+  }
+
+  /// Nodes of a system that EKS has no images of for the next version.
+  private func systems(_ row: ClusterRow) -> JSON {
+    let nodes = world.kube.host?.list(cluster: row.id, resource: "nodes", namespace: "") ?? []
+    let hasNone = OptimizedImage.releases(next(row), type: "AL2_x86_64").isEmpty
+    let found = nodes.filter {
+      hasNone && $0["status"]["nodeInfo"]["osImage"].string?.hasPrefix("Amazon Linux 2") == true
+        && $0["status"]["nodeInfo"]["osImage"].string?.contains("2023") == false
+    }.map { (name: $0["metadata"]["name"].string ?? "", why: "there is no image of Amazon Linux 2 for \(next(row))") }
+    return nodeInsight(
+      Self.oldSystem, found, path: "/api/v1/nodes/", well: "No node is of Amazon Linux 2, or there are images of it.",
+      ill: "nodes are of Amazon Linux 2, of which there is no image for \(next(row)).")
   }
 
   private func compatibility(_ row: ClusterRow) -> JSON {

@@ -31,8 +31,12 @@ struct VPCResourceWebhookServer {
     var pod = request["object"]
     let namespace = request["namespace"].string ?? ""
     pod["metadata"]["namespace"] = .string(namespace)
-    guard VPCResourceReads(world: service.world, cluster: row.id).groups(pod).isYes else { return nil }
-    return PodENI.patch(pod)
+    guard let groups = VPCResourceReads(world: service.world, cluster: row.id).groups(pod).value else { return nil }
+    // A machine of Fargate gets them for the interface that it has anyway.
+    guard pod["metadata"]["labels"].has(FargateMatch.label) else { return PodENI.patch(pod) }
+    var annotations = pod["metadata"]["annotations"].isNull ? JSON.emptyObject : pod["metadata"]["annotations"]
+    annotations[PodSecurityGroups.fargateAnnotation] = .string(groups.joined(separator: ","))
+    return [["op": "add", "path": "/metadata/annotations", "value": annotations]]
   }
 
   /// Only the controller writes the annotation.

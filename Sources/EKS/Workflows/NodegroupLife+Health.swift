@@ -16,7 +16,9 @@ extension NodegroupLife {
   func checkHealth(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow, _ context: Context) {
     context.wake("health", after: Self.healthCheck, .background)
     guard group.status == "ACTIVE" || group.status == "DEGRADED", rollout == nil else { return }
-    let issues = scalingIssues(service, group) + identityIssues(service, group) + networkIssues(service, row, group)
+    let issues =
+      scalingIssues(service, group) + identityIssues(service, group) + networkIssues(service, row, group)
+      + clusterIssues(service, row, group)
     let shown = JSON.array(
       issues.map {
         ["code": .string($0.code), "message": .string($0.message), "resourceIds": JSON($0.resources)]
@@ -99,6 +101,23 @@ extension NodegroupLife {
       issues.append(Issue(code: "IamInstanceProfileNotFound", message: error.message, resources: [profile]))
     }
     return issues
+  }
+
+  /// What the API server refuses EKS.
+  private func clusterIssues(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow) -> [Issue] {
+    guard let host = service.world.kube.host else { return [] }
+    func list(_ resource: String) -> Fact<[JSON]> {
+      .known(host.list(cluster: row.id, resource: "\(resource).rbac.authorization.k8s.io", namespace: ""))
+    }
+    let (bindings, roles) = (list("clusterrolebindings"), list("clusterroles"))
+    let refused = NodeManager.requests.first { request in
+      RBAC.decide(
+        .init(
+          request: request, clusterRoleBindings: bindings, roleBindings: .known([]), clusterRoles: roles,
+          roles: .known([]))
+      ).isNo
+    }
+    return refused.map { [Issue(code: "AccessDenied", message: $0.forbiddenMessage(), resources: [group.role])] } ?? []
   }
 
   private func networkIssues(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow) -> [Issue] {

@@ -22,6 +22,11 @@ extension Kubelet {
       return
     case .yes: break
     }
+    let host = EndpointName.host(id: identity.cluster, region: identity.region)
+    if let obstacle = context.world.ports.obstacle(from: identity.instanceID, to: host) {
+      refused("Post \"https://\(host)/api/v1/nodes\": \(obstacle.dialError(host, resolver: resolver))", context)
+      return
+    }
     registration = .sent
     let node = nodeObject(context)
     send("register", context, weight: failedRegistrations > 6 ? .background : .foreground) {

@@ -20,6 +20,14 @@ extension NodeBoot {
   mutating func askForCluster(_ context: Context) {
     phase = .describing
     guard let script = BootstrapScript(userData: userData(context)) else { return }
+    if unreached("eks", context) != nil {
+      write(
+        "cloud-init-output",
+        "Waiter ClusterActive failed: Connect timeout on endpoint URL: \"https://eks.\(region).amazonaws.com/clusters/\(script.clusterName)\"",
+        context)
+      askAgain(script, context)
+      return
+    }
     guard let credentials = context.world.ports.instanceCredentials(instanceID) else {
       write(
         "cloud-init-output",

@@ -121,6 +121,7 @@ package struct NodeBoot: Component {
 
   mutating func describe(_ context: Context) {
     phase = .describing
+    if let error = unreached("ec2", context) { return described(.error(error), context) }
     guard let credentials = context.world.ports.instanceCredentials(instanceID) else {
       described(
         .error(
@@ -138,6 +139,17 @@ package struct NodeBoot: Component {
         sourceIP: context.world.ports.instanceMetadata(instanceID, "meta-data/local-ipv4") ?? "",
         userAgent: system(context) == .al2023 ? "aws-sdk-go-v2 nodeadm" : "aws-cli/1.18"), tag: "describe",
       weight: attempts > 4 ? .background : .foreground)
+  }
+
+  /// What the SDK says where the network keeps it from a service.
+  func unreached(_ service: String, _ context: Context) -> AWSError? {
+    let host = "\(service).\(region).amazonaws.com"
+    guard let obstacle = context.world.ports.obstacle(from: instanceID, to: host) else { return nil }
+    let dial = obstacle.dialError(host, resolver: VPCResolver.linkLocal)
+    return AWSError(
+      code: "RequestError",
+      message:
+        "https response error StatusCode: 0, RequestID: , request send failed, Post \"https://\(host)/\": \(dial)")
   }
 
   private mutating func described(_ reply: AWSReply, _ context: Context) {
@@ -183,6 +195,7 @@ package struct NodeBoot: Component {
       labels: Bootstrap.nodeLabels(flags).map { MachineIdentity.Label(key: $0.0, value: $0.1) },
       taints: Bootstrap.registerTaints(flags, config).map(\.json), system: config.system)
     var join = steps(context)
+    join.read(instanceType: instance.type, config)
     join.resolvesEndpoint = .known(facts != nil)
     if let facts {
       join.read(config, endpoint: config.apiServerEndpoint, certificateAuthority: facts.certificateAuthority)

@@ -8,6 +8,8 @@ import World
 struct PodIdentityAgent {
   static let hosts = ["169.254.170.23", "[fd00:ec2::23]"]
   static let name = "eks-pod-identity-agent"
+  /// Of EKS Auth, which has none but dual-stack hosts.
+  static func host(_ region: String) -> String { PublicNames.eksAuth(region) }
 
   private let cluster: String
   private let clusterName: String
@@ -59,6 +61,12 @@ struct PodIdentityAgent {
         500,
         "unable to fetch credentials from EKS Auth: operation error EKS Auth: AssumeRoleForPodIdentity, get identity: "
           + "get credentials: failed to refresh cached credentials, no EC2 IMDS role found", client, context)
+    }
+    if context.world.ports.obstacle(from: instanceID, to: Self.host(context.world.region)) != nil {
+      return refuse(
+        500,
+        "unable to fetch credentials from EKS Auth: operation error EKS Auth: AssumeRoleForPodIdentity, https response "
+          + "error StatusCode: 0, RequestID: , canceled, context canceled", client, context)
     }
     let requestID = context.random { $0.uuid() }
     let reply = context.world.aws.perform(

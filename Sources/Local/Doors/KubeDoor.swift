@@ -9,6 +9,7 @@ struct KubeDoor: HTTPHandler {
   let outsideAddress: String
   let requestIDs: RequestIDs
   private let flows = FlowQueues()
+  private let unheard = Unheard()
 
   init(
     cluster: String, thread: WorldThread, wall: @escaping @Sendable () -> Timestamp, outsideAddress: String,
@@ -47,8 +48,13 @@ struct KubeDoor: HTTPHandler {
       return responder.send(FlowQueues.refusal)
     }
     // Each arrival lets one request be carried out: that of the client whose turn it is.
-    let posted = thread.post { [flows] world in
-      if let next = flows.next() { world.kube.handle(next.request, .outside(next.responder)) }
+    let posted = thread.post { [flows, unheard] world in
+      guard let next = flows.next() else { return }
+      // Who is kept out hears nothing, as of packets that are dropped.
+      guard world.ports.admitsOutside(next.request.cluster, next.request.sourceIP) else {
+        return unheard.hold(next.responder)
+      }
+      world.kube.handle(next.request, .outside(next.responder))
     }
     if !posted {
       var response = Self.response(.unavailable("the local EKS is shutting down"))

@@ -46,6 +46,22 @@ extension Ports {
     return instanceMetadata(id, base + (mac.hasSuffix("/") ? String(mac) : mac + "/") + "vpc-id")
   }
 
+  /// What keeps an instance from connecting to a host; nil where nothing does, and for what is no instance.
+  package func obstacle(from instance: String, to host: String, port: UInt16 = 443) -> ConnectionObstacle? {
+    vpcID(ofInstance: instance).flatMap { obstacle(from: instance, in: $0, to: host, port: port) }
+  }
+
+  /// The same for an interface of a VPC.
+  package func obstacle(
+    from source: String, in vpc: String, to host: String, port: UInt16 = 443
+  ) -> ConnectionObstacle? {
+    guard case .reply(let reply) = names.ask(vpc: vpc, DNSQuestion(host, .a)) else { return .noResolver }
+    let addresses = reply.answers.compactMap { $0.type == .a ? IPv4Address($0.data) : nil }
+    guard let first = addresses.first else { return .noSuchHost }
+    let hosts = names.endpoints().filter { $0.host == DNSName.canonical(host) }.map(\.publicHost)
+    return connects(source, addresses, port, hosts).isNo ? .silence(first) : nil
+  }
+
   /// The resolv.conf that an instance was given by DHCP.
   package func resolver(ofInstance id: String, region: String) -> ResolverConfiguration {
     let names = vpcID(ofInstance: id).flatMap { self.names.names(ofVPC: $0) }

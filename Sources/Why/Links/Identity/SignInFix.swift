@@ -23,9 +23,10 @@ enum SignInFix {
     }
     let mode = mapping.mode.value ?? .apiAndConfigMap
     let special = mapping.verdict.reasons.first { $0.code != "identity/mapping/not-mapped" }
-    var (code, text) = told(special, mapping)
+    let told = told(special, mapping)
+    let code = told.0
+    var text = told.1
     if let lost, special == nil, let creator = mapping.creator.value?.first?.arn {
-      code = "identity/nobody-mapped"
       text = "whoever made the cluster is let in without a mapping, and that was \(creator), which is gone"
       evidence.append(lost)
     }
