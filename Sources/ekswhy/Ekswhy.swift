@@ -11,7 +11,7 @@ struct Ekswhy: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      TourCommand.self, WhyCommand.self, TraceCommand.self, CanCommand.self, CaptureCommand.self,
+      TourCommand.self, WhyCommand.self, TraceCommand.self, CanCommand.self, AgreeCommand.self, CaptureCommand.self,
       PermissionsCommand.self,
       CoverageCommand.self,
       ReplayCommand.self,

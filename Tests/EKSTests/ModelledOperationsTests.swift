@@ -111,6 +111,17 @@ import World
     _ = try ok(
       "kms", "CreateGrant",
       ["KeyId": key, "GranteePrincipal": retiring, "RetiringPrincipal": retiring, "Operations": ["Decrypt"]])
+    _ = try ok("organizations", "CreateOrganization", [:])
+    let root = try ok("organizations", "ListRoots", [:])["Roots"][0]["Id"]
+    _ = try ok("organizations", "EnablePolicyType", ["RootId": root, "PolicyType": "SERVICE_CONTROL_POLICY"])
+    _ = try ok("organizations", "CreateOrganizationalUnit", ["ParentId": root, "Name": "u"])
+    let control = try ok(
+      "organizations", "CreatePolicy",
+      [
+        "Name": "c", "Description": "", "Type": "SERVICE_CONTROL_POLICY", "Tags": tags,
+        "Content": #"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}"#,
+      ])["Policy"]["PolicySummary"]["Id"]
+    _ = try ok("organizations", "AttachPolicy", ["PolicyId": control, "TargetId": root])
     _ = try ok("logs", "CreateLogGroup", ["logGroupName": "l", "tags": ["a": "b"]])
     _ = try ok("logs", "CreateLogStream", ["logGroupName": "l", "logStreamName": "s"])
     _ = try ok(
@@ -155,6 +166,7 @@ import World
     region.run(.seconds(20))
     let group = try ok("logs", "DescribeLogGroups", [:])["logGroups"][0]["arn"].string ?? ""
     return [
+      "ParentId": root, "ChildId": "000000000000", "TargetId": root, "PolicyId": control, "ResourceId": control,
       "RoleName": "node", "UserName": "bob", "GroupName": "staff", "PolicyName": "p", "PolicyArn": policy,
       "InstanceProfileName": "p",
       "OpenIDConnectProviderArn": provider, "ActionNames": ["ec2:DescribeVpcs"], "PolicySourceArn": principal,

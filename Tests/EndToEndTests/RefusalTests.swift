@@ -34,7 +34,7 @@ struct RefusalTests {
     #expect(try eks.aws("sts get-caller-identity")["Account"].string == "000000000000")
   }
 
-  @Test func tokens() throws {
+  @Test(.enabled(if: Clients.curl)) func tokens() throws {
     let eks = try LocalEKSProcess()
     let trust = ThreadTests.trust.replacing("%", with: "eks.amazonaws.com")
     try eks.aws("iam create-role --role-name cluster --assume-role-policy-document \(trust)")
@@ -76,10 +76,34 @@ struct RefusalTests {
       ("for another host", mint(endpoint: "https://sts.example.com", at: now())),
       ("cut short", String(good.dropLast(7))), ("garbage", "k8s-aws-v1.!!!"), ("no token at all", "abc"),
       ("oversized", "k8s-aws-v1." + String(repeating: "A", count: 5000)),
+      ("of tomorrow", mint(endpoint: endpoint, at: now(86_400))),
     ] {
       let refused = try get(token)
       #expect(refused.status != 0 && refused.all.contains("Unauthorized"), "\(what): \(refused.all)")
     }
+
+    // The same without kubectl's start: each field of both kinds of tokens changed once.
+    let server = try #require(try eks.aws("eks describe-cluster --name demo")["cluster"]["endpoint"].string)
+    let other = try #require(try eks.aws("eks describe-cluster --name other")["cluster"]["endpoint"].string)
+    let account = try eks.kubectl("create token default --duration=10m").trimmingCharacters(in: .whitespacesAndNewlines)
+    func status(_ token: String, at server: String) throws -> String {
+      try Shell.run(
+        "curl",
+        [
+          "-sk", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Authorization: Bearer \(token)",
+          "\(server)/api/v1/namespaces/default/pods",
+        ], environment: eks.environment
+      ).output
+    }
+    #expect(try status(good, at: server) == "200")
+    #expect(try status(account, at: server) == "403", "known, and allowed nothing")
+    for (what, token) in try TokenAbuse.iam(good) + TokenAbuse.serviceAccount(account) {
+      #expect(try status(token, at: server) == "401", "\(what)")
+    }
+    #expect(try status(good, at: other) == "401", "replayed at another cluster")
+    #expect(try status(account, at: other) == "401", "of another cluster")
+    #expect(try eks.ekswhy("clock", "advance", "15m", "--state", eks.state).status == 0)
+    #expect(try status(account, at: server) == "401", "replayed after its end")
     let anonymous = try eks.kubectlOutcome("--kubeconfig \(bare) --username=x --password=y get ns")
     #expect(anonymous.status != 0, "\(anonymous.all)")
 

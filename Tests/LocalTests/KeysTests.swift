@@ -11,12 +11,37 @@ import World
 
   @Test func keysAreMadeOnceAndReadBack() throws {
     let folder = try folder()
-    let first = try ClusterKeys(folder: folder, cluster: "A", region: "us-east-1", spare: SpareKeys())
-    let again = try ClusterKeys(folder: folder, cluster: "A", region: "us-east-1", spare: SpareKeys())
+    let first = try Self.keys(folder)
+    let again = try Self.keys(folder)
     #expect(try first.authority.certificatePEM == again.authority.certificatePEM)
-    #expect(first.signer.keyID == again.signer.keyID)
+    #expect(first.tokens.published.map(\.keyID) == again.tokens.published.map(\.keyID))
     let mode = try FileManager.default.attributesOfItem(atPath: "\(folder.path)/keys/A/ca.key")[.posixPermissions]
     #expect((mode as? NSNumber)?.intValue == 0o600)
+  }
+
+  private static let start = Timestamp(rfc3339: "2026-11-22T12:00:00Z")!
+
+  private static func keys(_ folder: StateFolder) throws -> ClusterKeys {
+    try ClusterKeys(folder: folder, cluster: "A", region: "us-east-1", spare: SpareKeys(), worldTime: start)
+  }
+
+  @Test func aNewTokenKeyComesEverySevenDays() throws {
+    let folder = try folder()
+    let tokens = try Self.keys(folder).tokens
+    let first = try #require(tokens.current(at: Self.start + .seconds(6 * 86_400)) { try TokenSigner() })
+    #expect(tokens.published.map(\.keyID) == [first.keyID])
+    let old = try first.sign(["sub": "a"])
+    let second = try #require(tokens.current(at: Self.start + .seconds(7 * 86_400)) { try TokenSigner() })
+    #expect(second.keyID != first.keyID)
+    #expect(tokens.published.map(\.keyID) == [first.keyID, second.keyID])
+    #expect(tokens.verify(old)?["sub"] == "a")
+    let third = try #require(tokens.current(at: Self.start + .seconds(14 * 86_400)) { try TokenSigner() })
+    #expect(tokens.published.map(\.keyID) == [second.keyID, third.keyID], "the first is no longer published")
+    #expect(tokens.verify(old)?["sub"] == "a", "the API server knows it still")
+    // After a restart the same keys are there, with their times.
+    let again = try Self.keys(folder).tokens
+    #expect(again.published.map(\.keyID) == [second.keyID, third.keyID])
+    #expect(again.current(at: Self.start + .seconds(20 * 86_400)) { try TokenSigner() }?.keyID == third.keyID)
   }
 
   @Test func tokensOfAnotherKeyAreRefused() throws {

@@ -43,7 +43,8 @@ package final class CloudTrailService: AWSService {
     var event: JSON = [
       "eventVersion": "1.11", "userIdentity": Self.identity(request, reply),
       "eventTime": .string(request.now.rfc3339), "eventSource": .string("\(Self.source(call.service)).amazonaws.com"),
-      "eventName": .string(call.operation), "awsRegion": .string(
+      "eventName": .string(call.operation),
+      "awsRegion": .string(
         ["iam", "organizations"].contains(call.service) ? "us-east-1" : call.region),
       "sourceIPAddress": .string(call.sourceIP.isEmpty ? "AWS Internal" : call.sourceIP),
       "userAgent": .string(call.userAgent.isEmpty ? "AWS Internal" : call.userAgent),

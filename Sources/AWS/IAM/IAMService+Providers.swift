@@ -21,10 +21,34 @@ extension IAMService {
     return provider
   }
 
+  /// The thumbprints of a request, each once: SHA-1 digests in hexadecimal, at most five.
+  private func thumbprints(_ request: AWSRequest) throws(AWSError) -> [String] {
+    let given = request.input["ThumbprintList"].strings
+    guard given.count <= 5 else { throw .invalidProvider("Thumbprint list must contain fewer than 5 entries.") }
+    for thumbprint in given {
+      guard thumbprint.utf8.count == 40 else { throw .invalidProvider("Thumbprint must be exactly 40 characters.") }
+      guard thumbprint.allSatisfy(\.isHexDigit) else { throw .invalidProvider("Thumbprint must be hexadecimal.") }
+    }
+    return given.map { $0.lowercased() }.uniqued()
+  }
+
+  private func checkCount(_ clientIDs: [String]) throws(AWSError) {
+    guard clientIDs.count <= 100 else {
+      throw AWSError(
+        code: "LimitExceeded", message: "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: 100", status: 409)
+    }
+  }
+
   private func createProvider(_ request: AWSRequest) throws(AWSError) -> JSON {
     let url = request.input["Url"].string ?? ""
-    guard url.hasPrefix("https://") else {
+    guard url.contains("://") else {
       throw AWSError(code: "ValidationError", message: "Invalid Open ID Connect Provider URL", status: 400)
+    }
+    guard url.hasPrefix("https://") else {
+      throw .invalidProvider("Invalid Open ID Connect Provider URL. The URL must begin with https://.")
+    }
+    guard !url.dropFirst("https://".count).contains(where: { "?:#".contains($0) }) else {
+      throw .invalidProvider("Invalid Open ID Connect Provider URL.")
     }
     var bare = String(url.dropFirst("https://".count))
     while bare.hasSuffix("/") { bare.removeLast() }
@@ -37,12 +61,14 @@ extension IAMService {
       throw AWSError(
         code: "LimitExceeded", message: "Cannot exceed quota for OpenIdConnectProvidersPerAccount: 100", status: 409)
     }
-    var thumbprints = request.input["ThumbprintList"].strings
+    var thumbprints = try thumbprints(request)
+    let clientIDs = request.input["ClientIDList"].strings
+    try checkCount(clientIDs)
     // IAM looks the certificate up itself where the caller names none.
     if thumbprints.isEmpty { thumbprints = [String(repeating: "0", count: 40)] }
     providers[arn] = OpenIDProvider(
-      arn: arn, url: bare, clientIDs: request.input["ClientIDList"].strings, thumbprints: thumbprints,
-      createdAt: request.now, tags: Tags(request.input["Tags"]))
+      arn: arn, url: bare, clientIDs: clientIDs.uniqued(), thumbprints: thumbprints, createdAt: request.now,
+      tags: Tags(request.input["Tags"]))
     return ["OpenIDConnectProviderArn": .string(arn)]
   }
 
@@ -66,13 +92,16 @@ extension IAMService {
 
   private func updateThumbprint(_ request: AWSRequest) throws(AWSError) -> JSON {
     let provider = try existingProvider(request)
-    providers.update(provider.arn) { $0.thumbprints = request.input["ThumbprintList"].strings }
+    let thumbprints = try thumbprints(request)
+    guard !thumbprints.isEmpty else { throw .invalidProvider("Thumbprint list must contain at least one entry.") }
+    providers.update(provider.arn) { $0.thumbprints = thumbprints }
     return .emptyObject
   }
 
   private func addClientID(_ request: AWSRequest) throws(AWSError) -> JSON {
     let provider = try existingProvider(request)
     let id = request.input["ClientID"].string ?? ""
+    try checkCount(provider.clientIDs + (provider.clientIDs.contains(id) ? [] : [id]))
     providers.update(provider.arn) { if !$0.clientIDs.contains(id) { $0.clientIDs.append(id) } }
     return .emptyObject
   }
@@ -97,5 +126,19 @@ extension IAMService {
 
   private func listProviderTags(_ request: AWSRequest) throws(AWSError) -> JSON {
     ["Tags": try existingProvider(request).tags.jsonOrEmpty, "IsTruncated": false]
+  }
+}
+
+extension AWSError {
+  static func invalidProvider(_ message: String) -> AWSError {
+    AWSError(code: "InvalidInput", message: message, status: 400)
+  }
+}
+
+extension [String] {
+  /// Each element once, at its first place.
+  fileprivate func uniqued() -> [String] {
+    var seen: Set<String> = []
+    return filter { seen.insert($0).inserted }
   }
 }

@@ -14,6 +14,8 @@ struct Organization: Codable, Sendable {
   var accountParent: String
   /// Tags of the root and of the account, by id.
   var tags: [String: Tags] = [:]
+  /// Services that may act in the whole organisation, and since when.
+  var services: [String: Timestamp]?
 }
 
 struct OrganizationalUnit: Codable, Sendable {

@@ -7,7 +7,7 @@ extension OrganizationsService {
     [
       "CreateOrganization": createOrganization, "DescribeOrganization": describeOrganization,
       "DeleteOrganization": deleteOrganization, "ListRoots": listRoots, "ListAccounts": listAccounts,
-      "DescribeAccount": describeAccount, "ListAWSServiceAccessForOrganization": listServiceAccess,
+      "DescribeAccount": describeAccount,
       "ListParents": listParents, "ListChildren": listChildren, "ListAccountsForParent": listAccountsForParent,
       "MoveAccount": moveAccount, "TagResource": tagResource, "UntagResource": untagResource,
       "ListTagsForResource": listTags,
@@ -97,9 +97,34 @@ extension OrganizationsService {
     .organizations("AccountNotFound", "You specified an account that doesn't exist.")
   }
 
-  private func listServiceAccess(_ request: AWSRequest) throws(AWSError) -> JSON {
-    _ = try existing()
-    return try page("EnabledServicePrincipals", [], request)
+  /// Which services may act in the whole organisation: kept and told, and asked by nobody here.
+  static var recordedOperations: [String: Operation<OrganizationsService>] {
+    [
+      "EnableAWSServiceAccess": enableService, "DisableAWSServiceAccess": disableService,
+      "ListAWSServiceAccessForOrganization": listServices,
+    ]
+  }
+
+  private func enableService(_ request: AWSRequest) throws(AWSError) -> JSON {
+    var organization = try existing()
+    organization.services = organization.services ?? [:]
+    organization.services?[request.input["ServicePrincipal"].string ?? ""] = request.now
+    organizations[Self.key] = organization
+    return .emptyObject
+  }
+
+  private func disableService(_ request: AWSRequest) throws(AWSError) -> JSON {
+    var organization = try existing()
+    organization.services?[request.input["ServicePrincipal"].string ?? ""] = nil
+    organizations[Self.key] = organization
+    return .emptyObject
+  }
+
+  private func listServices(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let rows = (try existing().services ?? [:]).sorted { $0.key < $1.key }.map { name, time in
+      (name, ["ServicePrincipal": .string(name), "DateEnabled": .time(time)] as JSON)
+    }
+    return try page("EnabledServicePrincipals", rows, request)
   }
 
   // MARK: - Who stands where

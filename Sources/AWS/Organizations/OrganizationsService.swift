@@ -16,6 +16,7 @@ package final class OrganizationsService: AWSService {
 
   private let operations: [String: Operation<OrganizationsService>]
   package let modelled: Set<String>
+  package let recorded: Set<String>
 
   init(world: World, iam: IAMService) {
     self.world = world
@@ -23,8 +24,12 @@ package final class OrganizationsService: AWSService {
     organizations = Table("organization", in: world)
     units = Table("organization-unit", in: world)
     policies = Table("organization-policy", in: world)
-    operations = .joined([Self.treeOperations, Self.unitOperations, Self.policyOperations, Self.attachmentOperations])
-    modelled = Set(operations.keys)
+    let modelled = [String: Operation<OrganizationsService>].joined([
+      Self.treeOperations, Self.unitOperations, Self.policyOperations, Self.attachmentOperations,
+    ])
+    self.modelled = Set(modelled.keys)
+    recorded = Set(Self.recordedOperations.keys)
+    operations = .joined([modelled, Self.recordedOperations])
     iam.controlPolicies = { [unowned self] in controlPolicies() }
   }
 

@@ -132,6 +132,13 @@ extension AWSCall {
     "ec2", "DescribeInstanceTypes", items: ["InstanceTypes", "*"], idLists: ["InstanceTypes": ["InstanceType"]],
     notFound: ["InvalidInstanceType"])
 
+  package static let describeOrganization = AWSCall(
+    "organizations", "DescribeOrganization", items: ["Organization"], notFound: ["AWSOrganizationsNotInUseException"])
+  package static let listParents = AWSCall("organizations", "ListParents", items: ["Parents", "*"])
+  package static let listPoliciesForTarget = AWSCall(
+    "organizations", "ListPoliciesForTarget", items: ["Policies", "*"])
+  package static let describePolicy = AWSCall("organizations", "DescribePolicy", items: ["Policy"])
+
   package static let getInstanceProfile = AWSCall(
     "iam", "GetInstanceProfile", items: ["InstanceProfile"], notFound: ["NoSuchEntity"])
   package static let getRole = AWSCall("iam", "GetRole", items: ["Role"], notFound: ["NoSuchEntity"])
@@ -197,6 +204,7 @@ extension AWSCall {
     .getOpenIDConnectProvider, .listAttachedRolePolicies, .listRolePolicies,
     .getRolePolicy, .getPolicy, .getPolicyVersion, .getUser, .listAttachedUserPolicies, .listUserPolicies,
     .getUserPolicy, .listGroupsForUser, .listAttachedGroupPolicies, .listGroupPolicies, .getGroupPolicy,
-    .lookupEvents, .filterLogEvents, .describeAutoScalingGroups, .describeScalingActivities,
+    .lookupEvents, .filterLogEvents, .describeAutoScalingGroups, .describeScalingActivities, .describeOrganization,
+    .listParents, .listPoliciesForTarget, .describePolicy,
   ]
 }

@@ -57,12 +57,17 @@ final class ClusterDoors: ClusterHost {
     }
   }
 
-  func signToken(_ clusterID: String, claims: JSON) -> String? { try? material(clusterID).signer.sign(claims) }
-  func verifyToken(_ clusterID: String, token: String) -> JSON? { try? material(clusterID).signer.verify(token) }
+  func signToken(_ clusterID: String, claims: JSON) -> String? { try? current(clusterID)?.sign(claims) }
+  func verifyToken(_ clusterID: String, token: String) -> JSON? { try? material(clusterID).tokens.verify(token) }
 
   func keySet(_ clusterID: String) -> JSON {
-    guard let key = try? material(clusterID).signer.jwk() else { return ["keys": []] }
-    return ["keys": [key]]
+    guard (try? current(clusterID)) != nil, let tokens = try? material(clusterID).tokens else { return ["keys": []] }
+    return ["keys": .array(tokens.published.compactMap { try? $0.jwk() })]
+  }
+
+  /// The token key whose turn it is.
+  private func current(_ clusterID: String) throws -> TokenSigner? {
+    try material(clusterID).tokens.current(at: world.now) { try spare.take() }
   }
 
   func signCertificate(
@@ -81,7 +86,8 @@ final class ClusterDoors: ClusterHost {
 
   private func material(_ clusterID: String) throws -> ClusterKeys {
     if let held = keys[clusterID] { return held }
-    let made = try ClusterKeys(folder: folder, cluster: clusterID, region: world.region, spare: spare)
+    let made = try ClusterKeys(
+      folder: folder, cluster: clusterID, region: world.region, spare: spare, worldTime: world.now)
     keys[clusterID] = made
     return made
   }

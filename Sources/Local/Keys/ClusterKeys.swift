@@ -1,31 +1,33 @@
 import Foundation
 import Synchronization
-import Wire
+package import Wire
 import World
 
 /// Keys and certificates of one cluster, in `keys/<id>/` of the state folder.
 package final class ClusterKeys: Sendable {
   package let authority: CertificateAuthority
-  package let signer: TokenSigner
+  package let tokens: TokenKeys
   package let server: TLSIdentity
 
   /// Reads the cluster's keys, or makes them.
-  package init(folder: StateFolder, cluster: String, region: String, spare: SpareKeys) throws {
+  package init(
+    folder: StateFolder, cluster: String, region: String, spare: SpareKeys, worldTime: Timestamp
+  ) throws {
     let base = "keys/\(cluster)"
     let now = Date()
     func text(_ name: String) -> String? { folder.read("\(base)/\(name)").map { String(decoding: $0, as: UTF8.self) } }
-    if let ca = text("ca.crt"), let caKey = text("ca.key"), let token = text("sa.key"), let chain = text("server.crt"),
-      let key = text("server.key")
+    if let ca = text("ca.crt"), let caKey = text("ca.key"), let chain = text("server.crt"),
+      let key = text("server.key"), let tokens = try TokenKeys(folder: folder, base: base, now: worldTime)
     {
       authority = try CertificateAuthority(certificatePEM: ca, keyPEM: caKey)
-      signer = try TokenSigner(pem: token)
+      self.tokens = tokens
       server = TLSIdentity(certificateChain: chain, privateKey: key, clientRoots: ca)
       return
     }
     try FileManager.default.createDirectory(
       atPath: "\(folder.path)/\(base)", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     authority = try CertificateAuthority(wall: now)
-    signer = try spare.take()
+    tokens = try TokenKeys(first: try spare.take(), folder: folder, base: base, now: worldTime)
     let ca = try authority.certificatePEM
     let issued = try authority.issueServer(
       names: [
@@ -36,7 +38,7 @@ package final class ClusterKeys: Sendable {
     server = TLSIdentity(certificateChain: issued.certificate, privateKey: issued.key, clientRoots: ca)
     // The authority's certificate comes last: keys that are found with it are whole.
     for (name, text) in [
-      ("ca.key", try authority.keyPEM), ("sa.key", signer.pem), ("server.key", issued.key),
+      ("ca.key", try authority.keyPEM), ("server.key", issued.key),
       ("server.crt", issued.certificate), ("ca.crt", ca),
     ] { try folder.writePrivate("\(base)/\(name)", Array(text.utf8)) }
   }

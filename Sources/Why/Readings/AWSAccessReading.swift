@@ -14,6 +14,10 @@ struct AWSAccessReading: Sendable {
   var evidence: [Exhibit]
   /// What might still deny it and can't be read.
   var unread: [Gap]
+  /// Control policies by their ids, and where they stand.
+  var control: [String: String] = [:]
+  /// The VPC endpoint that the call goes through.
+  var endpoint: String?
 
   /// What the account or a whole organisation may forbid, which no read of an ordinary operator shows.
   static let organisation = Gap(
@@ -22,27 +26,32 @@ struct AWSAccessReading: Sendable {
 }
 
 extension Investigation {
-  func awsAccess(_ principal: PrincipalReading, _ action: String, _ resource: String) async -> AWSAccessReading? {
+  /// Of a pod, the VPC endpoint through which it calls counts too.
+  func awsAccess(
+    _ principal: PrincipalReading, _ action: String, _ resource: String, from pod: Entity? = nil
+  ) async -> AWSAccessReading? {
     guard let arn = principal.arn.value, let caller = principal.caller.value, let parsed = ARN.parse(arn) else {
       return nil
     }
-    if parsed.resourceType == "root" {
-      return AWSAccessReading(
-        principal: principal, action: action, resource: resource,
-        policies: RolePolicies(
-          roleName: "root", roleARN: arn, identity: .known([]), boundary: .known(nil), names: [], evidence: []),
-        verdict: .yes(), evidence: principal.evidence, unread: [AWSAccessReading.organisation])
-    }
+    let isRoot = parsed.resourceType == "root"
     let isUser = parsed.resourceType == "user"
-    let policies = isUser ? await self.policies(ofUser: arn) : await self.policies(ofRole: arn)
+    let policies =
+      isRoot
+      ? RolePolicies(
+        roleName: "root", roleARN: arn, identity: .known([]), boundary: .known(nil), names: [],
+        evidence: principal.evidence)
+      : isUser ? await self.policies(ofUser: arn) : await self.policies(ofRole: arn)
     let who = PolicyPrincipal(
-      kind: isUser ? .user : .role, arn: isUser ? arn : caller.arn, account: parsed.account, roleARN: isUser ? "" : arn)
+      kind: isRoot ? .root : isUser ? .user : .role, arn: isRoot || isUser ? arn : caller.arn,
+      account: parsed.account, roleARN: isRoot || isUser ? "" : arn)
     var reading = AWSAccessReading(
       principal: principal, action: action, resource: resource, policies: policies, verdict: .open([]),
-      evidence: policies.evidence, unread: [AWSAccessReading.organisation])
+      evidence: policies.evidence, unread: [])
     var facts = IAMPolicy.Facts(
       request: .known(IAMRequest(principal: who, action: action, resource: resource)),
       context: .known(context(who)), identityPolicies: policies.identity, boundary: policies.boundary)
+    await bind(&facts, &reading, parsed.account)
+    if let pod { await lead(&facts, &reading, action, pod) }
     if action.lowercased() == "sts:assumerole", let target = ARN.parse(resource), target.resourceType == "role" {
       return await assuming(resource, who, facts, reading)
     }
@@ -60,6 +69,50 @@ extension Investigation {
     }
     reading.verdict = IAMPolicy.decide(facts)
     return reading
+  }
+
+  /// What the organisation allows at most, where it can be read.
+  private func bind(_ facts: inout IAMPolicy.Facts, _ reading: inout AWSAccessReading, _ account: String) async {
+    let organization = await self.organization(of: account)
+    guard let control = organization.policies.value else {
+      reading.unread.append(AWSAccessReading.organisation)
+      return
+    }
+    facts.serviceControlPolicies = .known(control.service)
+    facts.resourceControlPolicies = .known(control.resource)
+    reading.control = organization.names
+    reading.evidence += organization.evidence
+    guard !control.organization.isEmpty else { return }
+    facts.context = facts.context.map { context in
+      var context = context
+      context.set("aws:PrincipalOrgID", control.organization)
+      context.set("aws:PrincipalOrgPaths", values: [control.path])
+      return context
+    }
+  }
+
+  /// The endpoint by which the pod's calls of that service leave its VPC, and its policy.
+  private func lead(
+    _ facts: inout IAMPolicy.Facts, _ reading: inout AWSAccessReading, _ action: String, _ pod: Entity
+  ) async {
+    let service = AWSServiceModel.all.first { $0.actionPrefix == action.prefix { $0 != ":" } }
+    guard service?.globalEndpoint == nil || service?.id == "sts" else { return }
+    let host = service.map { $0.id == "eks-auth" ? $0.id : $0.endpointPrefix } ?? String(action.prefix { $0 != ":" })
+    let way = await endpoint(ofPod: pod, host: host)
+    reading.evidence += way.evidence
+    switch way.endpoint {
+    case .known(let endpoint, _):
+      facts.endpointPolicy = .known(endpoint?.policy)
+      guard let endpoint else { return }
+      reading.endpoint = endpoint.id
+      facts.context = facts.context.map { context in
+        var context = context
+        context.set("aws:SourceVpce", endpoint.id)
+        context.set("aws:SourceVpc", endpoint.vpc)
+        return context
+      }
+    case .unknown(let gap): reading.unread.append(gap)
+    }
   }
 
   private func context(_ who: PolicyPrincipal) -> PolicyContext {
@@ -93,23 +146,13 @@ extension Investigation {
     case .known(nil, _): reading.verdict = .no([.implicitDeny(.resource)])
     case .known(let policy?, let source):
       reading.resourcePolicy = ARN.parse(role)?.name
-      let verdict = TrustPolicy.decide(
-        .init(
-          trust: .known(policy, source), principal: .known(who), action: .known("sts:AssumeRole"),
-          context: facts.context))
-      switch verdict.outcome {
-      case .no: reading.verdict = .no(verdict.reasons)
-      case .open(let gaps): reading.verdict = .open(gaps, verdict.reasons)
-      case .yes(.account): reading.verdict = IAMPolicy.decide(facts)
-      case .yes(.direct):
-        let own = IAMPolicy.decide(facts)
-        // Named itself, only its own denies keep it out.
-        if own.isNo, case .explicitDeny = own.reasons.last {
-          reading.verdict = own
-        } else {
-          reading.verdict = .yes(verdict.reasons)
-        }
+      var facts = facts
+      facts.request = facts.request.map { request in
+        var request = request
+        request.resourceAccount = ARN.parse(role)?.account ?? ""
+        return request
       }
+      reading.verdict = TrustedUse.decide(.init(trust: .known(policy, source), policies: facts))
     }
     return reading
   }

@@ -1,7 +1,7 @@
 import Wire
 
 /// One operator of a condition block.
-struct ConditionOperator: Sendable {
+struct ConditionOperator: Sendable, Equatable {
   enum Quantifier: Sendable { case single, forAll, forAny }
   enum Test: String, Sendable, CaseIterable {
     case stringEquals = "StringEquals"
@@ -62,7 +62,7 @@ struct ConditionOperator: Sendable {
   }
 
   func holds(_ condition: PolicyDocument.Condition, _ context: PolicyContext, version: String) -> Truth {
-    let value = context[condition.key]
+    let value = context.value(of: condition.loweredKey)
     if test == .null {
       let wantsAbsent = condition.values.contains { $0.lowercased() == "true" }
       switch value {
@@ -128,7 +128,8 @@ struct ConditionOperator: Sendable {
   }
 
   private func plain(_ pattern: String) -> String {
-    pattern.replacing("\u{01}", with: "*").replacing("\u{02}", with: "?")
+    guard pattern.utf8.contains(where: { $0 == 1 || $0 == 2 }) else { return pattern }
+    return pattern.replacing("\u{01}", with: "*").replacing("\u{02}", with: "?")
   }
 
   /// Seconds since 1970, of an ISO 8601 date or of a number.

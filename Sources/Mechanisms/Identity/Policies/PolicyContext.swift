@@ -24,8 +24,11 @@ package struct PolicyContext: Sendable, Equatable {
     for (key, values) in values { entries[key.lowercased()] = .values(values) }
   }
 
-  package subscript(key: String) -> Value {
-    switch entries[key.lowercased()] {
+  package subscript(key: String) -> Value { value(of: key.lowercased()) }
+
+  /// The same of a name in lower case.
+  func value(of key: String) -> Value {
+    switch entries[key] {
     case .values(let values): .present(values)
     case .unknown(let gap): .unknown(gap)
     case nil: rest.map(Value.unknown) ?? .absent

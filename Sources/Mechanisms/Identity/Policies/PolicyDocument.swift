@@ -31,14 +31,19 @@ package struct PolicyDocument: Sendable, Equatable {
 
   package struct Condition: Sendable, Equatable {
     /// `ForAnyValue:StringLikeIfExists`, as written.
-    package var operatorName: String
-    package var key: String
-    package var values: [String]
+    package let operatorName: String
+    package let key: String
+    package let values: [String]
+    /// What the name says; nil for a name that is no operator.
+    let test: ConditionOperator?
+    let loweredKey: String
 
     package init(operatorName: String, key: String, values: [String]) {
       self.operatorName = operatorName
       self.key = key
       self.values = values
+      test = ConditionOperator(operatorName)
+      loweredKey = key.lowercased()
     }
   }
 

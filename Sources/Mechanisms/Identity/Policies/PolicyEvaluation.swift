@@ -153,7 +153,7 @@ struct PolicyEvaluation {
       holds = holds && truth
       if truth.isNo {
         var given: [String]?
-        if case .present(let values) = context[condition.key] { given = values }
+        if case .present(let values) = context.value(of: condition.loweredKey) { given = values }
         near.append(
           .conditionFailed(
             reference, operator: condition.operatorName, key: condition.key, wanted: condition.values, given: given))
@@ -165,7 +165,7 @@ struct PolicyEvaluation {
   private func resourceMatches(_ patterns: PolicyDocument.Patterns?, _ version: String) -> Truth {
     guard let patterns else { return .yes }
     let any = Truth.any(patterns.values) { pattern in
-      if contextGap != nil, version == "2012-10-17", pattern.contains("${") { return .open([contextGap!]) }
+      if contextGap != nil, version == "2012-10-17", PolicyPattern.hasVariable(pattern) { return .open([contextGap!]) }
       return switch PolicyPattern.expand(pattern, context, version: version) {
       case .text(let text): Truth(PolicyPattern.matchesARN(text, resource))
       case .impossible: .no
@@ -177,7 +177,7 @@ struct PolicyEvaluation {
 
   private func conditionHolds(_ condition: PolicyDocument.Condition, _ version: String) -> Truth {
     if let contextGap { return .open([contextGap]) }
-    guard let test = ConditionOperator(condition.operatorName) else { return .no }
+    guard let test = condition.test else { return .no }
     return test.holds(condition, context, version: version)
   }
 }

@@ -2,17 +2,62 @@ import Wire
 
 /// Wildcards and variables of policies.
 package enum PolicyPattern {
-  /// `*` for any run of characters and `?` for one.
+  private typealias Bytes = UnsafeBufferPointer<UInt8>
+
+  /// `*` for any run of characters and `?` for one. Case is that of ASCII.
   package static func matches(_ pattern: some StringProtocol, _ text: some StringProtocol, ignoringCase: Bool = false)
     -> Bool
   {
-    let p = Array((ignoringCase ? pattern.lowercased() : String(pattern)).utf8)
-    let t = Array((ignoringCase ? text.lowercased() : String(text)).utf8)
-    return matches(p, t) { $0 }
+    withBytes(pattern, text) { matches($0, $1, ignoringCase) }
+  }
+
+  /// Of ARNs: each of the first five parts by itself, then the rest; a pattern that is no ARN as a whole.
+  package static func matchesARN(_ pattern: String, _ arn: String) -> Bool {
+    if pattern == "*" { return true }
+    return withBytes(pattern, arn) { pattern, text in
+      guard hasSixParts(pattern), hasSixParts(text) else { return matches(pattern, text, false) }
+      var p = 0
+      var t = 0
+      for _ in 0..<5 {
+        let pEnd = colon(pattern, from: p)
+        let tEnd = colon(text, from: t)
+        guard matches(Bytes(rebasing: pattern[p..<pEnd]), Bytes(rebasing: text[t..<tEnd]), false) else { return false }
+        p = pEnd + 1
+        t = tEnd + 1
+      }
+      return matches(Bytes(rebasing: pattern[p...]), Bytes(rebasing: text[t...]), false)
+    }
+  }
+
+  private static func withBytes(
+    _ pattern: some StringProtocol, _ text: some StringProtocol, _ test: (Bytes, Bytes) -> Bool
+  ) -> Bool {
+    let direct = pattern.utf8.withContiguousStorageIfAvailable { pattern in
+      text.utf8.withContiguousStorageIfAvailable { test(pattern, $0) }
+    }
+    if let direct, let direct { return direct }
+    return Array(pattern.utf8).withUnsafeBufferPointer { pattern in
+      Array(text.utf8).withUnsafeBufferPointer { test(pattern, $0) }
+    }
+  }
+
+  private static func colon(_ bytes: Bytes, from start: Int) -> Int {
+    var at = start
+    while at < bytes.count, bytes[at] != UInt8(ascii: ":") { at += 1 }
+    return at
+  }
+
+  private static func hasSixParts(_ bytes: Bytes) -> Bool {
+    var count = 0
+    for byte in bytes where byte == UInt8(ascii: ":") {
+      count += 1
+      if count == 5 { return true }
+    }
+    return false
   }
 
   /// A pattern in which literal `*` and `?` stand as 0x01 and 0x02.
-  private static func matches(_ p: [UInt8], _ t: [UInt8], literal: (UInt8) -> UInt8) -> Bool {
+  private static func matches(_ p: Bytes, _ t: Bytes, _ ignoringCase: Bool) -> Bool {
     var i = 0
     var j = 0
     var star = -1
@@ -22,7 +67,7 @@ package enum PolicyPattern {
         star = i
         mark = j
         i += 1
-      } else if i < p.count, p[i] == UInt8(ascii: "?") || unescaped(p[i]) == t[j] {
+      } else if i < p.count, p[i] == UInt8(ascii: "?") || equal(p[i], t[j], ignoringCase) {
         i += 1
         j += 1
       } else if star >= 0 {
@@ -37,22 +82,18 @@ package enum PolicyPattern {
     return i == p.count
   }
 
-  private static func unescaped(_ byte: UInt8) -> UInt8 {
-    switch byte {
-    case 1: UInt8(ascii: "*")
-    case 2: UInt8(ascii: "?")
-    default: byte
+  private static func equal(_ pattern: UInt8, _ text: UInt8, _ ignoringCase: Bool) -> Bool {
+    switch pattern {
+    case 1: text == UInt8(ascii: "*")
+    case 2: text == UInt8(ascii: "?")
+    default: pattern == text || ignoringCase && lowered(pattern) == lowered(text)
     }
   }
 
-  /// Of ARNs: each of the first five parts by itself, then the rest; a pattern that is no ARN as a whole.
-  package static func matchesARN(_ pattern: String, _ arn: String) -> Bool {
-    if pattern == "*" { return true }
-    let p = pattern.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
-    let t = arn.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
-    guard p.count == 6, t.count == 6 else { return matches(pattern, arn) }
-    return zip(p, t).allSatisfy { matches($0, $1) }
-  }
+  private static func lowered(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte | 0x20 : byte }
+
+  /// Whether a variable may stand in the text.
+  static func hasVariable(_ text: String) -> Bool { text.utf8.contains(UInt8(ascii: "$")) }
 
   /// The pattern with `${key}` and `${key, 'default'}` put in; nil where a key has no value.
   enum Expansion {
@@ -62,7 +103,7 @@ package enum PolicyPattern {
   }
 
   static func expand(_ pattern: String, _ context: PolicyContext, version: String) -> Expansion {
-    guard version == "2012-10-17", pattern.contains("${") else { return .text(pattern) }
+    guard hasVariable(pattern), version == "2012-10-17" else { return .text(pattern) }
     var out = ""
     var rest = pattern[...]
     while let dollar = rest.firstIndex(of: "$") {

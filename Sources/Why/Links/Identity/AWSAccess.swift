@@ -21,7 +21,7 @@ struct PodAWSAccess: Link {
           "its programs have no AWS credentials to \(asked.deed.text) with", entity: entity, evidence: [],
           causes: [credentials]))
     }
-    let rest = AccessAsked(.iam(arn: arn), asked.deed)
+    let rest = AccessAsked(.iam(arn: arn), asked.deed, pod: entity)
     let name2 = ARN.parse(arn)?.name ?? arn
     return .holds(
       Explanation(
@@ -49,7 +49,7 @@ struct AWSPolicies: Link {
             evidence: principal.evidence,
             fixes: [Fix("use a role or user that exists, or make this one", owner: "unknown", touches: [])])))
     }
-    guard let reading = await world.awsAccess(principal, action, resource) else {
+    guard let reading = await world.awsAccess(principal, action, resource, from: asked.pod) else {
       return .open([principal.arn.gap ?? principal.caller.gap].compactMap { $0 })
     }
     switch reading.verdict.outcome {
@@ -90,6 +90,7 @@ enum AWSAccessFix {
         code, layer: .aws, entity: entity ?? Entity(reading.principal.title.hasPrefix("user") ? "User" : "Role", name),
         statement: statement, evidence: reading.evidence, fixes: fixes)
     }
+    if let above = AWSCeilingFix.root(reading, asked) { return above }
     if case .explicitDeny(let statement) = last {
       return cause(
         "identity/explicit-deny",

@@ -54,8 +54,10 @@ package struct AccessQuestion: Question {
     var principal = asked.principal
     var effect = Effect(.awsPolicies, entity, detail: asked.detail)
     var gaps: [Gap] = []
+    var pod: Entity?
     switch asked.principal {
     case .pod(let namespace, _):
+      pod = entity
       let (reading, gap) = await world.podIdentity(entity)
       guard reading != nil else {
         if let gap { throw .unreachable(gap) }
@@ -78,7 +80,7 @@ package struct AccessQuestion: Question {
       if case .pod = asked.principal {} else { title = who.title }
       if who.isAbsent {
         truth = .no
-      } else if let reading = await world.awsAccess(who, action, resource) {
+      } else if let reading = await world.awsAccess(who, action, resource, from: pod) {
         truth = reading.verdict.isYes ? .yes : reading.verdict.isNo ? .no : .open(reading.verdict.gaps)
       } else {
         truth = .open([who.arn.gap].compactMap { $0 })

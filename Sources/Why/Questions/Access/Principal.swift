@@ -88,10 +88,13 @@ package enum Principal: Hashable, Sendable {
 struct AccessAsked: Hashable, Sendable {
   var principal: Principal
   var deed: Deed
+  /// The pod that calls as that principal.
+  var pod: Entity?
 
   /// One text for it, which ``init(detail:)`` reads again.
   var detail: String {
     var out: JSON = ["principal": .string(principal.word), "namespace": JSON(principal.namespace)]
+    if let pod { out["pod"] = ["name": .string(pod.name), "namespace": JSON(pod.namespace)] }
     switch deed {
     case .kubernetes(let deed): out["kubernetes"] = deed.json
     case .aws(let action, let resource):
@@ -101,15 +104,17 @@ struct AccessAsked: Hashable, Sendable {
     return out.text()
   }
 
-  init(_ principal: Principal, _ deed: Deed) {
+  init(_ principal: Principal, _ deed: Deed, pod: Entity? = nil) {
     self.principal = principal
     self.deed = deed
+    self.pod = pod
   }
 
   init?(detail: String) {
     guard let json = try? JSON.parse(Array(detail.utf8)) else { return nil }
     let word = json["principal"].string ?? ""
     principal = Principal(word, namespace: json["namespace"].string) ?? .kubernetes(username: word)
+    if let name = json["pod"]["name"].string { pod = Entity("Pod", name, namespace: json["pod"]["namespace"].string) }
     if let action = json["action"].string {
       deed = .aws(action: action, resource: json["resource"].string ?? "*")
     } else {

@@ -128,11 +128,13 @@ package struct SymptomQuestion: Question {
     let entity = asked.principal.entity
     let trail = Explanation.Cause(
       Effect(.cloudTrail, entity, detail: "\(principal) \(action)"), deciding: false)
-    if by == PolicyKind.serviceControl.rawValue {
+    let account = ARN.parse(principal)?.account ?? ""
+    let isAbove = by == PolicyKind.serviceControl.rawValue || by == PolicyKind.resourceControl.rawValue
+    if isAbove, await world.organization(of: account).policies.value == nil {
       return Inquiry(
         entity, effects: [trail], isTrouble: true, summary: "\(entity.title) may not \(asked.deed.text)",
         lastResort: Gap(
-          read: "service control policies",
+          read: by.replacing("policy", with: "policies"),
           why:
             "AWS itself says that one of them \(isExplicit ? "denies" : "does not allow") it, and they stand in the organisation's management account",
           how: AWSAccessReading.organisation.how))
