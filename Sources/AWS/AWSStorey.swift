@@ -42,6 +42,12 @@ package final class AWSStorey {
     world.ports.instanceMetadataOptions = { ec2.value?.metadataOptions(ofInstance: $0) }
     world.ports.connects = { ec2.value?.connection(from: $0, to: $1, $2, hosts: $3) ?? .open([]) }
     world.ports.names.vpc = { ec2.value?.names(ofVPC: $0) }
+    let packets = world.ports.packets
+    packets.fabric = { ec2.value?.fabric(ofVPC: $0) }
+    packets.interfaces = { ec2.value?.interfacesShown(ofInstance: $0) ?? [] }
+    packets.interface = { ec2.value?.interfaceShown(vpc: $0, $1) }
+    packets.generation = { ec2.value?.networkGeneration ?? 0 }
+    packets.shape = { ec2.value?.networkShape(ofInstance: $0) ?? "" }
     world.ports.credentialsFault = { [sts] in sts.fault(of: $0, for: $1) }
     world.ports.deliverLog = { [logs] in logs.deliver($0, $1, $2) }
     if !world.isResumed {

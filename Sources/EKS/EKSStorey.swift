@@ -49,6 +49,8 @@ package final class EKSStorey {
         ComponentID("eks-nodegroup/\(group.cluster)/\(group.name)"), .message("hook", notice), at: world.now)
     }
     ports.names.endpoints = { [service] in service.endpointNames }
+    let ofNetworks = ports.packets.generation
+    ports.packets.generation = { [service] in ofNetworks() &+ service.clusters.changes }
     ports.clusterID = { [service] in service.clusters[$0]?.id }
     ports.clusterStatus = { [service] in
       service.clusters.all.map { row in
@@ -79,11 +81,12 @@ extension EKSService {
   var endpointNames: [EndpointName] {
     clusters.all.map { row in
       let access = row.document["resourcesVpcConfig"]
+      let admits = access["publicAccessCidrs"].strings.compactMap { CIDR($0) }
       return EndpointName(
         host: EndpointName.host(id: row.id, region: world.region), cluster: row.name,
         vpc: access["vpcId"].string ?? "", isPublic: access["endpointPublicAccess"].bool ?? true,
         isPrivate: access["endpointPrivateAccess"].bool ?? false, addresses: row.interfaceAddresses,
-        admits: access["publicAccessCidrs"].strings.compactMap { CIDR($0) })
+        admits: admits.isEmpty ? [.everything] : admits)
     }
   }
 

@@ -54,5 +54,42 @@ struct PodSecurityGroupTests {
     #expect(try branches() == 1)
     try advance("70s")
     #expect(try branches() == 0)
+    try probes(eks, group: group, advance: advance)
+  }
+
+  /// In strict mode probes go by the VPC: the pod's groups must let the node in, and the node must not take the
+  /// answer for its own before it is routed.
+  private func probes(_ eks: LocalEKSProcess, group: String, advance: (String) throws -> Void) throws {
+    let probed = """
+      apiVersion: v1
+      kind: Pod
+      metadata: {name: probed, labels: {app: web}}
+      spec: {containers: [{name: c, image: nginx, readinessProbe: {httpGet: {path: /, port: 80}}}]}
+      """
+    try eks.kubectl("apply -f -", input: probed)
+    try advance("60s")
+    let address = try eks.kubectl("get pod probed -o jsonpath={.status.podIP}")
+    let events = try eks.kubectl("get events --field-selector involvedObject.name=probed,reason=Unhealthy")
+    #expect(
+      events.contains(
+        "Readiness probe failed: Get \"http://\(address):80/\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+      ), "\(events)")
+    func isReady() throws -> Bool {
+      try eks.kubectl("get pod probed -o jsonpath={.status.containerStatuses[0].ready}") == "true"
+    }
+    let nodes = try #require(
+      try eks.aws("eks describe-cluster --name demo")["cluster"]["resourcesVpcConfig"]["clusterSecurityGroupId"].string)
+    try eks.aws(
+      "ec2 authorize-security-group-ingress --group-id \(group) --protocol tcp --port 80 --source-group \(nodes)")
+    try advance("30s")
+    #expect(try !isReady())
+    try eks.kubectl("-n kube-system set env ds/aws-node -c aws-vpc-cni-init DISABLE_TCP_EARLY_DEMUX=true")
+    try eks.kubectl("-n kube-system rollout status ds/aws-node --timeout=60s")
+    try advance("30s")
+    #expect(try isReady())
+    try eks.aws(
+      "ec2 revoke-security-group-ingress --group-id \(group) --protocol tcp --port 80 --source-group \(nodes)")
+    try advance("60s")
+    #expect(try !isReady())
   }
 }

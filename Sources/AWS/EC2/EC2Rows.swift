@@ -183,6 +183,10 @@ struct NetworkInterface: Codable, Sendable {
 
   var isManaged: Bool { requester != nil }
   var status: String { attachment == nil && isOnTrunk != true ? "available" : "in-use" }
+  /// All of it that tells a packet's fate, but for the secondary addresses.
+  var shape: String {
+    "\(subnet) \(primary) \(groups) \(sourceDestCheck) \(attachment?.instance ?? "") \(attachment?.device ?? -1) \(publicIP ?? "") \(status)"
+  }
 }
 
 struct Instance: Codable, Sendable {

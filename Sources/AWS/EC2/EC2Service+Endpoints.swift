@@ -18,7 +18,7 @@ extension EC2Service {
     "elasticfilesystem", "elasticloadbalancing", "events", "kms", "lambda", "logs", "monitoring", "rds", "s3",
     "secretsmanager", "sns", "sqs", "ssm", "ssmmessages", "sts", "xray",
   ]
-  private static let gatewayServices = ["dynamodb", "s3"]
+  static let gatewayServices = ["dynamodb", "s3"]
 
   static let fullAccess =
     #"{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}]}"#
@@ -75,12 +75,12 @@ extension EC2Service {
   }
 
   /// The id of a gateway service's prefix list.
-  private func prefixList(_ name: String) -> String {
+  func prefixList(_ name: String) -> String {
     var stream = RandomStream(seed: 0, entity: "prefix-list/\(world.region)/\(name)")
     return "pl-" + stream.hex(8)
   }
 
-  private static func prefixes(_ name: String) -> [String] {
+  static func prefixes(_ name: String) -> [String] {
     name == "s3"
       ? ["3.5.0.0/19", "16.182.0.0/16", "52.216.0.0/15", "54.231.0.0/16"] : ["3.218.180.0/22", "52.94.0.0/22"]
   }

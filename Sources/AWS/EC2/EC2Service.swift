@@ -25,6 +25,7 @@ package final class EC2Service: AWSService {
   let associationsByTrunk: TableIndex<TrunkAssociation>
   let interfaces: Table<NetworkInterface>
   let interfacesByInstance: TableIndex<NetworkInterface>
+  let interfacesByPrimary: TableIndex<NetworkInterface>
   let instances: Table<Instance>
   let templates: Table<LaunchTemplate>
   let volumes: Table<Volume>
@@ -33,6 +34,10 @@ package final class EC2Service: AWSService {
 
   /// Addresses taken in each subnet: an index, rebuilt from the interfaces.
   var occupied: [String: SubnetSpace] = [:]
+  /// VPCs as packets meet them, each with the generation that it was made of.
+  var fabrics: [String: (generation: UInt64, fabric: Fabric)] = [:]
+  /// What of instances' interfaces tells fates, each with the table's state that it was made of.
+  var shapes: [String: (changes: UInt64, text: String)] = [:]
 
   private let operations: [String: Operation<EC2Service>]
   package let modelled: Set<String>
@@ -57,6 +62,7 @@ package final class EC2Service: AWSService {
     associationsByTrunk = trunkAssociations.index { $0.trunk }
     interfaces = Table("ec2-interface", in: world)
     interfacesByInstance = interfaces.index { $0.attachment?.instance }
+    interfacesByPrimary = interfaces.index { "\($0.vpc) \($0.primary)" }
     instances = Table("ec2-instance", in: world)
     templates = Table("ec2-launch-template", in: world)
     volumes = Table("ec2-volume", in: world)

@@ -122,10 +122,9 @@ package struct Ipamd: Component {
 
   private mutating func checkServer(_ context: Context) {
     guard phase == .checkingServer else { return }
-    guard proxyIsThere(context) else {
-      unreachable(
-        "Get \"https://\(serviceAddress(context)):443/version?timeout=5s\": dial tcp \(serviceAddress(context)):443: i/o timeout",
-        context)
+    let address = serviceAddress(context)
+    if let why = context.world.ports.packets.dial(launch.cluster, launch.nodeName, address, 443) {
+      unreachable("Get \"https://\(address):443/version?timeout=5s\": \(why)", context)
       return
     }
     guard let token else {
@@ -138,16 +137,6 @@ package struct Ipamd: Component {
         cluster: launch.cluster, credential: .bearer(token), userAgent: "amazon-k8s-agent",
         sourceIP: launch.pod["status"]["hostIP"].string ?? ""
       ).get("nodes", "", launch.nodeName), tag: "server", weight: attempts > 3 ? .background : .foreground)
-  }
-
-  /// The service address leads somewhere only where kube-proxy is at work.
-  private func proxyIsThere(_ context: Context) -> Bool {
-    let pods =
-      context.world.kube.host?.list(cluster: launch.cluster, resource: "pods", namespace: "kube-system") ?? []
-    return pods.contains { pod in
-      let view = ObjectView(pod)
-      return view.nodeName == launch.nodeName && view.labels["k8s-app"].string == "kube-proxy"
-    }
   }
 
   private func serviceAddress(_ context: Context) -> String {

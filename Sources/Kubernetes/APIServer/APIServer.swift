@@ -264,6 +264,11 @@ final class APIServer {
     stores[APIServer.storage(resource)]?.list(namespace: namespace).map(\.json) ?? []
   }
 
+  /// The objects that say so, in order.
+  func read(_ resource: String, _ field: ValueIndex.Field, _ value: String) -> [JSON] {
+    stores[APIServer.storage(resource)]?.list(field, value).map(\.json) ?? []
+  }
+
   func children(_ resource: String, namespace: String, of controller: String) -> [JSON] {
     stores[APIServer.storage(resource)]?.children(namespace: namespace, of: controller).map(\.json) ?? []
   }

@@ -12,6 +12,7 @@ package final class KubernetesStorey: KubernetesHost {
   package weak var containers: (any ContainerRuntime)?
 
   let documents = DocumentCache()
+  let fates: NetworkFates
   let streamIDs: StreamIDs
   let sessions: SessionHub
   private var servers: [String: APIServer] = [:]
@@ -21,6 +22,7 @@ package final class KubernetesStorey: KubernetesHost {
     self.world = world
     streamIDs = StreamIDs(world)
     sessions = SessionHub(world)
+    fates = NetworkFates(world.ports.packets)
     world.know(WatchTimer.self, SuspendedRequest.self, WatchConversion.self)
     // Both are the world's ports, unless whoever composes it registers others.
     hooks.authorizeAccessPolicy = { [unowned world] cluster, user, request in
@@ -31,6 +33,12 @@ package final class KubernetesStorey: KubernetesHost {
       servers[key] = APIServer(restoring: key, value, in: self)
     }
     world.kube.host = self
+    world.ports.packets.dial = { [unowned world] cluster, node, address, port in
+      let network = ClusterNetwork(cluster: cluster, world: world)
+      guard let host = network.host(named: node), let target = IPv4Address(address), let port = UInt16(exactly: port)
+      else { return nil }
+      return network.effect(of: .init(address: target, port: port), from: .host(host))?.failure(address, Int(port))
+    }
   }
 
   /// Ids of the clusters, in order.

@@ -42,7 +42,7 @@ package protocol ContainerRuntime: AnyObject {
   func connect(cluster: String, pod: JSON, _ request: ContainerSessionRequest) -> String?
   /// What listens on a pod's port answers; or why nobody does, in the API server's words.
   func answer(
-    cluster: String, pod: JSON, port: Int, method: String, path: String
+    cluster: String, pod: JSON, port: Int, method: String, path: String, posted: JSON
   ) -> Result<ContainerAnswer, KubeStatus>
   /// Why the kubelet of a pod can't be reached; nil when it can.
   func unreached(cluster: String, pod: JSON) -> String?

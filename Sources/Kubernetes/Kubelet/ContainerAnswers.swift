@@ -51,14 +51,40 @@ struct ContainerAnswers {
     return "Get \"\(url)\": dial tcp \(host):\(port): connect: connection refused"
   }
 
+  /// Where a probe goes; nil for a command, and a port that isn't known.
+  func target(of probe: JSON) -> (host: String, port: Int)? {
+    let handler = ["httpGet", "tcpSocket", "grpc"].map { probe[$0] }.first { !$0.isNull }
+    guard let handler, let port = number(handler["port"]) else { return nil }
+    return (handler["host"].string ?? address, port)
+  }
+
+  private func url(of get: JSON, port: Int) -> String {
+    let path = get["path"].string ?? "/"
+    let scheme = (get["scheme"].string ?? "HTTP").lowercased()
+    return "\(scheme)://\(get["host"].string ?? address):\(port)\(path.hasPrefix("/") ? path : "/" + path)"
+  }
+
+  /// Why a probe fails whose connection doesn't come about, in the kubelet's words.
+  func failure(of probe: JSON, dial: String) -> String? {
+    guard let target = target(of: probe) else { return nil }
+    let isLate = dial.hasSuffix("i/o timeout")
+    if !probe["httpGet"].isNull {
+      let why = isLate ? "context deadline exceeded (Client.Timeout exceeded while awaiting headers)" : dial
+      return "Get \"\(url(of: probe["httpGet"], port: target.port))\": \(why)"
+    }
+    guard !probe["grpc"].isNull else { return dial }
+    let seconds = probe["timeoutSeconds"].int ?? 1
+    return
+      "timeout: failed to connect service \"\(target.host):\(target.port)\" within \(seconds)s: context deadline exceeded"
+  }
+
   /// Why a probe fails, in the kubelet's words; nil when it passes.
   func failure(of probe: JSON) -> String? {
     if !probe["httpGet"].isNull {
       guard let port = number(probe["httpGet"]["port"]), let listens = listens(on: port) else { return nil }
       let path = probe["httpGet"]["path"].string ?? "/"
       let host = probe["httpGet"]["host"].string ?? address
-      let scheme = (probe["httpGet"]["scheme"].string ?? "HTTP").lowercased()
-      let url = "\(scheme)://\(host):\(port)\(path.hasPrefix("/") ? path : "/" + path)"
+      let url = url(of: probe["httpGet"], port: port)
       guard listens else { return "Get \"\(url)\": dial tcp \(host):\(port): connect: connection refused" }
       guard let answer = get(port, path) else { return nil }
       return (200..<400).contains(answer.status) ? nil : "HTTP probe failed with statuscode: \(answer.status)"

@@ -82,10 +82,18 @@ package final class ContainerLogs: ContainerRuntime {
   private func kubelet(_ cluster: String, _ pod: ObjectView) -> Result<(id: ComponentID, state: Kubelet), Unreached> {
     let node = world.kube.host?.get(
       ObjectReference(cluster: cluster, resource: "nodes", namespace: "", name: pod.nodeName))
-    return kubelet(node: node ?? .null, address: pod.status["hostIP"].string ?? "")
+    return kubelet(cluster, node: node ?? .null, address: pod.status["hostIP"].string ?? "")
   }
 
-  private func kubelet(node: JSON, address: String) -> Result<(id: ComponentID, state: Kubelet), Unreached> {
+  private func kubelet(
+    _ cluster: String, node: JSON, address: String
+  ) -> Result<(id: ComponentID, state: Kubelet), Unreached> {
+    let network = ClusterNetwork(cluster: cluster, world: world)
+    if let host = ClusterNetwork.Host(node: ObjectView(node)),
+      let fault = network.kubelet(of: host)?.failure(host.address, 10250)
+    {
+      return .failure(Unreached(why: fault))
+    }
     let instance = node["spec"]["providerID"].string.flatMap(MachineIdentity.id(providerID:))
     guard let instance, let kubelet = world.state(of: Kubelet.id(instance), as: Kubelet.self) else {
       return .failure(Unreached(why: "dial tcp \(address):10250: i/o timeout"))
@@ -96,15 +104,23 @@ package final class ContainerLogs: ContainerRuntime {
     return .success((Kubelet.id(instance), kubelet))
   }
 
+  /// The kubelet of a pod's node, whether the API server reaches it or not.
+  private func present(_ cluster: String, _ pod: ObjectView) -> Kubelet? {
+    let node = world.kube.host?.get(
+      ObjectReference(cluster: cluster, resource: "nodes", namespace: "", name: pod.nodeName))
+    let instance = node?["spec"]["providerID"].string.flatMap(MachineIdentity.id(providerID:))
+    return instance.flatMap { world.state(of: Kubelet.id($0), as: Kubelet.self) }
+  }
+
   package func answer(
-    cluster: String, pod: JSON, port: Int, method: String, path: String
+    cluster: String, pod: JSON, port: Int, method: String, path: String, posted: JSON
   ) -> Result<ContainerAnswer, KubeStatus> {
     let pod = ObjectView(pod)
     let address = pod.status["podIP"].string ?? ""
     func unreached(_ why: String) -> Result<ContainerAnswer, KubeStatus> {
       .failure(.unavailable("error trying to reach service: dial tcp \(address):\(port): \(why)"))
     }
-    guard let kubelet = try? kubelet(cluster, pod).get().state, let record = kubelet.pods[pod.uid] else {
+    guard let kubelet = present(cluster, pod), let record = kubelet.pods[pod.uid] else {
       return unreached("i/o timeout")
     }
     for container in record.containers where container.isRunning {
@@ -118,6 +134,7 @@ package final class ContainerLogs: ContainerRuntime {
       }
       let body = found.body.replacing("{hostname}", with: kubelet.hostname(pod))
         .replacing("{method}", with: method).replacing("{now}", with: world.now.rfc3339)
+        .replacing("{uid}", with: posted["request"]["uid"].string ?? "")
       return .success(
         ContainerAnswer(
           status: found.status, contentType: body.hasPrefix("{") ? "application/json" : "text/plain; charset=utf-8",
@@ -174,7 +191,7 @@ package final class ContainerLogs: ContainerRuntime {
   }
 
   package func figures(cluster: String, node: JSON, at time: Timestamp) -> (milliCPU: Int, memory: Int)? {
-    guard let kubelet = try? kubelet(node: node, address: "").get().state else { return nil }
+    guard let kubelet = try? kubelet(cluster, node: node, address: "").get().state else { return nil }
     return kubelet.figures(at: time) { record in
       world.kube.host?.get(
         ObjectReference(cluster: cluster, resource: "pods", namespace: record.namespace, name: record.name)

@@ -22,9 +22,8 @@ extension Kubelet {
       return
     case .yes: break
     }
-    let host = EndpointName.host(id: identity.cluster, region: identity.region)
-    if let obstacle = context.world.ports.obstacle(from: identity.instanceID, to: host) {
-      refused("Post \"https://\(host)/api/v1/nodes\": \(obstacle.dialError(host, resolver: resolver))", context)
+    if let error = identity.failureToReachServer("Post", "/api/v1/nodes", context) {
+      refused(error, context)
       return
     }
     registration = .sent
@@ -153,7 +152,10 @@ extension Kubelet {
 
   mutating func nodeWritten(_ tag: String, _ reply: KubeReply, _ context: Context) {
     if reply.isSuccess || reply.reason == "AlreadyExists" {
-      if tag == "node-status" { statusFailed = 0 }
+      if tag == "node-status" {
+        statusFailed = 0
+        catchUp(context)
+      }
       return
     }
     if tag == "csi-node" {

@@ -65,6 +65,8 @@ extension Kubelet {
 
   /// Whether a probe that passes will pass for ever, so that nobody has to look.
   private func rests(_ state: ProbeRecord, _ container: ContainerRecord, _ probe: Probe, _ pod: ObjectView) -> Bool {
+    // The groups of its own interface may change.
+    if PodENI(pod: pod.json) != nil { return false }
     guard probe.hasPassed(successes: state.successes) else { return false }
     if container.program != nil { return true }
     if case .exec = probe.target { return false }
@@ -125,6 +127,11 @@ extension Kubelet {
   private func outcome(
     of probe: JSON, _ container: ContainerRecord, _ record: PodRecord, _ pod: ObjectView, _ context: Context
   ) -> Outcome {
+    let answers = ContainerAnswers(
+      plan: plan(of: container.name, pod), ports: container.ports,
+      declared: spec(of: container.name, pod)["ports"].items, address: record.address,
+      age: container.runningSince.map { context.now - $0 } ?? .zero)
+    if let fault = faultOnTheWay(probe, answers, pod, context) { return .failed(fault) }
     if container.program != nil {
       if container.saysReady == true { return .passed }
       return probe.has("httpGet")
@@ -134,11 +141,20 @@ extension Kubelet {
         )
     }
     if !probe["exec"].isNull { return execOutcome(probe, container, record, pod, context) }
-    let answers = ContainerAnswers(
-      plan: plan(of: container.name, pod), ports: container.ports,
-      declared: spec(of: container.name, pod)["ports"].items, address: record.address,
-      age: container.runningSince.map { context.now - $0 } ?? .zero)
     return Outcome(answers.failure(of: probe))
+  }
+
+  /// Why a probe does not come to the pod, or its answer not back; nil where both do. In the node's own network
+  /// nothing stops it.
+  private func faultOnTheWay(
+    _ probe: JSON, _ answers: ContainerAnswers, _ pod: ObjectView, _ context: Context
+  ) -> String? {
+    guard !pod.isInHostNetwork, identity.fargate == nil, let target = answers.target(of: probe),
+      target.host == answers.address
+    else { return nil }
+    let network = ClusterNetwork(cluster: identity.cluster, world: context.world)
+    let effect = network.probe(pod, target.host, target.port, from: identity.host)
+    return effect?.failure(target.host, target.port).flatMap { answers.failure(of: probe, dial: $0) }
   }
 
   /// Runs a probe's command on a copy of the pod's inside, so that its outcome is there at once.

@@ -41,11 +41,13 @@ package struct Kubelet: Component {
   var pressure: [String: Timestamp]?
   /// CSI drivers that have told of themselves, by name, each with the program that speaks for it.
   var drivers: [String: ComponentID]?
+  /// Changes came while the server could not be reached.
+  var hasMissed: Bool?
   let known = Known()
 
   private enum CodingKeys: String, CodingKey {
     case identity, reach, credential, events, registration, failedRegistrations, hasNetwork, signingRequest
-    case wasApproved, hasCertificate, statusAt, statusFailed, pods, images, isWatching, unwritten, drivers
+    case wasApproved, hasCertificate, statusAt, statusFailed, pods, images, isWatching, unwritten, drivers, hasMissed
   }
 
   package init(_ identity: MachineIdentity, reach: Reach = .yes) {
@@ -69,7 +71,9 @@ package struct Kubelet: Component {
     case .wake(let timer):
       // `pod <uid>`, `late <uid>`.
       if let blank = timer.firstIndex(of: " ") { sync(String(timer[timer.index(after: blank)...]), context) }
-    case .changed(let reference): changed(reference, context)
+    case .changed(let reference):
+      guard identity.failureToReachServer("Get", "", context) == nil else { return missed(context) }
+      changed(reference, context)
     case .kube(let tag, let reply): replied(tag, reply, context)
     case .message(let name, let value): told(name, value, context)
     case .aws: break
@@ -99,13 +103,21 @@ package struct Kubelet: Component {
         tag, KubeReply(status: 0, body: ["message": .string(NodeCredential.failure), "reason": "Credential"]), context)
       return
     }
-    context.submit(make(client), tag: tag, weight: weight, wants: part)
+    let request = make(client)
+    let method = request.method == "GET" ? "Get" : request.method.prefix(1) + request.method.dropFirst().lowercased()
+    if let error = identity.failureToReachServer(String(method), request.path, context) {
+      replied(tag, KubeReply(status: 0, body: ["message": .string(error), "reason": "Timeout"]), context)
+      return
+    }
+    context.submit(request, tag: tag, weight: weight, wants: part)
   }
 
   mutating func event(
     _ about: JSON, _ context: Context, type: String = "Normal", _ reason: String, _ message: String
   ) {
-    guard let client = credential.client(identity, context) else { return }
+    guard let client = credential.client(identity, context),
+      identity.failureToReachServer("Post", "", context) == nil
+    else { return }
     context.record(&events, client, about: about, type: type, reason: reason, message)
   }
 
@@ -145,6 +157,23 @@ package struct Kubelet: Component {
       "k8s.io/kubernetes/pkg/kubelet/config/apiserver.go:66: Failed to watch *v1.Pod: failed to list *v1.Pod: \(why)",
       context)
     context.wake("watch", after: .seconds(1), .background)
+  }
+
+  /// A change that doesn't come: the watch is at its end, and begun anew when the server is reached again.
+  private mutating func missed(_ context: Context) {
+    guard hasMissed != true else { return }
+    hasMissed = true
+    context.wake("status", after: .seconds(10), .background)
+  }
+
+  /// Looks at everything again after some time without the server.
+  mutating func catchUp(_ context: Context) {
+    guard hasMissed == true else { return }
+    hasMissed = nil
+    context.world.kube.host?.unwatch(cluster: identity.cluster, component: context.id)
+    isWatching = false
+    watch(context)
+    for uid in pods.keys.sorted() { sync(uid, context) }
   }
 
   private mutating func changed(_ reference: ObjectReference, _ context: Context) {

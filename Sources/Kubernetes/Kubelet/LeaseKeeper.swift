@@ -48,6 +48,11 @@ package struct LeaseKeeper: Component {
       failed("Get \"https://\(identity.cluster)/apis/coordination.k8s.io/v1\": \(NodeCredential.failure)", context)
       return
     }
+    let path = "/apis/coordination.k8s.io/v1/namespaces/\(Self.namespace)/leases/\(identity.nodeName)?timeout=10s"
+    if let error = identity.failureToReachServer("Put", path, context) {
+      failed(error, context)
+      return
+    }
     isUnderWay = true
     let reference = ObjectReference(
       cluster: identity.cluster, resource: Self.resource, namespace: Self.namespace, name: identity.nodeName)

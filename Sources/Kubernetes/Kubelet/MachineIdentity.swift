@@ -90,6 +90,16 @@ package struct MachineIdentity: Codable, Sendable {
     ["kind": "Node", "name": .string(nodeName), "uid": .string(nodeName), "apiVersion": "v1"]
   }
 
+  /// The machine as packets come to it.
+  var host: ClusterNetwork.Host { .init(name: nodeName, instance: instanceID, address: address) }
+
+  /// Why a request doesn't get to the API server, in the words of Go's client; nil where it does.
+  func failureToReachServer(_ method: String, _ path: String, _ context: Context) -> String? {
+    let network = ClusterNetwork(cluster: cluster, world: context.world)
+    guard let why = network.failureToReachServer(from: host) else { return nil }
+    return "\(method) \"https://\(EndpointName.host(id: cluster, region: region))\(path)\": \(why)"
+  }
+
   package func log(_ unit: String) -> String { "node/\(cluster)/\(instanceID)/\(unit)" }
 }
 

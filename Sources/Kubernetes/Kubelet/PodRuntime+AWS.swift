@@ -83,8 +83,18 @@ extension PodRuntime {
       .init(
         isHostNetwork: .known(pod.spec["hostNetwork"].bool ?? false), options: .known(options),
         role: .known(credentials.map { _ in "" })))
-    guard verdict.isYes, let credentials else { return .nothing }
+    guard verdict.isYes, let credentials, reachesMetadata(pod, context) else { return .nothing }
     return .credentials(accessKeyID: credentials.accessKeyID)
+  }
+
+  /// Whether a packet to the metadata service comes there, and its answer back within the hops that it may take.
+  private func reachesMetadata(_ pod: ObjectView, _ context: Context) -> Bool {
+    let network = ClusterNetwork(cluster: cluster, world: context.world)
+    let target = ClusterNetwork.Target(address: IPv4Address(bits: 0xa9fe_a9fe), port: 80)
+    switch network.effect(of: target, from: .pod(pod)) {
+    case .arrives(.metadata, _)?, nil: return true
+    default: return false
+    }
   }
 
   // MARK: - The Pod Identity agent

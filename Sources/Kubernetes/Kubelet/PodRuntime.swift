@@ -29,6 +29,8 @@ package struct PodRuntime: Component {
   /// Queries for names under way, by their tickets.
   var lookups: [Int: PendingNames]?
   var lastLookup: Int?
+  /// When the rules of Services with session affinity saw it last.
+  var affinities: ClusterNetwork.Affinities?
 
   private struct Hook: Codable {
     var container: String

@@ -45,7 +45,7 @@ package struct EndpointName: Sendable {
   package var isPrivate: Bool
   /// Those of the control plane's interfaces.
   package var addresses: [String]
-  /// Who may connect to its public addresses.
+  /// From where its public addresses may be called: publicAccessCidrs.
   package var admits: [CIDR]
 
   package init(

@@ -113,6 +113,13 @@ extension Fabric {
     return best < 0 ? nil : best
   }
 
+  /// Of RFC 1918, RFC 6598 or link-local.
+  static func isPrivate(_ address: IPv4Address) -> Bool {
+    let bits = address.bits
+    return bits >> 24 == 10 || bits >> 20 == 0xac1 || bits >> 16 == 0xc0a8 || bits >> 22 == 0x191
+      || bits >> 16 == 0xa9fe
+  }
+
   func isResolver(_ address: IPv4Address, _ vpc: Int) -> Bool {
     if address == Fabric.resolver || address == Fabric.time { return true }
     guard let first = vpcs[vpc].blocks.first else { return false }
@@ -168,6 +175,11 @@ extension Fabric {
   }
 
   private mutating func outside(_ packet: inout Packet, _ trace: inout Trace, _ gaps: inout [Gap]) -> FabricStep {
+    // Private addresses lead nowhere out there.
+    guard !Fabric.isPrivate(packet.destination) else {
+      trace.note(.noSuchAddress, -1, packet)
+      return .stop
+    }
     // Another public address of these VPCs comes back in by its gateway.
     if let target = port(ofPublic: packet.destination) { return fromOutside(target, &packet, &trace, &gaps) }
     if let host = hosts.firstIndex(where: { $0.blocks.contains { $0.contains(packet.destination) } }),

@@ -30,10 +30,15 @@ extension Fabric {
     package var natGateways: Found
     /// Blocks of prefix lists, by id.
     package var prefixLists: [String: [CIDR]]
+    /// Both VPCs of each active peering connection, by its id.
+    package var peers: [String: [String]]
+    /// VPCs whose `enableDnsSupport` is off.
+    package var withoutResolver: Set<String>
 
     package init(
       vpcs: Found, subnets: Found, routeTables: Found, acls: Found, groups: Found, interfaces: Found,
-      natGateways: Found, prefixLists: [String: [CIDR]] = [:]
+      natGateways: Found, prefixLists: [String: [CIDR]] = [:], peers: [String: [String]] = [:],
+      withoutResolver: Set<String> = []
     ) {
       self.vpcs = vpcs
       self.subnets = subnets
@@ -43,6 +48,8 @@ extension Fabric {
       self.interfaces = interfaces
       self.natGateways = natGateways
       self.prefixLists = prefixLists
+      self.peers = peers
+      self.withoutResolver = withoutResolver
     }
 
     /// Without the routes of gateway endpoints, which lead to S3 and DynamoDB and to nobody else.
@@ -67,7 +74,8 @@ extension Fabric {
       }
       .compactMap { $0["CidrBlock"].string.flatMap { CIDR($0) } }
       if let main = vpc["CidrBlock"].string.flatMap({ CIDR($0) }), !blocks.contains(main) { blocks.insert(main, at: 0) }
-      vpcs.append(VPC(vpc["VpcId"].string ?? "", blocks: blocks))
+      let id = vpc["VpcId"].string ?? ""
+      vpcs.append(VPC(id, blocks: blocks, hasResolver: !read.withoutResolver.contains(id)))
     }
     let tables = read.routeTables.items.map { Fabric.table($0, read) }
     let acls = read.acls.items.map { acl in
@@ -129,6 +137,17 @@ extension Fabric {
       natGateways: gateways, missingPorts: read.interfaces.gap)
   }
 
+  /// Adds interfaces as DescribeNetworkInterfaces shows them; those of subnets that aren't here, and those that are
+  /// here already, are left out.
+  package mutating func add(_ interfaces: [JSON], source: Source = .world) {
+    for interface in interfaces {
+      guard let subnet = subnets.firstIndex(where: { $0.id == interface["SubnetId"].string }),
+        let id = interface["NetworkInterfaceId"].string, port(named: id) == nil
+      else { continue }
+      add(Fabric.port(interface, subnet: subnet, source))
+    }
+  }
+
   private static func port(_ interface: JSON, subnet: Int, _ source: Source) -> Port {
     var addresses: [IPv4Address] = []
     var published: [IPv4Address: IPv4Address] = [:]
@@ -174,15 +193,17 @@ extension Fabric {
         }
         blocks = known
       }
-      guard !blocks.isEmpty, let target = target(route) else { continue }
+      guard !blocks.isEmpty, let target = target(route, of: table["VpcId"].string, read) else { continue }
       entries.append(Entry(blocks, target, active: route["State"].string != "blackhole"))
     }
     return RouteTable(id, gap.map { .unknown($0) } ?? .known(entries, read.routeTables.source))
   }
 
-  private static func target(_ route: JSON) -> Entry.Target? {
+  private static func target(_ route: JSON, of vpc: String?, _ read: Readings) -> Entry.Target? {
     if let id = route["NatGatewayId"].string { return .natGateway(id) }
-    if let id = route["VpcPeeringConnectionId"].string { return .peering(id, vpc: nil) }
+    if let id = route["VpcPeeringConnectionId"].string {
+      return .peering(id, vpc: read.peers[id]?.first { $0 != vpc })
+    }
     if let id = route["NetworkInterfaceId"].string { return .interface(id) }
     for name in ["TransitGatewayId", "LocalGatewayId", "CarrierGatewayId", "CoreNetworkArn"] {
       if let id = route[name].string { return .other(id) }

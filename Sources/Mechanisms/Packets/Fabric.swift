@@ -180,14 +180,23 @@ package struct Fabric: Sendable {
     owners.removeAll()
     publicOwners.removeAll()
     tracked = Array(repeating: [], count: ports.count)
-    for (place, port) in ports.enumerated() {
-      let vpc = UInt64(subnets[port.subnet].vpc) << 32
-      for address in port.addresses { owners[vpc | UInt64(address.bits)] = Int32(place) }
-      for prefix in port.prefixes {
-        for bits in prefix.base.bits...prefix.last.bits { owners[vpc | UInt64(bits)] = Int32(place) }
-      }
-      for address in port.publicAddresses.values { publicOwners[address.bits] = Int32(place) }
+    for place in ports.indices { index(place) }
+  }
+
+  private mutating func index(_ place: Int) {
+    let port = ports[place]
+    let vpc = UInt64(subnets[port.subnet].vpc) << 32
+    for address in port.addresses { owners[vpc | UInt64(address.bits)] = Int32(place) }
+    for prefix in port.prefixes {
+      for bits in prefix.base.bits...prefix.last.bits { owners[vpc | UInt64(bits)] = Int32(place) }
     }
+    for address in port.publicAddresses.values { publicOwners[address.bits] = Int32(place) }
+  }
+
+  mutating func add(_ port: Port) {
+    ports.append(port)
+    tracked.append([])
+    index(ports.count - 1)
   }
 
   package func port(of address: IPv4Address, vpc: Int) -> Int? {

@@ -86,6 +86,20 @@ package struct NetworkStack: Sendable {
     return nil
   }
 
+  /// Puts into a list of `recent` when an address was seen last, as an earlier packet would have; nothing where no rule
+  /// has that list.
+  package mutating func remember(_ address: IPv4Address, in list: String, at seconds: Int) {
+    guard let place = program.recentNames.firstIndex(of: list) else { return }
+    recent[place][address.bits] = seconds
+  }
+
+  /// The lists of `recent` that have an address, with when it was seen last.
+  package func remembered(_ address: IPv4Address) -> [(list: String, at: Int)] {
+    recent.indices.compactMap { place in
+      recent[place][address.bits].map { (program.recentNames[place], $0) }
+    }
+  }
+
   /// Forgets what was remembered of flows.
   package mutating func forgetFlows() {
     connections.removeAll()

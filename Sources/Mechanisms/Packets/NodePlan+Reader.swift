@@ -52,10 +52,13 @@ extension NodePlan {
 
 extension CNISettings {
   /// From the DaemonSet `aws-node`.
-  package init(daemonSet: JSON) {
+  package init(daemonSet: JSON) { self.init(podSpec: daemonSet["spec"]["template"]["spec"]) }
+
+  /// From the spec of a pod of `aws-node`.
+  package init(podSpec: JSON) {
     func environment(_ list: String, _ name: String) -> [String: String] {
       var out: [String: String] = [:]
-      let container = daemonSet["spec"]["template"]["spec"][list].items.first { $0["name"].string == name }
+      let container = podSpec[list].items.first { $0["name"].string == name }
       for variable in container?["env"].items ?? [] {
         if let name = variable["name"].string, let value = variable["value"].string { out[name] = value }
       }

@@ -61,6 +61,8 @@ package struct Packet: Hashable, Sendable {
 
   package static let echoRequest: UInt16 = 8
   package static let echoReply: UInt16 = 0
+  /// An error about another packet.
+  package static let unreachable: UInt16 = 3
 
   package init(
     _ transport: Transport, from source: IPv4Address, _ sourcePort: UInt16 = 0, to destination: IPv4Address,

@@ -4,13 +4,9 @@ import Wire
 
 /// The network of a cluster as public APIs show it, with the nodes that a packet may touch.
 struct NetworkReading: Sendable {
-  var network = PacketNetwork()
-  /// Stacks by node, and by `namespace/name` of pods.
-  var nodes: [String: Int] = [:]
-  var pods: [String: Int] = [:]
+  var packets = ClusterPackets()
   /// The settings of aws-node, and where they were read.
   var settings: Fact<CNISettings>
-  var services: [ServicePort] = []
   var cluster: JSON = .null
   /// Instance metadata options by node.
   var metadata: [String: JSON] = [:]
@@ -18,6 +14,12 @@ struct NetworkReading: Sendable {
   var instances: [String: String] = [:]
   /// What could not be read whole, where it may matter to any packet.
   var gaps: [Gap] = []
+
+  var network: PacketNetwork { packets.network }
+  /// Stacks by node, and by `namespace/name` of pods.
+  var nodes: [String: Int] { packets.nodes }
+  var pods: [String: Int] { packets.pods }
+  var services: [ServicePort] { packets.services }
 
   /// Stands for the addresses of the cluster's public endpoint, which DNS tells and no API.
   static let publicEndpoint = IPv4Address("192.0.2.1")!
@@ -40,9 +42,9 @@ extension Investigation {
     }
     var reading = NetworkReading(settings: .known(CNISettings(daemonSet: daemonSet)))
     reading.cluster = cluster.first ?? .null
-    reading.network.fabric = fabric
     let (services, slices) = await (servicesRead, slicesRead)
-    reading.services = ServicePort.read(services: services.items, slices: slices.items)
+    reading.packets = ClusterPackets(
+      fabric, services: ServicePort.read(services: services.items, slices: slices.items))
     for found in [services, slices] { if let gap = found.gap { reading.gaps.append(gap) } }
     addEndpoint(&reading)
     let instances = await aws(.describeInstances, filters: ["vpc-id": [vpc]])
@@ -75,7 +77,7 @@ extension Investigation {
     let access = reading.cluster["resourcesVpcConfig"]
     guard access["endpointPublicAccess"].bool != false else { return }
     let blocks = access["publicAccessCidrs"].items.compactMap { $0.string.flatMap { CIDR($0) } }
-    reading.network.fabric.hosts.append(
+    reading.packets.network.fabric.hosts.append(
       Fabric.OutsideHost(
         "the cluster's public endpoint", blocks: [CIDR(NetworkReading.publicEndpoint, length: 32)],
         admits: .known(
@@ -102,23 +104,18 @@ extension Investigation {
     let own = interfaces.items.filter { $0["Attachment"]["InstanceId"].string == id }
     let pods = await pods(on: name)
     if let gap = pods.gap { reading.gaps.append(gap) }
-    guard
-      let plan = NodePlan.read(
-        name: name, interfaces: own, pods: pods.items, settings: reading.settings.value ?? CNISettings(),
-        fabric: reading.network.fabric, osImage: node["status"]["nodeInfo"]["osImage"].string ?? "")
-    else {
+    let isLaidOut = reading.packets.add(
+      ClusterPackets.Node(
+        name, interfaces: own, pods: pods.items, settings: reading.settings.value ?? CNISettings(),
+        zone: node["metadata"]["labels"]["topology.kubernetes.io/zone"].string,
+        osImage: node["status"]["nodeInfo"]["osImage"].string ?? "",
+        hasProxy: kind.proxy.value != ServiceProxy.none))
+    guard isLaidOut else {
       throw .unreachable(
         interfaces.gap
           ?? Gap(read: "ec2:DescribeNetworkInterfaces \(id)", why: "the primary interface of \(name) is not among them")
       )
     }
-    let labels = node["metadata"]["labels"]
-    let rules = KubeProxyRules(
-      reading.services, node: name, zone: labels["topology.kubernetes.io/zone"].string,
-      nodeAddress: plan.primary.primary)
-    let places = reading.network.add(plan, services: kind.proxy.value == ServiceProxy.none ? nil : rules)
-    reading.nodes[name] = places.node
-    for (index, pod) in plan.pods.enumerated() { reading.pods["\(pod.namespace)/\(pod.name)"] = places.pods[index] }
     reading.instances[id] = name
     reading.metadata[name] = instances.first { $0["InstanceId"].string == id }?["MetadataOptions"] ?? .null
   }

@@ -11,7 +11,7 @@ struct TraceFindings: Sendable {
   let title: String
   let packet: Packet
 
-  func report(_ walks: [Tracer.Walked]) async -> TraceReport {
+  func report(_ walks: [PacketWalk]) async -> TraceReport {
     let clock = await world.reader.clock()
     let stopped = walks.filter { $0.truth == .no }
     let open = walks.filter { !$0.truth.gaps.isEmpty }
@@ -60,14 +60,15 @@ struct TraceFindings: Sendable {
 
   private var ending: String { String(title.split(separator: "→", maxSplits: 1).last?.dropFirst() ?? "") }
 
-  private func effect(of walk: Tracer.Walked) -> String {
-    let isRefused = walk.last?.kind == .rejectedByRule
-    if isRefused { return "connections are refused" }
-    let isUnrouted = [Hop.Kind.noRoute, .forwardingOff, .blackholed, .neighbourMissing].contains(walk.last?.kind)
-    return isUnrouted ? "no route to host" : "connections time out"
+  private func effect(of walk: PacketWalk) -> String {
+    switch walk.effect {
+    case .refused: "connections are refused"
+    case .unroutable: "no route to host"
+    default: "connections time out"
+    }
   }
 
-  private func destination(_ walk: Tracer.Walked) -> String {
+  private func destination(_ walk: PacketWalk) -> String {
     let packet = walk.fate.packet
     let name: String
     switch walk.fate.outcome {
@@ -114,7 +115,7 @@ struct TraceFindings: Sendable {
       text: "\(teller.place(hop)) \(teller.text(hop))")
   }
 
-  func root(of walk: Tracer.Walked) -> RootCause? {
+  func root(of walk: PacketWalk) -> RootCause? {
     guard let hop = walk.last else { return nil }
     let place = Int(hop.place)
     switch hop.kind {
@@ -354,7 +355,7 @@ struct TraceFindings: Sendable {
   }
 
   /// With a fix whose writing needs to know who owns what it changes.
-  private func adapted(_ root: RootCause, _ walk: Tracer.Walked) async -> RootCause {
+  private func adapted(_ root: RootCause, _ walk: PacketWalk) async -> RootCause {
     var root = root
     if root.code == "packets/tcp-early-demux" {
       root.fixes = [

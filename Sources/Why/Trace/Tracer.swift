@@ -75,44 +75,20 @@ package struct Tracer: Sendable {
     return report
   }
 
-  /// One way of a packet, walked.
-  struct Walked {
-    var fate: PacketNetwork.Fate
-    var back: PacketNetwork.Fate?
-    var there: [Hop]
-    var answer: [Hop]
-    var share: Double
-
-    var truth: Truth { back.map { fate.truth && $0.truth } ?? fate.truth }
-    /// The hop at which it stops.
-    var last: Hop? { back == nil ? there.last : answer.last }
-    var gaps: [Gap] { (fate.gaps + (back?.gaps ?? [])) }
-  }
-
-  private func walk(_ packet: Packet, from stack: Int, _ reading: inout NetworkReading) -> [Walked] {
-    var walks: [Walked] = []
+  private func walk(_ packet: Packet, from stack: Int, _ reading: inout NetworkReading) -> [PacketWalk] {
+    var walks: [PacketWalk] = []
+    var hopLimits: [Int: UInt8] = [:]
+    for (node, options) in reading.metadata {
+      guard let place = reading.nodes[node], let limit = options["HttpPutResponseHopLimit"].int else { continue }
+      hopLimits[place] = UInt8(clamping: limit)
+    }
     var choices = PathChoices()
     repeat {
-      reading.network.forgetFlows()
+      reading.packets.network.forgetFlows()
       choices.rewind()
-      var trace = Trace()
-      let fate = reading.network.walk(packet, from: .stack(stack), &trace, &choices)
-      var backTrace = Trace()
-      var backChoices = PathChoices()
-      let back = reading.network.answer(fate, hopLimit: hopLimit(fate, reading), &backTrace, &backChoices)
-      walks.append(
-        Walked(fate: fate, back: back, there: trace.hops, answer: backTrace.hops, share: choices.probability))
+      walks.append(reading.packets.network.follow(packet, from: .stack(stack), hopLimits: hopLimits, &choices))
     } while walks.count < Tracer.branchLimit && choices.next()
     return walks
-  }
-
-  /// The lifetime of what the metadata service answers.
-  private func hopLimit(_ fate: PacketNetwork.Fate, _ reading: NetworkReading) -> UInt8 {
-    guard case .delivered(.metadata(let port)) = fate.outcome,
-      case .stack(let stack, _) = reading.network.fabric.ports[port].holder
-    else { return 64 }
-    let options = reading.metadata[reading.network.stacks[stack].name]
-    return UInt8(clamping: options?["HttpPutResponseHopLimit"].int ?? 64)
   }
 
   // MARK: - Ends

@@ -15,6 +15,10 @@ package final class Ports {
 
   package let names = NamePorts()
 
+  // MARK: EC2 tells, who sends packets asks
+
+  package let packets = PacketPorts()
+
   // MARK: EC2 tells, a node's component listens
 
   /// An instance has booted. Registered by Local, which spawns the node.

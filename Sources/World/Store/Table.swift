@@ -9,6 +9,8 @@ package final class Table<Row: Codable & Sendable> {
   private var rows: [String: Row] = [:]
   private var order: [String] = []
   private var indexes: [TableIndex<Row>] = []
+  /// Goes up with every change, so that what is made of the rows can tell whether it still holds.
+  package private(set) var changes: UInt64 = 0
 
   /// Opens the table and reads what the store holds of it.
   package init(_ name: String, in world: World) {
@@ -51,6 +53,7 @@ package final class Table<Row: Codable & Sendable> {
         rows[key] = nil
         order.remove(at: at)
       }
+      changes &+= 1
       world.touch(name, key)
     }
   }
@@ -64,6 +67,7 @@ package final class Table<Row: Codable & Sendable> {
     defer {
       rows[key] = row
       for (index, before) in zip(indexes, places) { index.move(key, from: before, to: index.place(row)) }
+      changes &+= 1
       world.touch(name, key)
     }
     return try change(&row)

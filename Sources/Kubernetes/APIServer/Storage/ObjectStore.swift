@@ -17,6 +17,7 @@ final class ObjectStore {
   private var windowBytes = 0
   /// Who controls what; made when somebody asks first.
   private var controllers: ControllerIndex?
+  private var indexes: [ValueIndex] = []
   /// What of the changes is in the store.
   var history = ChangeHistory()
   /// A watch can start at this revision or a later one.
@@ -61,6 +62,15 @@ final class ObjectStore {
     return controllers!.children(namespace: namespace, of: controller).map { objects[$0]! }
   }
 
+  /// The objects that say so, in order.
+  func list(_ field: ValueIndex.Field, _ value: String) -> [StoredObject] {
+    if let found = indexes.first(where: { $0.field == field }) { return found.keys(value).map { objects[$0]! } }
+    var index = ValueIndex(field)
+    for key in order { index.change(key, to: objects[key]) }
+    indexes.append(index)
+    return index.keys(value).map { objects[$0]! }
+  }
+
   /// Puts an object that was read from the store; nobody is told.
   func restore(_ object: StoredObject) {
     if objects.updateValue(object, forKey: object.key) == nil { order.append(object.key) }
@@ -82,6 +92,7 @@ final class ObjectStore {
   func put(_ object: StoredObject) -> ObjectChange {
     let previous = objects.updateValue(object, forKey: object.key)
     controllers?.change(from: previous, to: object)
+    for place in indexes.indices { indexes[place].change(object.key, to: object) }
     if previous == nil {
       order.insert(object.key, at: order.partitioningIndex { $0 >= object.key })
     }
@@ -95,6 +106,7 @@ final class ObjectStore {
   func remove(_ last: StoredObject) -> ObjectChange? {
     guard let previous = objects.removeValue(forKey: last.key) else { return nil }
     controllers?.change(from: previous, to: nil)
+    for place in indexes.indices { indexes[place].change(last.key, to: nil) }
     order.remove(at: order.partitioningIndex { $0 >= last.key })
     let change = ObjectChange(kind: .deleted, revision: last.revision, object: last, previous: previous)
     record(change)

@@ -69,7 +69,7 @@ extension APIServer {
       },
       answer: { [weak storey] port, method, path in
         guard let pod = pod(), let runtime = storey?.containers else { return .failure(.unavailable(gone)) }
-        return runtime.answer(cluster: cluster, pod: pod, port: port, method: method, path: path)
+        return runtime.answer(cluster: cluster, pod: pod, port: port, method: method, path: path, posted: .null)
       }, now: { [weak storey] in storey?.world.now ?? Timestamp(microseconds: 0) })
   }
 }

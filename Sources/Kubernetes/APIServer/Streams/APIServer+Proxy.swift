@@ -13,8 +13,12 @@ extension APIServer {
     }
     let (pod, port) = try backend(of: target, exchange, row)
     let method = exchange.request.method
+    let address = pod["status"]["podIP"].string ?? ""
+    if let fault = ClusterNetwork(cluster: id, world: world).callOut(to: address, port)?.failure(address, port) {
+      throw .unavailable("error trying to reach service: \(fault)")
+    }
     let answer: ContainerAnswer
-    switch storey.containers?.answer(cluster: id, pod: pod, port: port, method: method, path: path) {
+    switch storey.containers?.answer(cluster: id, pod: pod, port: port, method: method, path: path, posted: .null) {
     case .success(let found)?: answer = found
     case .failure(let status)?: throw status
     case nil: throw .unavailable("error trying to reach service: nothing runs containers here")

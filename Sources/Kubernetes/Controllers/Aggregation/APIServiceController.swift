@@ -114,10 +114,17 @@ package struct APIServiceController: Reconciler {
     }
     let version = GroupVersion(
       group: object.spec["group"].string ?? "", version: object.spec["version"].string ?? "")
+    let number = subset["ports"].items.first { ($0["name"].string ?? "") == portName }?["port"].int ?? port
+    let address = subset["addresses"][0]["ip"].string ?? ""
+    let url = "https://\(address):\(number)/apis/\(version)"
+    let network = ClusterNetwork(cluster: desk.cluster, world: desk.context.world)
+    if let fault = network.callOut(to: address, number)?.failure(address, number) {
+      let why =
+        fault.hasSuffix("i/o timeout")
+        ? "context deadline exceeded (Client.Timeout exceeded while awaiting headers)" : fault
+      return no("FailedDiscoveryCheck", "failing or missing response from \(url): Get \"\(url)\": \(why)")
+    }
     guard version == AggregatedGroups.metrics, Self.serves(subset, namespace, desk) else {
-      let number = subset["ports"].items.first { ($0["name"].string ?? "") == portName }?["port"].int ?? port
-      let address = subset["addresses"][0]["ip"].string ?? ""
-      let url = "https://\(address):\(number)/apis/\(version)"
       return no("FailedDiscoveryCheck", "failing or missing response from \(url): bad status from \(url): 404")
     }
     return [

@@ -6,13 +6,14 @@ import World
 /// Connections that programs in a pod open.
 extension PodRuntime {
   /// What comes of a connection: what the container at its other end says by its data.
-  func connect(_ request: Question.Connection, _ pod: ObjectView, _ context: Context) -> QuestionReply {
+  mutating func connect(_ request: Question.Connection, _ pod: ObjectView, _ context: Context) -> QuestionReply {
     let reach = Reach(cluster: cluster, pod: pod, instance: instanceID(pod, context), context: context)
-    switch reach.reach(request.address, request.port, .tcp) {
+    switch reach.reach(request.address, request.port, .tcp, &affinities) {
     case .pod(let target, let port):
       guard let containers = storey(context)?.containers else { return .silence }
       let found = containers.answer(
-        cluster: cluster, pod: target.json, port: port, method: request.method, path: request.path)
+        cluster: cluster, pod: target.json, port: port, method: request.method, path: request.path,
+        posted: .null)
       switch found {
       case .success(let answer):
         return .page(
@@ -29,7 +30,7 @@ extension PodRuntime {
       )
     case .refused: return .closed
     // The Internet of this world has names and no pages.
-    case .outside, .resolver, .silence: return .silence
+    case .outside, .resolver, .unroutable, .silence: return .silence
     }
   }
 }

@@ -25,7 +25,7 @@ extension PodRuntime {
     var answers = [StubAnswer?](repeating: nil, count: queries.count)
     for (index, query) in queries.enumerated() {
       let (address, port) = Self.parts(query.server)
-      switch reach.reach(address, port, .udp) {
+      switch reach.reach(address, port, .udp, &affinities) {
       case .resolver(let vpc):
         if case .reply(let reply) = context.world.ports.names.ask(vpc: vpc, query.question) {
           answers[index] = .reply(reply)
@@ -37,7 +37,7 @@ extension PodRuntime {
       case .refused: answers[index] = .refused
       case .pod(let target, let port):
         answers[index] = send(query, to: target, port, (ticket, index), from: pod, context)
-      case .apiServer, .silence: break
+      case .apiServer, .unroutable, .silence: break
       }
     }
     if answers.allSatisfy({ $0 != nil }) { return answers.compactMap { $0 } }

@@ -176,13 +176,6 @@ extension APIServer {
         continue
       }
       let address = WebhookAddress(hook.client, timeoutSeconds: hook.timeoutSeconds, self)
-      guard case .call(let url, let serverName) = address else {
-        if case .unreachable(let url, let why) = address {
-          let verdict = review.judge(.failed(why), uid: "", url: url)
-          verdicts.append((review, verdict))
-        }
-        continue
-      }
       let roots = hook.client["caBundle"].string.flatMap { Base64.decode($0) } ?? []
       let authorities = String(decoding: roots, as: UTF8.self)
       if !roots.isEmpty, !authorities.contains("-----BEGIN CERTIFICATE-----") {
@@ -197,6 +190,12 @@ extension APIServer {
       let question = review.question(
         try shown(object, review, request), try shown(request.old ?? .null, review, request), request,
         namespace: webhookNamespace(request))
+      guard case .call(let url, let serverName) = address else {
+        let uid = world.newID { $0.uuid() }
+        let verdict = review.judge(answer(at: address, review.body(question, uid: uid)), uid: uid, url: address.url)
+        verdicts.append((review, verdict))
+        continue
+      }
       let key: JSON = [
         "webhook": .string("\(hook.configuration)/\(hook.name)"), "mutating": .bool(hook.isMutating),
         "round": .int(Int64(round)), "request": question,
@@ -226,6 +225,25 @@ extension APIServer {
     }
     if isWaiting { throw .suspended }
     return verdicts
+  }
+
+  /// What comes of a call inside the world: what the container of a pod says by its data, or why nothing comes.
+  private func answer(at address: WebhookAddress, _ review: JSON) -> OutboundReply {
+    switch address {
+    case .unreachable(_, let why): return .failed(why)
+    case .call: return .failed("EOF")
+    case .pod(let pod, let port, let path, _):
+      let ip = pod.status["podIP"].string ?? ""
+      guard let containers = storey.containers else { return .failed("dial tcp \(ip):\(port): i/o timeout") }
+      let found = containers.answer(
+        cluster: id, pod: pod.json, port: port, method: "POST", path: path, posted: review)
+      switch found {
+      case .success(let answer): return .answer(status: answer.status, body: answer.body)
+      case .failure(let fault):
+        let isRefused = fault.message.hasSuffix("connection refused")
+        return .failed(isRefused ? "dial tcp \(ip):\(port): connect: connection refused" : fault.message)
+      }
+    }
   }
 
   /// What a webhook says that runs beside the API server, in the control plane.

@@ -4,6 +4,8 @@ import World
 /// Where an API server calls: by a URL, or at a Service of the cluster.
 enum WebhookAddress {
   case call(url: String, serverName: String)
+  /// At a pod of the cluster.
+  case pod(ObjectView, port: Int, path: String, url: String)
   /// Nothing can be called there: the error of Go's client after `Post "URL": `.
   case unreachable(url: String, why: String)
 
@@ -20,7 +22,11 @@ enum WebhookAddress {
     let path = service["path"].string ?? ""
     let url =
       "https://\(name).\(namespace).svc:\(port)\(path.hasPrefix("/") || path.isEmpty ? path : "/\(path)")\(query)"
-    self = .unreachable(url: url, why: WebhookAddress.failure(service: name, namespace, port, server))
+    switch WebhookAddress.endpoint(of: name, namespace, port, server) {
+    case .success(let (pod, number)):
+      self = .pod(pod, port: number, path: path.hasPrefix("/") ? path : "/" + path, url: url)
+    case .failure(let fault): self = .unreachable(url: url, why: fault.why)
+    }
   }
 
   /// Whether a URL leads to the API server's own machine, where webhooks of the control plane may listen.
@@ -28,7 +34,7 @@ enum WebhookAddress {
 
   var url: String {
     switch self {
-    case .call(let url, _), .unreachable(let url, _): url
+    case .call(let url, _), .pod(_, _, _, let url), .unreachable(let url, _): url
     }
   }
 
@@ -53,28 +59,38 @@ enum WebhookAddress {
     return .unreachable(url: text, why: "dial tcp: lookup \(host): no such host")
   }
 
-  /// A Service of the cluster leads to pods. What a pod serves is its behaviour; none can be asked yet, so that
-  /// this is the place at which a webhook inside the cluster will be reached.
-  private static func failure(service name: String, _ namespace: String, _ port: Int, _ server: APIServer) -> String {
+  private struct Unreached: Error { var why: String }
+
+  /// The pod behind a Service that is called, at its first ready endpoint and through the network.
+  private static func endpoint(
+    of name: String, _ namespace: String, _ port: Int, _ server: APIServer
+  ) -> Result<(ObjectView, Int), Unreached> {
+    func no(_ why: String) -> Result<(ObjectView, Int), Unreached> { .failure(Unreached(why: why)) }
     guard let service = server.read("services", namespace, name) else {
-      return "service \(GoText.quote(name)) not found"
+      return no("service \(GoText.quote(name)) not found")
     }
     if service["spec"]["type"].string == "ExternalName" {
-      return "dial tcp: lookup \(service["spec"]["externalName"].string ?? ""): no such host"
+      return no("dial tcp: lookup \(service["spec"]["externalName"].string ?? ""): no such host")
     }
-    guard service["spec"]["ports"].items.contains(where: { $0["port"].int == port }) else {
-      return "no service port \(port) found for service \(GoText.quote(name))"
+    guard let open = service["spec"]["ports"].items.first(where: { $0["port"].int == port }) else {
+      return no("no service port \(port) found for service \(GoText.quote(name))")
     }
-    let slices = server.read("endpointslices.discovery.k8s.io", namespace: namespace).filter {
-      $0["metadata"]["labels"]["kubernetes.io/service-name"].string == name
-    }
+    let slices = server.read("endpointslices.discovery.k8s.io", .sliceService, "\(namespace)/\(name)")
     for slice in slices {
+      let number = slice["ports"].items.first { ($0["name"].string ?? "") == (open["name"].string ?? "") }?["port"].int
       for endpoint in slice["endpoints"].items where endpoint["conditions"]["ready"].bool != false {
-        guard let address = endpoint["addresses"].strings.first else { continue }
-        let target = slice["ports"].items.first?["port"].int ?? port
-        return "dial tcp \(address):\(target): connect: connection refused"
+        guard let address = endpoint["addresses"].strings.first, let number else { continue }
+        let way = ClusterNetwork(cluster: server.id, world: server.world).callOut(to: address, number)
+        // Who waits for nothing gives up at the end of the call's own time.
+        if case .silence? = way { return no("context deadline exceeded") }
+        if let fault = way?.failure(address, number) { return no(fault) }
+        let named = endpoint["targetRef"]["name"].string ?? ""
+        guard let pod = server.read("pods", namespace, named) else {
+          return no("dial tcp \(address):\(number): connect: connection refused")
+        }
+        return .success((ObjectView(pod), number))
       }
     }
-    return "no endpoints available for service \(GoText.quote(name))"
+    return no("no endpoints available for service \(GoText.quote(name))")
   }
 }

@@ -4,11 +4,9 @@ import World
 
 /// Where a packet that a pod sends arrives: the seam between programs and the network.
 ///
-/// Services lead to their ready endpoints, addresses to who has them. Nothing on the way stops it yet: security
-/// groups, network ACLs, policies and routes are not asked.
+/// It is walked through the cluster's network. Where there is none to walk through, Services lead to their ready
+/// endpoints, addresses to who has them, and nothing on the way stops a packet.
 struct Reach {
-  enum Transport: String { case tcp, udp }
-
   enum Destination {
     /// A pod's own port, with the Service that led there.
     case pod(ObjectView, port: Int)
@@ -20,6 +18,8 @@ struct Reach {
     case outside(String)
     /// Nobody listens: it is said at once.
     case refused
+    /// No way leads there, and that is said.
+    case unroutable
     /// Nothing comes back.
     case silence
   }
@@ -30,9 +30,63 @@ struct Reach {
   let instance: String?
   let context: Context
 
-  /// The destination of a packet from the pod to an address and port.
-  func reach(_ address: String, _ port: Int, _ transport: Transport) -> Destination {
+  private var network: ClusterNetwork { ClusterNetwork(cluster: cluster, world: context.world) }
+
+  /// The destination of a packet from the pod to an address and port. `affinities` are those of the pod.
+  func reach(
+    _ address: String, _ port: Int, _ transport: Transport, _ affinities: inout ClusterNetwork.Affinities?
+  ) -> Destination {
     if address.hasPrefix("127.") || address == "::1" { return .pod(pod, port: port) }
+    if let plain = IPv4Address(address), let number = UInt16(exactly: port) {
+      let target = ClusterNetwork.Target(address: plain, port: number, transport: transport)
+      var known = affinities ?? [:]
+      let seed = context.random { $0.next() }
+      if let effect = network.effect(of: target, from: .pod(pod), seed: seed, &known) {
+        affinities = known.isEmpty ? nil : known
+        return destination(effect, address)
+      }
+    }
+    return reachDirectly(address, port, transport)
+  }
+
+  private func destination(_ effect: ClusterNetwork.Effect, _ address: String) -> Destination {
+    switch effect {
+    case .refused: return .refused
+    case .unroutable: return .unroutable
+    case .silence: return .silence
+    case .arrives(let place, let port):
+      switch place {
+      case .pod(let found): return .pod(found, port: port)
+      case .host(let host): return process(of: host, port)
+      case .controlPlane: return port == 443 ? .apiServer : .silence
+      case .resolver: return network.vpc.map { .resolver(vpc: $0) } ?? .silence
+      case .internet: return .outside(address)
+      case .metadata, .interface: return .silence
+      }
+    }
+  }
+
+  /// The pod in a host's own network that has a port.
+  private func process(of host: ClusterNetwork.Host, _ port: Int) -> Destination {
+    let pods = network.pods(on: host).filter { ($0.isInHostNetwork || host.isFargate) && !$0.isPodFinished }
+    let named = pods.first { pod in
+      pod.spec["containers"].items.contains { $0["ports"].items.contains { $0["containerPort"].int == port } }
+    }
+    if let found = named ?? (host.isFargate ? pods.first : nil) { return .pod(found, port: port) }
+    let containers = (context.world.kube.host as? KubernetesStorey)?.containers
+    let listening = pods.first { pod in
+      guard let containers else { return false }
+      return
+        (try? containers.answer(cluster: cluster, pod: pod.json, port: port, method: "GET", path: "/", posted: .null)
+        .get())
+        != nil
+    }
+    return listening.map { .pod($0, port: port) } ?? .refused
+  }
+
+  // MARK: - Without a network
+
+  private func reachDirectly(_ address: String, _ port: Int, _ transport: Transport) -> Destination {
     if let service = service(with: address) { return through(service, port, transport) }
     let vpc = instance.flatMap { context.world.ports.vpcID(ofInstance: $0) }
     let names = vpc.flatMap { context.world.ports.names.names(ofVPC: $0) }
@@ -73,7 +127,7 @@ struct Reach {
     // A port that it doesn't have is nobody's rule: the packet goes out and gets lost.
     guard
       let wanted = ports.first(where: {
-        Int($0.port) == port && $0.transport.description == transport.rawValue
+        Int($0.port) == port && $0.transport == transport
       })
     else { return .silence }
     let choice = wanted.choose(node: pod.nodeName, zone: zone)
@@ -86,7 +140,7 @@ struct Reach {
     if let found = list("pods", view.namespace).first(where: { holds(address, $0) }) {
       return .pod(ObjectView(found), port: Int(chosen.port))
     }
-    return reachDirectly(address, Int(chosen.port))
+    return beyond(address)
   }
 
   private var zone: String? {
@@ -95,7 +149,7 @@ struct Reach {
     return node?["metadata"]["labels"]["topology.kubernetes.io/zone"].string
   }
 
-  private func reachDirectly(_ address: String, _ port: Int) -> Destination {
+  private func beyond(_ address: String) -> Destination {
     guard let plain = IPv4Address(address) else { return .silence }
     let vpc = instance.flatMap { context.world.ports.vpcID(ofInstance: $0) }
     let blocks = vpc.flatMap { context.world.ports.names.vpc($0) }?.blocks ?? []

@@ -1,0 +1,113 @@
+import Mechanisms
+import Wire
+import World
+
+/// Fates of connections that are made again and again: walked once, and once more when the network is another.
+final class NetworkFates {
+  private let ports: PacketPorts
+  private var generation: UInt64 = 0
+  private var fates: [String: ClusterNetwork.Effect?] = [:]
+  private var failures: [String: String?] = [:]
+
+  init(_ ports: PacketPorts) { self.ports = ports }
+
+  /// `key` says all of a connection that may decide, but for what ``PacketPorts/generation`` tells.
+  func effect(_ key: String, _ walk: () -> ClusterNetwork.Effect?) -> ClusterNetwork.Effect? {
+    forgetWhatIsOld()
+    if let known = fates[key] { return known }
+    let found = walk()
+    fates[key] = .some(found)
+    return found
+  }
+
+  /// The same of why a connection doesn't come about.
+  func failure(_ key: String, _ walk: () -> String?) -> String? {
+    forgetWhatIsOld()
+    if let known = failures[key] { return known }
+    let found = walk()
+    failures[key] = .some(found)
+    return found
+  }
+
+  private func forgetWhatIsOld() {
+    let now = ports.generation()
+    guard now != generation else { return }
+    fates.removeAll(keepingCapacity: true)
+    failures.removeAll(keepingCapacity: true)
+    generation = now
+  }
+}
+
+extension ClusterNetwork.Effect {
+  /// What Go's dialer says of it; nil where there is a connection.
+  func failure(_ address: String, _ port: Int) -> String? {
+    switch self {
+    case .arrives: nil
+    case .refused: "dial tcp \(address):\(port): connect: connection refused"
+    case .unroutable: "dial tcp \(address):\(port): connect: no route to host"
+    case .silence: "dial tcp \(address):\(port): i/o timeout"
+    }
+  }
+}
+
+extension ClusterNetwork {
+  /// The host with what of its interfaces may decide.
+  private func shape(_ host: Host) -> String { "\(host.instance) \(host.address) \(ports.shape(host.instance))" }
+
+  private var fates: NetworkFates? { (world.kube.host as? KubernetesStorey)?.fates }
+
+  /// From a node to one of its own pods, as its kubelet probes it.
+  func probe(_ pod: ObjectView, _ address: String, _ port: Int, from host: Host) -> Effect? {
+    guard let target = IPv4Address(address), let number = UInt16(exactly: port) else { return nil }
+    let key: String
+    if PodENI(pod: pod.json) == nil {
+      // Such pods have the same way from their node, whatever their port: a route by their own pair.
+      key = "probe \(shape(host))"
+    } else {
+      let agent = pods(on: host).first { $0.labels["k8s-app"].string == "aws-node" }
+      key = "probe \(pod.uid) \(port) \(agent?.uid ?? "")"
+    }
+    var pod = pod
+    pod["status"]["podIP"] = .string(address)
+    return fates?.effect(key) { effect(of: Target(address: target, port: number), from: .host(host), to: pod) }
+  }
+
+  /// From the API servers to a node's kubelet.
+  func kubelet(of host: Host) -> Effect? {
+    guard let target = IPv4Address(host.address) else { return nil }
+    return fates?.effect("kubelet \(cluster) \(shape(host))") {
+      effect(of: Target(address: target, port: 10250), from: .controlPlane)
+    }
+  }
+
+  /// From the API servers to an endpoint of a Service.
+  func callOut(to address: String, _ port: Int) -> Effect? {
+    guard let target = IPv4Address(address), let number = UInt16(exactly: port) else { return nil }
+    return effect(of: Target(address: target, port: number), from: .controlPlane)
+  }
+
+  /// Why a program in a node's own network gets no connection to the API server's endpoint, in the words of Go's
+  /// dialer; nil where it gets one.
+  func failureToReachServer(from host: Host) -> String? {
+    fates?.failure("server \(cluster) \(shape(host))") { walkToServer(from: host) }
+  }
+
+  private func walkToServer(from host: Host) -> String? {
+    guard let endpoint, let names = world.ports.names.names(ofVPC: endpoint.vpc) else { return nil }
+    guard case .reply(let reply) = world.ports.names.ask(vpc: endpoint.vpc, DNSQuestion(endpoint.host, .a)) else {
+      return "dial tcp: lookup \(endpoint.host): i/o timeout"
+    }
+    let addresses = reply.answers.map(\.data)
+    guard !addresses.isEmpty else {
+      return "dial tcp: lookup \(endpoint.host) on \(names.resolver ?? "169.254.169.253"):53: no such host"
+    }
+    var failure: String?
+    for address in addresses {
+      guard let target = IPv4Address(address) else { continue }
+      let found = effect(of: Target(address: target, port: 443), from: .host(host))
+      guard let found, let why = found.failure(address, 443) else { return nil }
+      failure = failure ?? why
+    }
+    return failure
+  }
+}
