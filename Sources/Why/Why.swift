@@ -85,6 +85,7 @@ extension Why {
     ScalingGroupQuestion(), CredentialsQuestion(),
     FargateProfileQuestion(), ServiceQuestion(), JobQuestion(), CronJobQuestion(), AutoscalerQuestion(),
     NamespaceQuestion(), DisruptionBudgetQuestion(), AddonQuestion(), SecurityGroupsQuestion(), NameQuestion(),
+    ClaimQuestion(), VolumeQuestion(), StorageClassQuestion(),
   ]
 }
 
@@ -119,5 +120,8 @@ extension Catalogue {
     AddonConflicts(), AddonReplicas(), AddonManagerDenied(), AddonIssueTold(), AddonIsWell(), AddonDrift(),
     NameAnswered(), DNSWithoutEndpoints(), UpstreamSilent(), NameMissing(), CorefileRefused(), DNSLoops(),
     DNSPodsFail(),
+    ClaimsNotReady(), VolumeBeingMade(), VolumesNotSetUp(), ClaimUnbound(), ClaimIsBound(), ClaimInUse(),
+    ClaimNotGrown(), VolumeUnusable(), UsedOnAnotherNode(), AttachingRefused(), DriverNotInstalled(),
+    DriverControllerDown(), ProvisioningRefused(), DriverNotOnNode(),
   ])
 }

@@ -95,12 +95,12 @@ import Wire
         "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.") == true)
   }
 
-  /// Where volumes can be is not read: nodes that would take the pod otherwise prove nothing.
+  /// Where volumes can be was not read: nodes that would take the pod otherwise prove nothing.
   @Test func aClaimLeavesItOpen() async throws {
     let claim: JSON = [["name": "data", "persistentVolumeClaim": ["claimName": "data"]]]
     let open = try await Self.world { $0["spec"]["volumes"] = claim }.ask("pod", "web-1", namespace: "shop")
     #expect(open.status == .unproven)
-    #expect(open.gaps.contains { $0.isDeciding && $0.gap.read.contains("persistentvolumes") })
+    #expect(open.gaps.contains { $0.isDeciding && $0.gap.read.contains("persistentvolumeclaims") })
     let big = try await Self.world {
       $0["spec"]["volumes"] = claim
       Self.asking("3")(&$0)

@@ -153,7 +153,27 @@ extension KubernetesResource {
       ]
     case "endpointslices": own = ["addressType", "endpoints", "ports"]
     case "certificatesigningrequests": own = ["spec.signerName", "spec.username", "status.conditions"]
-    case "persistentvolumeclaims": own = ["spec.storageClassName", "spec.volumeName", "status.phase"]
+    case "persistentvolumeclaims":
+      own = [
+        "metadata.annotations[pv.kubernetes.io/bind-completed]",
+        "metadata.annotations[volume.kubernetes.io/selected-node]",
+        "metadata.annotations[volume.beta.kubernetes.io/storage-class]", "metadata.finalizers", "spec", "status",
+      ]
+    case "persistentvolumes":
+      own = [
+        "metadata.annotations[pv.kubernetes.io/provisioned-by]",
+        "metadata.annotations[volume.beta.kubernetes.io/storage-class]", "metadata.finalizers", "spec.accessModes",
+        "spec.capacity", "spec.claimRef", "spec.csi.driver", "spec.csi.volumeHandle", "spec.nodeAffinity",
+        "spec.persistentVolumeReclaimPolicy", "spec.storageClassName", "spec.volumeMode", "status",
+      ]
+    case "storageclasses":
+      own = [
+        "metadata.annotations[storageclass.kubernetes.io/is-default-class]", "provisioner", "volumeBindingMode",
+        "allowVolumeExpansion", "allowedTopologies", "reclaimPolicy", "parameters.type", "parameters.encrypted",
+        "parameters.kmsKeyId", "parameters.iops", "parameters.throughput",
+      ]
+    case "csinodes", "csidrivers": own = ["spec"]
+    case "volumeattachments": own = ["metadata.finalizers", "spec", "status"]
     case "mutatingwebhookconfigurations", "validatingwebhookconfigurations":
       own = [
         "name", "clientConfig.url", "clientConfig.service", "failurePolicy", "timeoutSeconds", "namespaceSelector",

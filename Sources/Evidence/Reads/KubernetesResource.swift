@@ -50,6 +50,17 @@ extension KubernetesResource {
   package static let secrets = KubernetesResource("secrets", kind: "Secret", metadataOnly: true)
   package static let persistentVolumeClaims = KubernetesResource(
     "persistentvolumeclaims", kind: "PersistentVolumeClaim")
+  package static let persistentVolumes = KubernetesResource(
+    "persistentvolumes", kind: "PersistentVolume", isNamespaced: false)
+  package static let storageClasses = storage("storageclasses", "StorageClass")
+  package static let csiNodes = storage("csinodes", "CSINode")
+  package static let csiDrivers = storage("csidrivers", "CSIDriver")
+  package static let volumeAttachments = storage("volumeattachments", "VolumeAttachment")
+
+  private static func storage(_ name: String, _ kind: String) -> KubernetesResource {
+    KubernetesResource(name, kind: kind, group: "storage.k8s.io", isNamespaced: false)
+  }
+
   package static let daemonSets = KubernetesResource("daemonsets", kind: "DaemonSet", group: "apps")
   package static let deployments = KubernetesResource("deployments", kind: "Deployment", group: "apps")
   package static let replicaSets = KubernetesResource("replicasets", kind: "ReplicaSet", group: "apps")
@@ -99,7 +110,8 @@ extension KubernetesResource {
   /// Everything that some link reads, in the order in which a capture writes it.
   package static let all: [KubernetesResource] = [
     .nodes, .pods, .events, .namespaces, .daemonSets, .deployments, .replicaSets, .statefulSets, .services,
-    .serviceAccounts, .configMaps, .secrets, .leases, .csrs, .persistentVolumeClaims, .clusterRoles,
+    .serviceAccounts, .configMaps, .secrets, .leases, .csrs, .persistentVolumeClaims,
+    .persistentVolumes, .storageClasses, .csiNodes, .csiDrivers, .volumeAttachments, .clusterRoles,
     .clusterRoleBindings, .mutatingWebhooks, .roles, .roleBindings, .eniConfigs, .endpointSlices,
     .securityGroupPolicies, .jobs, .cronJobs, .autoscalers, .disruptionBudgets, .resourceQuotas, .limitRanges,
     .priorityClasses, .apiServices, .validatingWebhooks, .nodeClaims,

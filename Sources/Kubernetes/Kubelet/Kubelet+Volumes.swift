@@ -69,44 +69,31 @@ extension Kubelet {
   }
 
   private func claimFault(_ use: PodVolumes.Use, _ pod: ObjectView, _ context: Context) -> VolumeFault? {
-    func unprocessed(_ why: String) -> VolumeFault {
-      .failed(
-        "Unable to attach or mount volumes: unmounted volumes=[\(use.volume)], unattached volumes=[], failed to process volumes=[\(use.volume)]: error processing PVC \(pod.namespace)/\(use.claim): \(why)"
-      )
+    let claim = read("persistentvolumeclaims", pod.namespace, use.claim, context).map { VolumeClaim(claim: $0.json) }
+    let name = claim?.volumeName ?? ""
+    let volume =
+      name.isEmpty ? nil : read("persistentvolumes", "", name, context).map { VolumeOffer(volume: $0.json) }
+    let driver = volume?.driver ?? ""
+    let isCSI = !driver.isEmpty
+    let object = isCSI ? read("csidrivers.storage.k8s.io", "", driver, context) : nil
+    let attachments =
+      isCSI
+      ? context.world.kube.host?.list(
+        cluster: identity.cluster, resource: "volumeattachments.storage.k8s.io", namespace: "") ?? [] : []
+    let attachment = attachments.first {
+      $0["spec"]["source"]["persistentVolumeName"].string == name
+        && $0["spec"]["nodeName"].string == identity.nodeName
     }
-    guard let claim = read("persistentvolumeclaims", pod.namespace, use.claim, context) else {
-      return unprocessed("failed to fetch PVC from API server: persistentvolumeclaims \"\(use.claim)\" not found")
-    }
-    if claim.isTerminating { return unprocessed("can't start pod because PVC is being deleted") }
-    guard claim.status["phase"].string == "Bound", let name = claim.spec["volumeName"].string else {
-      return unprocessed("PVC is not bound")
-    }
-    guard let object = read("persistentvolumes", "", name, context) else {
-      return unprocessed("failed to fetch PV \(name) from API server: persistentvolumes \"\(name)\" not found")
-    }
-    let volume = VolumeOffer(volume: object.json)
-    if let node = read("nodes", "", identity.nodeName, context), !volume.isReached(from: NodeOffer(node: node.json)) {
-      return .failed("MountVolume.NodeAffinity check failed for volume \"\(name)\" : no matching NodeSelectorTerms")
-    }
-    guard !volume.driver.isEmpty else { return nil }
-    let driver = read("csidrivers.storage.k8s.io", "", volume.driver, context)
-    if driver?.spec["attachRequired"].bool ?? true {
-      let attachment = context.world.kube.host?.list(
-        cluster: identity.cluster, resource: "volumeattachments.storage.k8s.io", namespace: ""
-      ).first {
-        $0["spec"]["source"]["persistentVolumeName"].string == name
-          && $0["spec"]["nodeName"].string == identity.nodeName
-      }
-      guard attachment?["status"]["attached"].bool == true else { return .waiting(volumes: [use.volume]) }
-    }
-    let isRegistered = read("csinodes.storage.k8s.io", "", identity.nodeName, context)?.spec["drivers"].items
-      .contains { $0["name"].string == volume.driver }
-    guard isRegistered == true else {
-      return .failed(
-        "MountVolume.MountDevice failed for volume \"\(name)\" : kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver name \(volume.driver) not found in the list of registered CSI drivers"
-      )
-    }
-    return nil
+    let plugins = isCSI ? read("csinodes.storage.k8s.io", "", identity.nodeName, context)?.spec["drivers"].items : []
+    guard let node = read("nodes", "", identity.nodeName, context) else { return .waiting(volumes: [use.volume]) }
+    let verdict = VolumeSetUp.decide(
+      .init(
+        namespace: pod.namespace, use: use, claim: .known(claim), volume: .known(volume),
+        node: .known(NodeOffer(node: node.json)), needsAttaching: .known(object?.spec["attachRequired"].bool ?? true),
+        isAttached: .known(attachment?["status"]["attached"].bool == true),
+        isRegistered: .known(plugins?.contains { $0["name"].string == driver } == true)))
+    guard let reason = verdict.reasons.last else { return nil }
+    return reason.code == VolumeSetUp.notAttached ? .waiting(volumes: [use.volume]) : .failed(reason.text)
   }
 
   /// The first volume whose ConfigMap or Secret is missing, and why that is.

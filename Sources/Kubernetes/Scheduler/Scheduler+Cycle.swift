@@ -6,12 +6,12 @@ import World
 extension Scheduler {
   mutating func place(_ pod: ObjectView, _ round: inout Round, _ context: Context) {
     let wanted = PodTopology.Pod(pod: pod.json)
-    let volumes = storage(of: pod, wanted, context)
+    let volumes = storage(of: pod, context)
     let nodeCount = cache.picture.nodes.count
     if let problem = volumes?.problem, nodeCount > 0 {
       let texts = Array(repeating: Preemption.notHelpful, count: nodeCount)
       let message = SchedulingFailure.message(
-        nodes: Array(repeating: [], count: nodeCount), early: problem,
+        nodes: Array(repeating: [], count: nodeCount), early: problem.text,
         preemption: SchedulingFailure.preemption(texts, nodes: nodeCount, claimsSpeak: !isBefore134))
       refuse(pod, message, plugins: [NodeFit.Reason.Plugin.volumes.rawValue], context)
       return

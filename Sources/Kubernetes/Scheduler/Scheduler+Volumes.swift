@@ -8,107 +8,30 @@ extension Scheduler {
   private static let bindPatience: Duration = .seconds(600)
 
   /// The storage of a pod; nil when it has no claims.
-  func storage(of pod: ObjectView, _ wanted: PodTopology.Pod, _ context: Context) -> PodStorage? {
-    let uses = PodVolumes.claims(of: pod.json)
-    guard !uses.isEmpty else { return nil }
-    var storage = PodStorage()
-    var hasImmediate = false
-    for use in uses {
-      guard let object = read("persistentvolumeclaims", "\(pod.namespace)/\(use.claim)", context) else {
-        storage.problem =
-          use.isEphemeral
-          ? "waiting for ephemeral volume controller to create the persistentvolumeclaim \"\(use.claim)\""
-          : "persistentvolumeclaim \"\(use.claim)\" not found"
-        return storage
-      }
-      let claim = VolumeClaim(claim: object.json)
-      if object.status["phase"].string == "Lost" {
-        storage.problem =
-          "persistentvolumeclaim \"\(use.claim)\" bound to non-existent persistentvolume \"\(claim.volumeName)\""
-        return storage
-      }
-      if claim.isTerminating {
-        storage.problem = "persistentvolumeclaim \"\(use.claim)\" is being deleted"
-        return storage
-      }
-      if claim.accessModes.contains("ReadWriteOncePod"), isUsed(claim, except: pod.uid) { storage.isTaken = true }
-      let read = self.claim(claim, context)
-      if !(claim.isBound && !claim.volumeName.isEmpty), !(read.waitsForConsumer && claim.volumeName.isEmpty) {
-        hasImmediate = true
-      }
-      storage.claims.append(read)
-    }
-    if hasImmediate {
-      storage.problem = "pod has unbound immediate PersistentVolumeClaims"
-      return storage
-    }
-    if storage.claims.contains(where: { $0.volume == nil }) {
-      storage.volumes = list("persistentvolumes", "", context).map { VolumeOffer(volume: $0.json) }
-    }
-    storage.hasOldTexts = isBefore134
-    countAttached(&storage, context)
+  func storage(of pod: ObjectView, _ context: Context) -> PodStorage? {
+    var storage = PodStorage.read(pod.json, StorageOfCluster(scheduler: self, context: context))
+    storage?.hasOldTexts = isBefore134
     return storage
   }
 
-  private func claim(_ claim: VolumeClaim, _ context: Context) -> PodStorage.Claim {
-    var read = PodStorage.Claim(claim)
-    if !claim.volumeName.isEmpty {
-      read.volume = self.read("persistentvolumes", claim.volumeName, context).map { VolumeOffer(volume: $0.json) }
-    }
-    guard !claim.className.isEmpty,
-      let storage = self.read("storageclasses.storage.k8s.io", claim.className, context)
-    else { return read }
-    read.waitsForConsumer = storage["volumeBindingMode"].string == "WaitForFirstConsumer"
-    let named = storage["provisioner"].string ?? ""
-    if named != "kubernetes.io/no-provisioner" { read.provisioner = CSIMigration.driver(of: named) ?? named }
-    let topologies = storage["allowedTopologies"].items
-    if !topologies.isEmpty {
-      read.topologies = topologies.map { topology in
-        NodeTerm(
-          json: [
-            "matchExpressions": .array(
-              topology["matchLabelExpressions"].items.map {
-                ["key": $0["key"], "operator": "In", "values": $0["values"]]
-              })
-          ])
-      }
-    }
-    return read
-  }
+  /// The objects as the scheduler sees them.
+  private struct StorageOfCluster: StorageView {
+    let scheduler: Scheduler
+    let context: Context
 
-  private func isUsed(_ claim: VolumeClaim, except uid: String) -> Bool {
-    cache.picture.nodes.contains { node in
-      node.pods.contains { $0.uid != uid && $0.namespace == claim.namespace && $0.claims.contains(claim.name) }
-    }
-  }
+    func claim(_ namespace: String, _ name: String) -> JSON? { read("persistentvolumeclaims", "\(namespace)/\(name)") }
+    func volume(_ name: String) -> JSON? { read("persistentvolumes", name) }
+    func storageClass(_ name: String) -> JSON? { read("storageclasses.storage.k8s.io", name) }
+    func volumes() -> [JSON] { scheduler.list("persistentvolumes", "", context).map(\.json) }
+    func csiNodes() -> [JSON] { scheduler.list("csinodes.storage.k8s.io", "", context).map(\.json) }
 
-  /// What the nodes have attached, where their drivers tell a limit.
-  private func countAttached(_ storage: inout PodStorage, _ context: Context) {
-    let drivers = Set(
-      storage.claims.compactMap { claim in claim.volume.map(\.driver) ?? claim.provisioner }.filter { !$0.isEmpty })
-    guard !drivers.isEmpty else { return }
-    for node in list("csinodes.storage.k8s.io", "", context) {
-      for driver in node.spec["drivers"].items {
-        guard let name = driver["name"].string, drivers.contains(name), let count = driver["allocatable"]["count"].int
-        else { continue }
-        storage.limits[node.name, default: [:]][name] = count
+    func forEachPlaced(_ body: (_ node: String, _ pod: PlacedPod) -> Void) {
+      for node in scheduler.cache.picture.nodes {
+        for pod in node.pods { body(node.node.name, pod) }
       }
     }
-    guard !storage.limits.isEmpty else { return }
-    for node in cache.picture.nodes where storage.limits[node.node.name] != nil {
-      for pod in node.pods {
-        for name in pod.claims {
-          guard let claim = read("persistentvolumeclaims", "\(pod.namespace)/\(name)", context),
-            let volume = claim.spec["volumeName"].string,
-            let object = read("persistentvolumes", volume, context)
-          else { continue }
-          let offer = VolumeOffer(volume: object.json)
-          if !offer.driver.isEmpty {
-            storage.attached[node.node.name, default: [:]][offer.driver, default: []].insert(offer.handle)
-          }
-        }
-      }
-    }
+
+    private func read(_ resource: String, _ key: String) -> JSON? { scheduler.read(resource, key, context)?.json }
   }
 
   // MARK: - Binding

@@ -96,7 +96,7 @@ package struct Scheduler: Component {
       if let object { cache.namespaceChanged(object) }
     default:
       checkVolumeWaits(context)
-      moveThose(refusedBy: [.volumes], context)
+      moveThose(refusedBy: NodeFit.Reason.Plugin.storage, context)
     }
   }
 
@@ -142,9 +142,10 @@ package struct Scheduler: Component {
     case .nodeAdded, .nodeChanged:
       moveThose(
         refusedBy: [
-          .unschedulable, .name, .taints, .affinity, .ports, .resources, .volumes, .spread, .podAffinity,
-        ], context)
-    case .podGone: moveThose(refusedBy: [.resources, .ports, .volumes, .spread, .podAffinity], context)
+          .unschedulable, .name, .taints, .affinity, .ports, .resources, .spread, .podAffinity,
+        ] + NodeFit.Reason.Plugin.storage, context)
+    case .podGone:
+      moveThose(refusedBy: [.resources, .ports, .spread, .podAffinity] + NodeFit.Reason.Plugin.storage, context)
     case .podPlaced, .podChanged: moveThose(refusedBy: [.spread, .podAffinity], context)
     }
   }

@@ -47,7 +47,7 @@ package enum NearMiss: String, Sendable, CaseIterable {
   }
 
   /// Levenshtein's distance, given up past 3.
-  private static func distance(_ a: String, _ b: String) -> Int {
+  package static func distance(_ a: String, _ b: String) -> Int {
     let a = Array(a.utf8)
     let b = Array(b.utf8)
     guard abs(a.count - b.count) <= 3 else { return 4 }

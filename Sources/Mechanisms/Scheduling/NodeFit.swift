@@ -29,8 +29,14 @@ package enum NodeFit: Rule {
       case ports = "NodePorts"
       case resources = "NodeResourcesFit"
       case volumes = "VolumeBinding"
+      case volumeLimits = "NodeVolumeLimits"
+      case volumeRestrictions = "VolumeRestrictions"
+      case volumeZone = "VolumeZone"
       case spread = "PodTopologySpread"
       case podAffinity = "InterPodAffinity"
+
+      /// Those that look at the volumes of a pod.
+      package static let storage: [Plugin] = [.volumes, .volumeLimits, .volumeRestrictions, .volumeZone]
     }
 
     package var plugin: Plugin

@@ -19,6 +19,9 @@ package struct VolumeClaim: Sendable, Equatable {
   /// Whether the binding is complete.
   package var isBound = false
   package var isTerminating = false
+  package var phase = ""
+  /// The node that the scheduler has chosen for the pod that waits for it; empty before.
+  package var selectedNode = ""
 
   package init() {}
 
@@ -38,6 +41,8 @@ package struct VolumeClaim: Sendable, Equatable {
     volumeName = spec["volumeName"].string ?? ""
     isBound = !metadata["annotations"]["pv.kubernetes.io/bind-completed"].isNull
     isTerminating = !metadata["deletionTimestamp"].isNull
+    phase = claim["status"]["phase"].string ?? ""
+    selectedNode = metadata["annotations"]["volume.kubernetes.io/selected-node"].string ?? ""
   }
 }
 
@@ -101,7 +106,7 @@ package struct VolumeOffer: Sendable, Equatable {
   }
 
   /// Bytes of a quantity, rounded up.
-  static func bytes(_ json: JSON) -> Int64 {
+  package static func bytes(_ json: JSON) -> Int64 {
     guard let quantity = Quantity(json.string ?? json.int.map { String($0) } ?? "") else { return 0 }
     return Int64(clamping: (quantity.nano + 999_999_999) / 1_000_000_000)
   }

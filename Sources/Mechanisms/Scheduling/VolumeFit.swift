@@ -15,9 +15,26 @@ package struct PodStorage: Sendable {
     package init(_ claim: VolumeClaim) { self.claim = claim }
   }
 
+  /// What is wrong with a claim wherever the pod is put.
+  package struct Problem: Sendable, Equatable {
+    package enum Kind: Sendable {
+      case missing, lost, terminating, unbound
+    }
+
+    package var kind: Kind
+    package var claim: String
+    /// In the scheduler's words.
+    package var text: String
+
+    package init(_ kind: Kind, _ claim: String, _ text: String) {
+      self.kind = kind
+      self.claim = claim
+      self.text = text
+    }
+  }
+
   package var claims: [Claim] = []
-  /// What is wrong with the claims wherever the pod is put, in the scheduler's words.
-  package var problem: String?
+  package var problem: Problem?
   /// Volumes that claims can still be bound to.
   package var volumes: [VolumeOffer] = []
   /// Another pod uses a claim of his that is for one pod alone.
@@ -63,15 +80,19 @@ package enum VolumeFit: Rule {
     guard let pod = facts.pod.value else { return .open([facts.pod.gap!]) }
     guard let node = facts.node.value else { return .open([facts.node.gap!]) }
     let evidence = [facts.pod.citation, facts.node.citation]
-    func no(_ text: String, isFinal: Bool) -> Verdict<Plan, NodeFit.Reason> {
-      .no([NodeFit.Reason(.volumes, text, isFinal: isFinal, evidence: evidence)])
+    func no(
+      _ text: String, isFinal: Bool, _ plugin: NodeFit.Reason.Plugin = .volumes
+    ) -> Verdict<Plan, NodeFit.Reason> {
+      .no([NodeFit.Reason(plugin, text, isFinal: isFinal, evidence: evidence)])
     }
     if pod.isTaken {
       return no(
         "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod",
-        isFinal: false)
+        isFinal: false, .volumeRestrictions)
     }
-    if exceedsLimit(pod, node) { return no("node(s) exceed max volume count", isFinal: false) }
+    if exceedsLimit(pod, node) {
+      return no("node(s) exceed max volume count", isFinal: false, .volumeLimits)
+    }
     if pod.claims.contains(where: { !$0.claim.volumeName.isEmpty && $0.claim.isBound && $0.volume == nil }) {
       return no("node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)", isFinal: true)
     }
@@ -85,7 +106,7 @@ package enum VolumeFit: Rule {
       return no("node(s) didn't find available persistent volumes to bind", isFinal: true)
     }
     if pod.claims.contains(where: { $0.volume.map { !isInZone($0, node) } ?? false }) {
-      return no("node(s) had no available volume zone", isFinal: true)
+      return no("node(s) had no available volume zone", isFinal: true, .volumeZone)
     }
     return .yes(plan)
   }

@@ -81,6 +81,22 @@ extension Effect.Kind {
   static let podEvicted: Self = "pods/evicted"
 }
 
+/// Volumes.
+extension Effect.Kind {
+  static let claimUnbound: Self = "storage/claim-unbound"
+  static let claimBound: Self = "storage/claim-bound"
+  static let claimTerminating: Self = "storage/claim-terminating"
+  static let claimTooSmall: Self = "storage/claim-too-small"
+  static let volumeUnusable: Self = "storage/volume-unusable"
+  /// Of the pod's volume in `detail`.
+  static let volumeNotAttached: Self = "storage/volume-not-attached"
+  /// The driver does nothing for the claim in `detail`.
+  static let driverSilent: Self = "storage/driver-silent"
+  /// Of the driver in `detail`, on a node.
+  static let driverNotOnNode: Self = "storage/driver-not-on-node"
+  static let storageClassUnusable: Self = "storage/class-unusable"
+}
+
 /// Who may do what.
 extension Effect.Kind {
   static let kubernetesAccess: Self = "identity/kubernetes-access"

@@ -27,6 +27,7 @@ protocol Sampled: Rule {
     VersionSkew.self,
     CoreDNSLoop.self, CorefileRule.self, ContainerEnding.self,
     ConnectionPath.self, TokenFit.self, EndpointAdmission.self,
+    ClaimBinding.self, VolumeSetUp.self, VolumeAttach.self,
   ]
 
   @Test(arguments: rules.indices)

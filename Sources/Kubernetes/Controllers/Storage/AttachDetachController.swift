@@ -65,16 +65,18 @@ package struct AttachDetachController: Reconciler {
       told.removeAll { $0 == attachment.name }
       if !attachment.isTerminating { desk.delete(Self.resource, attachment) }
     }
-    let sharesNodes = offer.accessModes.contains { $0 == "ReadWriteMany" || $0 == "ReadOnlyMany" }
+    let holders = attached.map { $0.spec["nodeName"].string ?? "" }
+    let takers = users.map { VolumeAttach.User(pod: $0.name, node: $0.nodeName) }
     for node in nodes {
       let here = users.filter { $0.nodeName == node }
       if let attachment = attached.first(where: { $0.spec["nodeName"].string == node }) {
         tell(attachment, offer, here, &desk)
         continue
       }
-      let elsewhere = attached.filter { $0.spec["nodeName"].string != node }
-      if !sharesNodes, !elsewhere.isEmpty || (nodes.first != node && attached.isEmpty) {
-        refuse(offer, here, users.filter { $0.nodeName != node }, &desk)
+      let verdict = VolumeAttach.decide(
+        .init(node: node, volume: .known(offer), attached: .known(holders), users: .known(takers)))
+      if let reason = verdict.reasons.last {
+        for pod in here { desk.warn(pod, "FailedAttachVolume", reason.text) }
         continue
       }
       attach(offer, node, &desk)
@@ -157,16 +159,6 @@ package struct AttachDetachController: Reconciler {
         pod, "FailedAttachVolume", "AttachVolume.Attach failed for volume \"\(volume.name)\" : \(why ?? "")")
     }
     desk.again(after: Self.patience, .background)
-  }
-
-  private func refuse(_ volume: VolumeOffer, _ pods: [ObjectView], _ others: [ObjectView], _ desk: inout Desk) {
-    let text =
-      others.isEmpty
-      ? "Volume is already exclusively attached to one node and can't be attached to another"
-      : "Volume is already used by pod(s) \(others.map(\.name).joined(separator: ", "))"
-    for pod in pods {
-      desk.warn(pod, "FailedAttachVolume", "Multi-Attach error for volume \"\(volume.name)\" \(text)")
-    }
   }
 }
 

@@ -62,27 +62,39 @@ package struct PersistentVolumeController: Reconciler {
     guard !object.isTerminating else { return }
     takeDefaultClass(&object, &desk)
     let claim = VolumeClaim(claim: object.json)
-    guard claim.volumeName.isEmpty else {
-      bindNamed(object, claim, &desk)
+    let volumes =
+      claim.volumeName.isEmpty
+      ? desk.list("persistentvolumes")
+      : [desk.get("persistentvolumes", "", claim.volumeName)].compactMap { $0 }
+    let storage = storageClass(claim, desk).map { StorageClassOffer(storageClass: $0.json) }
+    let verdict = ClaimBinding.decide(
+      .init(
+        claim: .known(claim), storageClass: .known(storage),
+        volumes: .known(volumes.map { VolumeOffer(volume: $0.json) })))
+    if let volume = verdict.value {
+      bind(object, to: volume, &desk)
+      if !claim.volumeName.isEmpty { desk.again(after: Self.resync, .background) }
       return
     }
-    let storage = storageClass(claim, desk)
-    let waits = storage?["volumeBindingMode"].string == "WaitForFirstConsumer"
-    let volumes = desk.list("persistentvolumes").map { VolumeOffer(volume: $0.json) }
-    if let best = VolumeMatch.best(for: claim, among: volumes, waitsForConsumer: waits) {
-      bind(object, to: best.name, &desk)
-      return
-    }
-    if waits, object.annotations[Self.selectedNode].isNull {
-      tellWaiting(object, &desk)
-    } else if !claim.className.isEmpty {
-      provision(object, claim, storage, &desk)
-    } else {
-      desk.event(
-        object, "FailedBinding", "no persistent volumes available for this claim and no storage class is set")
-    }
+    if let reason = verdict.reasons.last { tell(reason, object, storage, &desk) }
     setPhase(of: desk.get("persistentvolumeclaims", key: object.key) ?? object, "Pending", &desk)
     desk.again(after: Self.resync, .background)
+  }
+
+  /// Tells a claim what it waits for.
+  private func tell(_ reason: Because, _ claim: ObjectView, _ storage: StorageClassOffer?, _ desk: inout Desk) {
+    switch reason.code {
+    case ClaimBinding.waitsForConsumer: tellWaiting(claim, &desk)
+    case ClaimBinding.noClass: desk.event(claim, "FailedBinding", reason.text)
+    case ClaimBinding.classMissing, ClaimBinding.noPlugin: desk.warn(claim, "ProvisioningFailed", reason.text)
+    case ClaimBinding.mismatch: desk.warn(claim, "VolumeMismatch", reason.text)
+    case ClaimBinding.taken:
+      if claim.annotations[Self.boundByController].isNull { desk.warn(claim, "FailedBinding", reason.text) }
+    case ClaimBinding.provisioner:
+      if let storage { provision(claim, storage, &desk) }
+      desk.event(claim, "ExternalProvisioning", reason.text)
+    default: break
+    }
   }
 
   private func takeDefaultClass(_ claim: inout ObjectView, _ desk: inout Desk) {
@@ -94,34 +106,6 @@ package struct PersistentVolumeController: Reconciler {
 
   private func storageClass(_ claim: VolumeClaim, _ desk: Desk) -> ObjectView? {
     claim.className.isEmpty ? nil : desk.get("storageclasses.storage.k8s.io", "", claim.className)
-  }
-
-  private func bindNamed(_ object: ObjectView, _ claim: VolumeClaim, _ desk: inout Desk) {
-    defer { desk.again(after: Self.resync, .background) }
-    guard let volume = desk.get("persistentvolumes", "", claim.volumeName) else {
-      setPhase(of: object, "Pending", &desk)
-      return
-    }
-    let offer = VolumeOffer(volume: volume.json)
-    if offer.claim == nil {
-      let verdict = VolumeMatch.decide(
-        .init(claim: .known(claim), volume: .known(offer), isAskedByName: true))
-      guard verdict.isYes else {
-        desk.warn(
-          object, "VolumeMismatch",
-          "Cannot bind to requested volume \"\(volume.name)\": \(verdict.reasons.last?.text ?? "")")
-        setPhase(of: object, "Pending", &desk)
-        return
-      }
-      bind(object, to: volume.name, &desk)
-    } else if offer.isFor(claim) {
-      bind(object, to: volume.name, &desk)
-    } else {
-      if object.annotations[Self.boundByController].isNull {
-        desk.warn(object, "FailedBinding", "volume \"\(volume.name)\" already bound to a different claim.")
-      }
-      setPhase(of: object, "Pending", &desk)
-    }
   }
 
   private func tellWaiting(_ claim: ObjectView, _ desk: inout Desk) {
@@ -138,29 +122,16 @@ package struct PersistentVolumeController: Reconciler {
     desk.event(claim, reason, message)
   }
 
-  /// Asks whoever provisions volumes of the class for one. The control plane has no provisioner of its own any more.
-  private func provision(_ object: ObjectView, _ claim: VolumeClaim, _ storage: ObjectView?, _ desk: inout Desk) {
-    guard let storage else {
-      desk.warn(
-        object, "ProvisioningFailed", "storageclass.storage.k8s.io \"\(claim.className)\" not found")
-      return
-    }
-    let named = storage["provisioner"].string ?? ""
-    let provisioner = CSIMigration.driver(of: named) ?? named
-    guard !provisioner.hasPrefix("kubernetes.io/") else {
-      desk.warn(object, "ProvisioningFailed", "no volume plugin matched name: \(provisioner)")
-      return
-    }
-    let annotations = ["volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner"]
-    if annotations.contains(where: { object.annotations[$0].string != provisioner }) {
-      var changed = object
-      for annotation in annotations { changed["metadata"]["annotations"][annotation] = .string(provisioner) }
-      desk.update("persistentvolumeclaims", changed.json)
-    }
-    desk.event(
-      object, "ExternalProvisioning",
-      "Waiting for a volume to be created either by the external provisioner '\(provisioner)' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered."
-    )
+  /// Asks whoever provisions volumes of the class for one.
+  private func provision(_ object: ObjectView, _ storage: StorageClassOffer, _ desk: inout Desk) {
+    let provisioner = storage.driver ?? storage.provisioner
+    let annotations = [
+      "volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner",
+    ]
+    guard annotations.contains(where: { object.annotations[$0].string != provisioner }) else { return }
+    var changed = object
+    for annotation in annotations { changed["metadata"]["annotations"][annotation] = .string(provisioner) }
+    desk.update("persistentvolumeclaims", changed.json)
   }
 
   // MARK: - Binding
@@ -290,12 +261,10 @@ package struct PersistentVolumeController: Reconciler {
   }
 }
 
-/// The class that claims without one take: the newest of those marked as default.
+/// The class that claims without one take.
 enum DefaultStorageClass {
-  static let annotation = "storageclass.kubernetes.io/is-default-class"
-
   static func find(_ desk: Desk) -> String? {
-    desk.list("storageclasses.storage.k8s.io").filter { $0.annotations[annotation].string == "true" }
-      .min { a, b in a.createdAt != b.createdAt ? a.createdAt > b.createdAt : a.name < b.name }?.name
+    StorageClassOffer.chosen(
+      desk.list("storageclasses.storage.k8s.io").map { StorageClassOffer(storageClass: $0.json) })?.name
   }
 }

@@ -9,7 +9,7 @@ package struct ClaimProtectionController: Reconciler {
   package static let name = "pvc-protection-controller"
   package static let resources = ["persistentvolumeclaims", "pods"]
 
-  static let finalizer = "kubernetes.io/pvc-protection"
+  static let finalizer = ClaimProtection.finalizer
 
   package init() {}
 
@@ -28,10 +28,10 @@ package struct ClaimProtectionController: Reconciler {
       return
     }
     guard isKept else { return }
-    let isUsed = desk.list("pods", claim.namespace).contains { pod in
-      !pod.nodeName.isEmpty && PodVolumes.claims(of: pod.json).contains { $0.claim == claim.name }
+    let pods = desk.list("pods", claim.namespace).map(\.json)
+    if ClaimProtection.holders(of: claim.name, among: pods).isEmpty {
+      Finalizers.remove(Self.finalizer, from: claim, "persistentvolumeclaims", &desk)
     }
-    if !isUsed { Finalizers.remove(Self.finalizer, from: claim, "persistentvolumeclaims", &desk) }
   }
 }
 

@@ -160,6 +160,8 @@ struct Unschedulable: Link {
     let condition = PodState(pod).condition("PodScheduled")
     let message = condition["message"].string ?? ""
     guard condition["status"].string == "False", !message.isEmpty, !FargatePod(pod).isFargates else { return .silent }
+    // It has a node already, and waits there for its volumes.
+    if message.contains("running PreBind plugin \"VolumeBinding\"") { return .silent }
     let exhibit = Exhibit(
       Cite.object(
         pod, "Pod", resource: .pods, field: "status.conditions[PodScheduled].message", value: message,

@@ -11,6 +11,8 @@ struct NoNodeFits: Link {
     let found = await world.object(.pods, namespace: effect.entity.namespace, name: effect.entity.name)
     guard let pod = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
     let picture = await SchedulingPicture.read(pod, world)
+    // A claim that is not ready keeps it off every node; that is told by another link.
+    if picture.facts.volumes.value?.problem != nil { return .silent }
     let verdict = PodPlacement.decide(picture.facts)
     switch verdict.outcome {
     case .open(let gaps): return .open(gaps)
@@ -59,21 +61,8 @@ struct SchedulingPicture: Sendable {
       facts: .init(
         pod: .known(
           PodTopology.Pod(pod: pod), .read(Cite.object(pod, "Pod", resource: .pods, field: "spec", at: found(pod)))),
-        nodes: offers, bound: bound, volumes: volumes(of: pod)),
+        nodes: offers, bound: bound, volumes: await world.storage(of: pod)),
       notReady: nodes.items.map(NodeState.init).filter { !$0.isReady }.map(\.name))
-  }
-
-  /// Of a pod that claims storage, where its volumes can be is not read.
-  private static func volumes(of pod: JSON) -> Fact<PodStorage> {
-    let claims = pod["spec"]["volumes"].items.contains {
-      !$0["persistentVolumeClaim"].isNull || !$0["ephemeral"].isNull
-    }
-    guard claims else { return .known(PodStorage()) }
-    return .unknown(
-      Gap(
-        read: "kubernetes:list persistentvolumes, storageclasses, csinodes",
-        why: "ekswhy does not ask about volumes yet",
-        how: "kubectl describe the pod's PersistentVolumeClaims"))
   }
 
   private static func found(_ pod: JSON) -> Timestamp? { pod["metadata"]["creationTimestamp"].time }
@@ -137,7 +126,7 @@ struct NoNodeFitsRoot {
     case .affinity: "metadata.labels"
     case .ports, .spread, .podAffinity: "pods"
     case .resources: "status.allocatable"
-    case .volumes: "spec.volumes"
+    case .volumes, .volumeLimits, .volumeRestrictions, .volumeZone: "spec.volumes"
     }
   }
 
@@ -193,6 +182,15 @@ struct NoNodeFitsRoot {
     case .podAffinity:
       code = "scheduling/pod-affinity"
       statement = "the affinity rules between it and other pods leave no node for it"
+    case .volumes, .volumeZone:
+      code = "storage/volume-elsewhere"
+      statement = "no node reaches its volume: \(volumes)"
+    case .volumeLimits:
+      code = "storage/attachments-full"
+      statement = "every node has as many volumes attached as its driver allows: \(attachments)"
+    case .volumeRestrictions:
+      code = "storage/claim-taken"
+      statement = "another pod uses its claim, which is for one pod at a time (ReadWriteOncePod)"
     default:
       statement = "every node has something against it: \(SchedulingFailure.message(nodes: misfits.map(\.reasons)))"
     }
@@ -214,6 +212,29 @@ struct NoNodeFitsRoot {
     let prefix = "node(s) had untolerated taint "
     let texts = misfits.flatMap(\.reasons).filter { $0.plugin == .taints }.map(\.text)
     return Set(texts.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }).sorted()
+  }
+
+  /// `volume pvc-1 is in us-east-1b; the nodes are in us-east-1a`.
+  private var volumes: String {
+    let storage = picture.facts.volumes.value
+    let zones = VolumeZones(storage)
+    let names = (storage?.claims ?? []).compactMap { $0.volume?.name }
+    let here = Set((picture.facts.nodes.value ?? []).compactMap { $0.labels[VolumeZones.label] }).sorted()
+    guard !zones.names.isEmpty, !names.isEmpty else {
+      return "none that is there, or could be made, suits what it claims"
+    }
+    return "volume \(Count.list(names)) is in \(Count.list(zones.names)), nodes are in \(Count.list(here))"
+  }
+
+  /// `ip-10-0-1-21 25 of 25 (ebs.csi.aws.com)`
+  private var attachments: String {
+    let storage = picture.facts.volumes.value
+    let texts = nodes(.volumeLimits).flatMap { node in
+      (storage?.limits[node] ?? [:]).sorted { $0.key < $1.key }.map { driver, limit in
+        "\(node) \(storage?.attached[node]?[driver]?.count ?? 0) of \(limit) (\(driver))"
+      }
+    }
+    return Count.list(texts)
   }
 
   private var owner: String { pod["metadata"]["ownerReferences"][0]["kind"].string == nil ? "hand" : "unknown" }
@@ -246,7 +267,15 @@ struct NoNodeFitsRoot {
     case .ports: return advice("do without the host port, or add a node where it is free", pod)
     case .spread: return advice("add nodes to the domains that are short, or loosen maxSkew", pod)
     case .podAffinity: return advice("add nodes, or loosen the affinity rules of the pods", pod)
-    case .volumes: return advice("give the volume a node in its zone", pod)
+    case .volumes, .volumeZone:
+      let zones = VolumeZones(picture.facts.volumes.value)
+      return advice(
+        zones.names.isEmpty
+          ? "give it a volume that one of the nodes reaches"
+          : "add a node in \(Count.list(zones.names)), where the volume is; an EBS volume can't leave its zone, a snapshot of it can",
+        "node")
+    case .volumeLimits: return advice("add a node, or a type with more room for volumes", "node")
+    case .volumeRestrictions: return advice("end the other pod, or give this one a claim of its own", pod)
     }
   }
 }
