@@ -93,7 +93,7 @@ extension Catalogue {
   /// Every link there is, in the order in which they are tried.
   package static let all = Catalogue([
     KubeletSilent(), InstanceNotRunning(), JoinStepFails(), NodeLockedOut(), RoleNotMapped(), NodeMappedAsAnother(),
-    RoleIsMapped(), NodeIsReady(),
+    RoleIsMapped(), NodeIsReady(), NodeRefusesPods(),
     CNINotInitialized(), CNIAgentNotReady(), OtherCNINotReady(), CNIAbsent(), CNIAgentIsReady(),
     CNICallsDenied(), CNIPolicyMissing(), CNICallsAreAllowed(),
     NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), EC2Throttles(), SubnetShort(), ENILimitReached(),

@@ -91,7 +91,7 @@ package enum NodeLifecycle: Rule {
   package static let notReady = "node.kubernetes.io/not-ready"
   package static let unreachable = "node.kubernetes.io/unreachable"
   package static let unschedulable = "node.kubernetes.io/unschedulable"
-  private static let pressureTaints = [
+  package static let pressureTaints = [
     ("DiskPressure", "node.kubernetes.io/disk-pressure"), ("MemoryPressure", "node.kubernetes.io/memory-pressure"),
     ("NetworkUnavailable", "node.kubernetes.io/network-unavailable"),
     ("PIDPressure", "node.kubernetes.io/pid-pressure"),

@@ -32,6 +32,17 @@ struct NodeQuestion: Question {
       NotChecked("packets", ask: "ekswhy trace \(entity.title) apiserver"),
       NotChecked("scheduling", ask: "ekswhy pod/NAME of a pod that should run there"),
     ]
+    let isCordoned = node["spec"]["unschedulable"].bool == true
+    let pressures = NodeRefusesPods.pressures(node)
+    if state.isReady, isCordoned || !pressures.isEmpty {
+      return Inquiry(
+        entity,
+        effects: [
+          .init(Effect(.nodeRefusesPods, entity)), .init(Effect(.nodeReady, entity), deciding: false),
+        ], isTrouble: true,
+        summary: "\(entity.title) is Ready and takes no new pods: "
+          + ((isCordoned ? ["cordoned"] : []) + pressures).joined(separator: ", "), notChecked: others)
+    }
     if state.isReady {
       return Inquiry(
         entity, effects: [.init(Effect(.nodeReady, entity))], isTrouble: false,
