@@ -6,7 +6,8 @@ import Wire
 @Suite struct StorageTests {
   static let driver = "ebs.csi.aws.com"
   private static let kinds = [
-    "persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io", "csinodes.storage.k8s.io",
+    "secrets", "persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io",
+    "csinodes.storage.k8s.io",
     "csidrivers.storage.k8s.io", "volumeattachments.storage.k8s.io", "deployments.apps",
   ]
 
@@ -40,9 +41,19 @@ import Wire
     return f
   }
 
+  /// It has a role, and keys only if there is a Secret of them.
   static func controller(ready: Bool) -> JSON {
-    Fixture.pod(
+    var pod = Fixture.pod(
       "ebs-csi-controller-1", "kube-system", node: 1, app: "ebs-csi-controller", address: "10.0.1.77", ready: ready)
+    pod["spec"]["containers"][0]["env"] = [
+      [
+        "name": "AWS_ACCESS_KEY_ID",
+        "valueFrom": ["secretKeyRef": ["name": "aws-secret", "key": "key_id", "optional": true]],
+      ],
+      ["name": "AWS_ROLE_ARN", "value": .string(Fixture.roleARN)],
+      ["name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"],
+    ]
+    return pod
   }
 
   static func claim(_ name: String = "data", className: JSON = "gp2", volume: String? = nil, node: Int? = nil) -> JSON {
@@ -236,6 +247,9 @@ import Wire
     let answer = try await f.ask("persistentvolumeclaim", "data", namespace: "shop")
     #expect(answer.chain.contains { $0.code == "storage/provisioning-refused" })
     #expect(answer.chain.contains { $0.code == "identity/pod-aws-access" }, "\(answer.chain.map(\.code))")
+    #expect(codes(answer).contains("identity/no-policy-allows-it"), "\(answer.gaps)")
+    let fixes = answer.roots.flatMap(\.cause.fixes).compactMap(\.command)
+    #expect(fixes.contains { $0.contains("ec2:CreateVolume") })
   }
 
   @Test func aControllerThatDoesNotRun() async throws {

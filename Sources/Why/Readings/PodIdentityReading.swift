@@ -76,6 +76,7 @@ extension Investigation {
         PodIdentityReading.environment(of: container),
         .read(Cite.object(pod, "Pod", resource: .pods, field: "spec.containers[].env", at: found.at))),
       account: .known(nil), association: .known(nil))
+    await leaveOutAbsent(&reading)
     let account = await object(.serviceAccounts, namespace: namespace, name: accountName)
     if let gap = account.gap, account.first == nil {
       reading.account = .unknown(gap)
@@ -117,6 +118,27 @@ extension Investigation {
       reading.evidence.append(Exhibit(citation))
     }
     return (reading, nil)
+  }
+
+  /// A variable that comes from an optional Secret or ConfigMap is not there where that is not.
+  private func leaveOutAbsent(_ reading: inout PodIdentityReading) async {
+    guard case .known(var values, let source) = reading.environment else { return }
+    for variable in reading.container["env"].items {
+      let name = variable["name"].string ?? ""
+      for (key, resource) in [("secretKeyRef", KubernetesResource.secrets), ("configMapKeyRef", .configMaps)] {
+        let reference = variable["valueFrom"][key]
+        guard reference["optional"].bool == true, name.hasPrefix("AWS_"), let object = reference["name"].string else {
+          continue
+        }
+        let found = await self.object(resource, namespace: reading.namespace, name: object)
+        if let gap = found.gap {
+          reading.environment = .unknown(gap)
+          return
+        }
+        if found.first == nil { values[name] = nil }
+      }
+    }
+    reading.environment = .known(values, source)
   }
 
   /// A role's trust policy as the rules take it; nil where there is no such role.

@@ -126,7 +126,7 @@ package struct PersistentVolumeController: Reconciler {
   private func provision(_ object: ObjectView, _ storage: StorageClassOffer, _ desk: inout Desk) {
     let provisioner = storage.driver ?? storage.provisioner
     let annotations = [
-      "volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner",
+      "volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner",
     ]
     guard annotations.contains(where: { object.annotations[$0].string != provisioner }) else { return }
     var changed = object
