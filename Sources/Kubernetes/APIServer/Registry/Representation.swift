@@ -185,30 +185,6 @@ struct ObjectRenderer {
   }
 }
 
-/// A HorizontalPodAutoscaler as autoscaling/v1 writes it, over the kept one of v2: the target for CPU is a field.
-enum AutoscalerForms {
-  static func v2(_ object: JSON) -> JSON {
-    var kept = object
-    guard let target = kept["spec"].remove("targetCPUUtilizationPercentage") else { return kept }
-    kept["spec"]["metrics"] = [
-      [
-        "type": "Resource",
-        "resource": ["name": "cpu", "target": ["type": "Utilization", "averageUtilization": target]],
-      ]
-    ]
-    return kept
-  }
-
-  static func v1(_ object: JSON) -> JSON {
-    var shown = object
-    let metrics = shown["spec"].remove("metrics") ?? .null
-    for metric in metrics.items where metric["resource"]["name"].string == "cpu" {
-      shown["spec"]["targetCPUUtilizationPercentage"] = metric["resource"]["target"]["averageUtilization"]
-    }
-    return shown
-  }
-}
-
 /// Events have two forms over one kept object: core/v1 and events.k8s.io/v1.
 enum EventForms {
   private static let pairs: [(core: String, new: String)] = [
