@@ -55,7 +55,7 @@ struct StreamTests {
     try #require(applied.status == 0, "\(applied.all)")
     try eks.kubectl("wait --for=condition=Ready pod/web pod/box --timeout=60s")
 
-    let old = ["KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"]
+    let old = ["KUBECTL_PORT_FORWARD_WEBSOCKETS": "false", "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"]
     for environment in [[:], old] {
       let twice = try bash(
         Self.forward(
@@ -72,6 +72,21 @@ struct StreamTests {
       #expect(said.status == 3)
       let typed = try bash("seq 2000 | kubectl exec -i box -- sh -c 'wc -l; echo end'", environment)
       #expect(typed.output.split(whereSeparator: \.isWhitespace) == ["2000", "end"], "\(environment) \(typed.all)")
+      // The end of the input is told after all of it, and the command goes on.
+      let long = try bash("head -c 3000000 /dev/zero | kubectl exec -i box -- sh -c 'wc -c; exit 4'", environment)
+      #expect(long.output.split(whereSeparator: \.isWhitespace) == ["3000000"], "\(environment) \(long.all)")
+      #expect(long.status == 4, "\(environment) \(long.all)")
+      let attached = try bash(
+        "echo hi | kubectl run att --image=busybox --restart=Never -i --rm -q -- sh -c 'cat; echo over'", environment)
+      #expect(attached.output == "hi\nover\n", "\(environment) \(attached.all)")
+      let terminal = try bash(
+        "script -qec \"kubectl exec -it box -- sh -c 'test -t 0 && echo terminal; exit 5'\" /dev/null </dev/null",
+        environment)
+      #expect(terminal.output.contains("terminal\r\n"), "\(environment) \(terminal.all)")
+      #expect(terminal.status == 5, "\(environment) \(terminal.all)")
+      let missing = try bash("kubectl exec box -- nosuch", environment)
+      #expect(
+        missing.errors.contains("exec: \"nosuch\": executable file not found in $PATH: unknown"), "\(missing.all)")
     }
   }
 }

@@ -52,6 +52,7 @@ extension Kubelet {
     if !groups.isEmpty { setup.groups = groups }
     setup.isReadOnly = spec["securityContext"]["readOnlyRootFilesystem"].bool ?? false
     setup.hasInput = spec["stdin"].bool ?? false
+    if spec["stdinOnce"].bool == true { setup.takesInputOnce = true }
     setup.hasTerminal = spec["tty"].bool ?? false
     if case .serves = plan.kind { setup.serves = true }
     let volumes = pod.spec["volumes"].items

@@ -72,7 +72,12 @@ extension PodSystem {
   package func endInput(_ id: Int) {
     guard let session = sessions[id], !session.inputEnded else { return }
     sessions[id]!.inputEnded = true
-    if !session.isAttached { pipes[session.pipe]?.writers -= 1 }
+    if session.isAttached {
+      // The first client that ends its input ends the container's, where it takes input once.
+      guard session.pipe != 0, containers[session.container]?.takesInputOnce == true else { return }
+      containers[session.container]!.takesInputOnce = nil
+    }
+    pipes[session.pipe]?.writers -= 1
   }
 
   package func resize(_ id: Int, columns: Int, rows: Int) {

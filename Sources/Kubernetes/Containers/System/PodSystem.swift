@@ -71,6 +71,7 @@ package final class PodSystem: Codable {
     end(setup.name, silently: true)
     var container = ContainerSystem(setup)
     container.isTerminal = setup.hasTerminal
+    container.takesInputOnce = setup.takesInputOnce
     containers[setup.name] = container
     let output = addHandle(Handle(target: .log(1), isTerminal: setup.hasTerminal))
     let errors = addHandle(Handle(target: .log(setup.hasTerminal ? 1 : 2), isTerminal: setup.hasTerminal))
@@ -321,6 +322,8 @@ package struct ContainerSystem: Codable {
   var lastPid = 0
   var isTerminal = false
   var inputPipe: Int?
+  /// `stdinOnce`, until it is used up.
+  var takesInputOnce: Bool?
   /// Ends of lines that are still missing, by channel.
   var partial: [Int: FileContent] = [:]
   var startedAt: Timestamp?
@@ -371,6 +374,8 @@ package struct ContainerSetup: Codable, Sendable {
   package var isReadOnly = false
   package var messagePath: String?
   package var hasInput = false
+  /// Its input ends with that of its first client.
+  package var takesInputOnce: Bool?
   package var hasTerminal = false
   /// Its program is one whose behaviour is data.
   package var serves = false
