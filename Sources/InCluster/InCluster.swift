@@ -9,6 +9,9 @@ package enum InCluster {
     world.know(EBSNode.self)
     world.know(CoreDNSProgram.self)
     world.ports.addonObjects = { AddonObjects.of($0) }
+    world.nodes.askAgent = { [unowned world] instance, port, path in
+      world.state(of: Ipamd.id(instance), as: Ipamd.self)?.answer(port: port, path: path, world: world)
+    }
     world.nodes.startProgram = { launch, context in
       if isIpamd(launch) { return start(Ipamd.id(launch.instanceID), Ipamd(launch), context) }
       if isCoreDNS(launch) {

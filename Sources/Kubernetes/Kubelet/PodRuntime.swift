@@ -168,10 +168,14 @@ package struct PodRuntime: Component {
     guard let pod = pod(context) else { return }
     volumesAt = context.now
     let (cluster, namespace) = (cluster, namespace)
-    let contents = VolumeContents(cluster: cluster, pod: pod, now: context.now) { resource, name in
+    var contents = VolumeContents(cluster: cluster, pod: pod, now: context.now) { resource, name in
       context.world.kube.host?.get(
         ObjectReference(
           cluster: cluster, resource: resource, namespace: resource == "nodes" ? "" : namespace, name: name))
+    }
+    if let instance = instanceID(pod, context) {
+      let files = HostFiles(cluster: cluster, node: pod.nodeName, instance: instance, world: context.world)
+      contents.host = { files.tree(below: $0) }
     }
     contents.fill(&system.volumes)
   }
@@ -254,10 +258,14 @@ package struct PodRuntime: Component {
   /// Sets a container up that only stands there, with what is mounted.
   func stand(_ setup: ContainerSetup, _ pod: ObjectView, _ context: Context) {
     let (cluster, namespace) = (cluster, namespace)
-    let contents = VolumeContents(cluster: cluster, pod: pod, now: context.now) { resource, name in
+    var contents = VolumeContents(cluster: cluster, pod: pod, now: context.now) { resource, name in
       context.world.kube.host?.get(
         ObjectReference(
           cluster: cluster, resource: resource, namespace: resource == "nodes" ? "" : namespace, name: name))
+    }
+    if let instance = instanceID(pod, context) {
+      let files = HostFiles(cluster: cluster, node: pod.nodeName, instance: instance, world: context.world)
+      contents.host = { files.tree(below: $0) }
     }
     contents.fill(&system.volumes)
     _ = system.start(setup)

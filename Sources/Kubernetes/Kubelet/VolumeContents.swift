@@ -11,6 +11,8 @@ struct VolumeContents {
   let now: Timestamp
   /// An object of the pod's namespace, as the kubelet knows it.
   let read: (_ resource: String, _ name: String) -> JSON?
+  /// What lies below a path of the node.
+  var host: ((_ path: String) -> FileTree)?
 
   init(cluster: String, pod: ObjectView, now: Timestamp, read: @escaping (String, String) -> JSON?) {
     self.cluster = cluster
@@ -42,6 +44,13 @@ struct VolumeContents {
   func fill(_ volumes: inout [String: FileTree]) {
     for volume in pod.spec["volumes"].items {
       let name = volume["name"].string ?? ""
+      if let path = volume["hostPath"]["path"].string, let host {
+        // What its containers wrote stays, what the node keeps goes on.
+        var tree = volumes[name] ?? FileTree()
+        for (path, node) in host(path).nodes { tree.nodes[path] = node }
+        volumes[name] = tree
+        continue
+      }
       guard let files = files(volume) else {
         if volumes[name] == nil { volumes[name] = FileTree() }
         continue

@@ -68,5 +68,11 @@ package final class NodeHooks {
   /// Registered by InCluster.
   package var startProgram: (_ launch: Launch, _ context: Context) -> ComponentID? = { _, _ in nil }
 
+  /// What the network agent of an instance answers on one of its ports; nil where nobody listens. Registered by
+  /// InCluster.
+  package var askAgent: (_ instance: String, _ port: Int, _ path: String) -> (contentType: String, body: String)? = {
+    _, _, _ in nil
+  }
+
   init() {}
 }

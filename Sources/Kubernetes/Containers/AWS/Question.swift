@@ -13,6 +13,10 @@ package enum Question: Sendable, Equatable {
   case names([StubQuery], timeout: Duration)
   /// A connection, and what is asked on it.
   case connect(Connection)
+  /// What a command shows of the network and the logs around it, by its words.
+  case host([String])
+  /// An ICMP echo to an address.
+  case echo(String)
 
   package struct Connection: Sendable, Equatable {
     package var address: String
@@ -62,6 +66,8 @@ package enum QuestionReply: Sendable, Equatable {
   case speechless(String)
   /// Nothing comes back.
   case silence
+  /// What a command prints, and its status.
+  case text(String, errors: String, status: Int)
 }
 
 extension PodSystem {

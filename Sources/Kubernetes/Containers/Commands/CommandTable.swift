@@ -207,9 +207,11 @@ enum CommandTable {
     "busybox": SystemCommands.busybox, "stty": SystemCommands.stty, "sh": { _ in .exit(0) },
     "nslookup": NameCommands.nslookup, "dig": BindCommands.dig, "host": BindCommands.host,
     "getent": NameCommands.getent, "wget": WebCommands.wget, "curl": WebCommands.curl,
-    "ping": NetworkCommands.run, "nc": WebCommands.nc, "telnet": NetworkCommands.run,
-    "traceroute": NetworkCommands.run, "ip": NetworkCommands.run, "ifconfig": NetworkCommands.run,
-    "netstat": NetworkCommands.run, "ss": NetworkCommands.run,
+    "ping": HostCommands.ping, "nc": WebCommands.nc, "telnet": NetworkCommands.run,
+    "traceroute": NetworkCommands.run, "ifconfig": NetworkCommands.run,
+    "ip": HostCommands.run, "ss": HostCommands.run, "netstat": HostCommands.run, "sysctl": HostCommands.run,
+    "iptables-save": HostCommands.run, "iptables": HostCommands.run, "conntrack": HostCommands.run,
+    "journalctl": HostCommands.run, "chroot": HostCommands.chroot,
   ]
 
   /// Options in single letters and the other words. Letters of `valued` take the next word or the rest of theirs.

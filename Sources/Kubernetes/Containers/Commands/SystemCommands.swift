@@ -321,13 +321,15 @@ enum SystemCommands {
     return .waits(.children([child]))
   }
 
-  static func spawn(_ words: [String], _ call: Call, _ environment: [String: String], input: Int? = nil) -> Int? {
+  static func spawn(
+    _ words: [String], _ call: Call, _ environment: [String: String], input: Int? = nil, root: String? = nil
+  ) -> Int? {
     var files = call.process.files
     if let input { files[0] = input }
     for handle in files.values { call.system.retain(handle) }
     switch call.system.launch(
       words, container: call.process.container, session: call.process.session, parent: call.process.key,
-      environment: environment, directory: call.process.directory, files: files)
+      environment: environment, directory: root == nil ? call.process.directory : "/", files: files, root: root)
     {
     case .success(let key):
       if let index = call.system.index(of: key) {

@@ -53,6 +53,13 @@ package enum ImageCatalogue {
   static func systemName(of image: String) -> String { entry(image)?.system ?? "alpine" }
   private static func system(of image: String) -> System { systems[systemName(of: image)]! }
 
+  /// Programs of a node of Amazon Linux.
+  package static let hostPrograms: [String] =
+    (systems["amazonlinux"]?.files.nodes.filter { $0.value.content == .program }.map(\.key) ?? []).sorted() + [
+      "/usr/sbin/conntrack", "/usr/sbin/ip", "/usr/sbin/iptables", "/usr/sbin/iptables-save", "/usr/sbin/ss",
+      "/usr/sbin/sysctl", "/usr/bin/journalctl", "/usr/bin/ping", "/usr/bin/netstat",
+    ]
+
   static func isBusybox(_ image: String) -> Bool { system(of: image).isBusybox }
   static func shell(of image: String) -> ShellFlavour? { system(of: image).shell }
 

@@ -309,6 +309,7 @@ struct ShellRun {
       session: parent.session, arguments: parent.arguments, environment: parent.environment, startedAt: system.now,
       directory: parent.directory, user: parent.user, group: parent.group, program: .shell(copy))
     child.ignored = parent.ignored
+    child.root = parent.root
     for (descriptor, handle) in parent.files.sorted(by: { $0.key < $1.key }) {
       child.files[descriptor] = handle
     }

@@ -6,18 +6,19 @@ extension PodSystem {
   func resolve(_ path: String, _ process: Process, following: Bool = true) throws(FileFault) -> String {
     var pending = Array(
       FilePath.normal(path, from: process.directory).split(separator: "/").map(String.init).reversed())
-    var done = "/"
+    let root = process.root ?? "/"
+    var done = root
     var links = 0
     while let part = pending.popLast() {
       if part == ".." {
-        done = FilePath.parent(done)
+        if done != root { done = FilePath.parent(done) }
         continue
       }
       let next = FilePath.join(done, part)
       if let node = lookup(next, process), case .link(let target) = node.content, following || !pending.isEmpty {
         links += 1
         guard links < 20 else { throw .loop }
-        if target.hasPrefix("/") { done = "/" }
+        if target.hasPrefix("/") { done = root }
         pending += target.split(separator: "/").filter { $0 != "." }.map(String.init).reversed()
       } else {
         done = next

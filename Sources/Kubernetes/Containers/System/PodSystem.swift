@@ -172,7 +172,7 @@ package final class PodSystem: Codable {
   /// Starts a program in a container, with descriptors that are already counted.
   func launch(
     _ arguments: [String], container: String, session: Int?, parent: Int, environment: [String: String],
-    directory: String, files: [Int: Int], serves: Bool = false
+    directory: String, files: [Int: Int], serves: Bool = false, root: String? = nil
   ) -> Result<Int, LaunchFault> {
     guard processes.count < Self.processLimit else {
       return .failure(LaunchFault(message: "resource temporarily unavailable"))
@@ -185,6 +185,7 @@ package final class PodSystem: Codable {
       key: lastKey, pid: newPid(container), parent: parent, container: container, session: session,
       arguments: arguments, environment: environment, startedAt: now, directory: directory, user: box.user,
       group: box.group, files: files, program: .none)
+    process.root = root ?? processes.first { $0.key == parent }?.root
     if serves {
       process.program = .server(name)
     } else {

@@ -82,6 +82,8 @@ struct Process: Codable {
   var environment: [String: String] = [:]
   var startedAt: Timestamp
   var directory: String
+  /// Where its paths begin, as the container has it; nil for the container's own root.
+  var root: String?
   var user: Int
   var group: Int
   var files: [Int: Int] = [:]
