@@ -86,6 +86,7 @@ extension Why {
     FargateProfileQuestion(), ServiceQuestion(), JobQuestion(), CronJobQuestion(), AutoscalerQuestion(),
     NamespaceQuestion(), DisruptionBudgetQuestion(), AddonQuestion(), SecurityGroupsQuestion(), NameQuestion(),
     ClaimQuestion(), VolumeQuestion(), StorageClassQuestion(),
+    SubnetQuestion(), InterfacesQuestion(),
   ]
 }
 
@@ -98,7 +99,8 @@ extension Catalogue {
     CNICallsDenied(), CNIPolicyMissing(), CNICallsAreAllowed(),
     NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), EC2Throttles(), SubnetShort(), ENILimitReached(),
     SparesHoard(),
-    SubnetFull(), WarmENIHoarding(), ENIConfigMissing(),
+    SubnetFull(), InterfacesLeftBehind(), WarmENIHoarding(), SettingsNotInForce(), ENIConfigMissing(),
+    SubnetUse(), SubnetStarves(), ControlPlaneRoom(), NodeInterfaces(), PoolSizeExplained(), InterfaceUse(),
     BranchMissing(), BranchRefused(), BranchAnnotationDenied(), BranchesCoolDown(), NoBranchPlaces(),
     PodGroups(), PodGroupPolicy(),
     PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),

@@ -11,13 +11,15 @@ struct Ekswhy: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      TourCommand.self, WhyCommand.self, TraceCommand.self, CanCommand.self, AgreeCommand.self, CaptureCommand.self,
+      TourCommand.self, WhyCommand.self, TraceCommand.self, CanCommand.self, AgreeCommand.self, WhatIfCommand.self,
+      CaptureCommand.self,
       PermissionsCommand.self,
       CoverageCommand.self,
       ReplayCommand.self,
     ],
     groupedSubcommands: [
-      CommandGroup(name: "Local EKS", subcommands: [Up.self, Down.self, Status.self, Env.self, Clock.self])
+      CommandGroup(
+        name: "Local EKS", subcommands: [Up.self, Down.self, Status.self, Env.self, Clock.self, ShellCommand.self])
     ],
     defaultSubcommand: WhyCommand.self)
 }

@@ -68,10 +68,7 @@ extension EKSService {
         change: ["logging": next])
     }
     if endpoint { return try updateEndpoint(row, vpc) }
-    if kinds[2] {
-      throw .invalidParameter(
-        "ekswhy does not simulate changing the subnets or security groups of a cluster", cluster: row.name)
-    }
+    if kinds[2] { return try updateNetwork(row, vpc) }
     if input.has("accessConfig") {
       let wanted = input["accessConfig"]["authenticationMode"].string ?? ""
       guard let next = AuthenticationMode(rawValue: wanted), let present = AuthenticationMode(rawValue: row.mode),
@@ -95,6 +92,34 @@ extension EKSService {
       }
     return try begin(
       row, type, [["type": .string(parameter), "value": .string(input[field].text())]], change: [field: input[field]])
+  }
+
+  /// Other subnets or security groups for the interfaces of the control plane.
+  private func updateNetwork(_ row: ClusterRow, _ vpc: JSON) throws(AWSError) -> JSON {
+    var next = row.document["resourcesVpcConfig"]
+    var params: [JSON] = []
+    if vpc.has("subnetIds") {
+      let ids = vpc["subnetIds"].strings
+      let described = call("ec2", "DescribeSubnets", ["SubnetIds": JSON(ids)])
+      if let error = described.error {
+        throw .invalidParameter(error.message, cluster: row.name)
+      }
+      let subnets = described.output?["Subnets"].items ?? []
+      guard subnets.allSatisfy({ $0["VpcId"] == next["vpcId"] }) else {
+        throw .invalidParameter("Provided subnets belong to different VPCs than the cluster's", cluster: row.name)
+      }
+      guard Set(subnets.compactMap { $0["AvailabilityZone"].string }).count > 1 else {
+        throw .invalidParameter(
+          "Subnets specified must be in at least two different AZs", cluster: row.name)
+      }
+      next["subnetIds"] = vpc["subnetIds"]
+      params.append(["type": "SubnetIds", "value": .string(vpc["subnetIds"].text())])
+    }
+    if vpc.has("securityGroupIds") {
+      next["securityGroupIds"] = vpc["securityGroupIds"]
+      params.append(["type": "SecurityGroups", "value": .string(vpc["securityGroupIds"].text())])
+    }
+    return try begin(row, "VpcConfigUpdate", params, change: ["resourcesVpcConfig": next])
   }
 
   private func updateEndpoint(_ row: ClusterRow, _ vpc: JSON) throws(AWSError) -> JSON {

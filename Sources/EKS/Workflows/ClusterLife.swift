@@ -93,25 +93,32 @@ package struct ClusterLife: Component {
       ])
     guard rule.error == nil else { return fail(service, rule.error) }
 
-    let described = service.call("ec2", "DescribeSubnets", ["SubnetIds": JSON(row.subnets)])
-    guard let subnets = described.output?["Subnets"].items else { return fail(service, described.error) }
+    if let error = makeInterfaces(service, in: row.subnets) { return fail(service, error) }
+    return true
+  }
+
+  /// Interfaces of the control plane in two of the subnets, each in another zone first; the error that stopped them.
+  func makeInterfaces(_ service: EKSService, in ids: [String]) -> AWSError? {
+    guard let row = service.clusters[name] else { return nil }
+    let described = service.call("ec2", "DescribeSubnets", ["SubnetIds": JSON(ids)])
+    guard let subnets = described.output?["Subnets"].items else { return described.error }
     var zones: Set<String> = []
     var chosen: [String] = []
     for subnet in subnets where chosen.count < 2 && zones.insert(subnet["AvailabilityZone"].string ?? "").inserted {
       chosen.append(subnet["SubnetId"].string ?? "")
     }
-    let groups = row.document["resourcesVpcConfig"]["securityGroupIds"].strings + [group]
+    let groups = row.document["resourcesVpcConfig"]["securityGroupIds"].strings + [row.securityGroup]
     for subnet in chosen {
       let interface = service.call(
         "ec2", "CreateNetworkInterface",
         ["SubnetId": .string(subnet), "Groups": JSON(groups), "Description": .string("Amazon EKS \(name)")])
-      guard let output = interface.output?["NetworkInterface"] else { return fail(service, interface.error) }
+      guard let output = interface.output?["NetworkInterface"] else { return interface.error }
       service.clusters.update(name) { row in
         row.interfaceIDs.append(output["NetworkInterfaceId"].string ?? "")
         row.interfaceAddresses.append(output["PrivateIpAddress"].string ?? "")
       }
     }
-    return true
+    return nil
   }
 
   private func startAPIServer(_ service: EKSService, _ context: Context) -> Bool {
@@ -191,6 +198,17 @@ package struct ClusterLife: Component {
 
   private func finish(update id: String, _ service: EKSService) {
     guard let update = service.updates[Key.update(name, id)], let before = service.clusters[name] else { return }
+    if let error = replaceInterfaces(for: update, service, before) {
+      service.clusters.update(name) { row in
+        row.status = "ACTIVE"
+        row.currentUpdate = nil
+      }
+      service.updates.update(Key.update(name, id)) { row in
+        row.document["status"] = "Failed"
+        row.document["errors"] = [error]
+      }
+      return
+    }
     service.clusters.update(name) { row in
       for field in update.change.fields { row.document[field.key] = field.value }
       row.status = "ACTIVE"
@@ -199,7 +217,9 @@ package struct ClusterLife: Component {
     service.updates.update(Key.update(name, id)) { $0.document["status"] = "Successful" }
     service.settleProviders(name, update.document["type"].string ?? "")
     guard let after = service.clusters[name], let facts = service.facts(name) else { return }
-    if after.version != before.version { service.world.ports.clusterCreated(facts) }
+    if after.version != before.version || after.interfaceIDs != before.interfaceIDs {
+      service.world.ports.clusterCreated(facts)
+    }
     if after.document["logging"] != before.document["logging"] { ControlPlaneLog(service, after).started() }
     // The creator's hidden mapping becomes an entry when the cluster gets entries.
     if before.mode == "CONFIG_MAP", after.mode != "CONFIG_MAP",

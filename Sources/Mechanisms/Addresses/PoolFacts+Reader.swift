@@ -67,6 +67,13 @@ extension PoolFacts {
   package static func rooms(
     settings: Fact<PoolSettings>, limits: Fact<InstanceLimits>, interfaces: Fact<[JSON]>
   ) -> Fact<[Int]> {
+    places(settings: settings, limits: limits, interfaces: interfaces).map { $0.map(\.room) }
+  }
+
+  /// The interfaces that serve pods in order, each with its subnet and how many addresses or prefixes more it takes.
+  package static func places(
+    settings: Fact<PoolSettings>, limits: Fact<InstanceLimits>, interfaces: Fact<[JSON]>
+  ) -> Fact<[(subnet: String, room: Int)]> {
     switch (settings, limits, interfaces) {
     case (.known(let settings, _), .known(let limits, _), .known(let list, let source)):
       let serving = list.filter { eni in
@@ -74,7 +81,8 @@ extension PoolFacts {
       }.sorted { deviceIndex($0) < deviceIndex($1) }
       return .known(
         serving.map { eni in
-          limits.ipv4PerENI - 1 - (settings.prefixDelegation ? prefixes(eni).count : secondaries(eni).count)
+          let taken = settings.prefixDelegation ? prefixes(eni).count : secondaries(eni).count
+          return (eni["SubnetId"].string ?? "", limits.ipv4PerENI - 1 - taken)
         }, source)
     case (.unknown(let gap), _, _), (_, .unknown(let gap), _), (_, _, .unknown(let gap)): return .unknown(gap)
     }
@@ -82,7 +90,9 @@ extension PoolFacts {
 
   /// The address of a pod that took one of the pool.
   private static func podAddress(_ pod: JSON) -> IPv4Address? {
-    guard pod["spec"]["hostNetwork"].bool != true, let text = pod["status"]["podIP"].string,
+    // A pod with an interface of its own takes nothing from the pool.
+    guard pod["spec"]["hostNetwork"].bool != true, pod["metadata"]["annotations"][PodENI.annotation].isNull,
+      let text = pod["status"]["podIP"].string,
       !["Succeeded", "Failed"].contains(pod["status"]["phase"].string)
     else { return nil }
     return IPv4Address(text)

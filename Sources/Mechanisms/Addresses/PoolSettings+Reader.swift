@@ -22,7 +22,8 @@ extension PoolSettings {
     return .known(PoolSettings(environment: environment), source)
   }
 
-  private static let names: Set<String> = [
+  /// The variables that it reads.
+  package static let names: Set<String> = [
     "WARM_ENI_TARGET", "WARM_IP_TARGET", "MINIMUM_IP_TARGET", "WARM_PREFIX_TARGET", "MAX_ENI",
     "ENABLE_PREFIX_DELEGATION", "ENABLE_POD_ENI", "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "ENABLE_SUBNET_DISCOVERY",
     "IP_COOLDOWN_PERIOD", "AWS_MANAGE_ENIS_NON_SCHEDULABLE", "DISABLE_NETWORK_RESOURCE_PROVISIONING", "CLUSTER_NAME",

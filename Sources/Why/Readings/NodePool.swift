@@ -13,6 +13,10 @@ struct NodePool: Sendable {
   var interfaces: Investigation.Found
   var pods: Investigation.Found
   var limits: Fact<InstanceLimits>
+  /// The subnets of the interfaces that take more addresses, in order.
+  var roomySubnets: [String]
+  /// The aws-node pod of the node, whose environment is in force there; nil where it can't be read.
+  var agent: JSON?
   /// The subnet, zone and VPC of the node's primary interface.
   var subnetID: Fact<String>
   var zone: String
@@ -23,6 +27,7 @@ struct NodePool: Sendable {
 
   static func holdsAddress(_ pod: JSON) -> Bool {
     pod["spec"]["hostNetwork"].bool != true && pod["status"]["podIP"].string?.isEmpty == false
+      && pod["metadata"]["annotations"][PodENI.annotation].isNull
       && !["Succeeded", "Failed"].contains(pod["status"]["phase"].string)
   }
 
@@ -31,8 +36,7 @@ struct NodePool: Sendable {
   var stranger: String? {
     guard interfaces.gap == nil, pods.gap == nil else { return nil }
     let pod = holders.first { pod in
-      guard pod["metadata"]["annotations"]["vpc.amazonaws.com/pod-eni"].isNull,
-        let text = pod["status"]["podIP"].string,
+      guard let text = pod["status"]["podIP"].string,
         let address = IPv4Address(text)
       else { return false }
       return holder(of: address) == nil
@@ -125,11 +129,22 @@ extension Investigation {
     if let doubt { interfaces.gap = doubt }
     let interfacesFact = interfaces.fact(Cite.aws(.describeNetworkInterfaces, id, at: interfaces.at))
     let podsFact = pods.fact(Citation(source: "kubernetes", locator: "pods of \(name)", at: pods.at))
+    // What its own agent was started with is in force, whatever the DaemonSet says by now.
+    let agent = pods.items.first { pod in
+      pod["metadata"]["labels"]["k8s-app"].string == "aws-node"
+        && pod["spec"]["containers"].items.contains {
+          $0["name"].string == "aws-node" && !$0["env"].items.isEmpty
+        }
+    }
+    let source = agent.map { Fact.known($0, .read(Cite.object($0, "Pod", resource: .pods, field: "env", at: pods.at))) }
     let facts = PoolFacts.read(
-      awsNode: awsNode,
+      awsNode: source ?? awsNode,
       node: .known(node, .read(Cite.object(node, "Node", resource: .nodes, at: nodeRead.at))), limits: limits,
       interfaces: interfacesFact, pods: podsFact)
-    let rooms = PoolFacts.rooms(settings: facts.settings, limits: limits, interfaces: interfacesFact)
+    let places = PoolFacts.places(settings: facts.settings, limits: limits, interfaces: interfacesFact)
+    let rooms = places.map { $0.map(\.room) }
+    var roomy: [String] = []
+    for place in places.value ?? [] where place.room > 0 && !roomy.contains(place.subnet) { roomy.append(place.subnet) }
     let primary = interfaces.items.first { $0["Attachment"]["DeviceIndex"].int == 0 }
     let subnet: Fact<String> =
       primary?["SubnetId"].string.map { .known($0, interfacesFact.source ?? .world) }
@@ -138,7 +153,28 @@ extension Investigation {
     return NodePool(
       node: name, instanceID: id, type: type, facts: facts, rooms: rooms,
       request: PoolNextRequest.decide(.init(pool: facts, rooms: rooms)), interfaces: interfaces, pods: pods,
-      limits: limits, subnetID: subnet, zone: state.zone ?? "", vpc: primary?["VpcId"].string)
+      limits: limits, roomySubnets: roomy, agent: agent, subnetID: subnet, zone: state.zone ?? "",
+      vpc: primary?["VpcId"].string)
+  }
+
+  /// The subnet of the ENIConfig that a node uses; nil where custom networking is off or there is no such ENIConfig.
+  func eniConfigSubnet(ofNode name: String, _ settings: Fact<PoolSettings>) async -> Fact<String?> {
+    guard let value = settings.value else { return .unknown(settings.gap!) }
+    guard value.customNetworking else { return .known(nil) }
+    let nodeRead = await node(name)
+    guard let node = nodeRead.first else {
+      return .unknown(nodeRead.gap ?? Gap(read: "kubernetes:get nodes/\(name)", why: "it does not exist"))
+    }
+    let found = await list(.eniConfigs)
+    if let gap = found.gap { return .unknown(gap) }
+    let wanted = ENIConfigName.decide(.init(node: .known(node), settings: settings)).value
+    guard let config = found.items.first(where: { $0["metadata"]["name"].string == wanted }) else { return .known(nil) }
+    return .known(
+      config["spec"]["subnet"].string,
+      .read(
+        Citation(
+          source: "kubernetes", locator: "eniconfigs.crd.k8s.amazonaws.com/\(wanted ?? "")", field: "spec.subnet",
+          value: config["spec"]["subnet"].string ?? "", at: found.at)))
   }
 
   /// The subnets of a VPC, by one read.

@@ -109,6 +109,10 @@ extension PodSecurityGroups: Sampled {
   }
 }
 
+extension ControlPlaneAddresses: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts { Facts(free: .known(chance.below(10))) }
+}
+
 extension BranchRoom: Sampled {
   static func sample(_ chance: inout Chance) -> Facts {
     let used = Array(1..<(1 + chance.below(6)))

@@ -15,7 +15,7 @@ protocol Sampled: Rule {
     TokenVerification.self, STSOutcome.self, MappingChain.self, RBAC.self, AccessPolicy.self, NodeAuthorizer.self,
     NodeRestriction.self, IAMPolicy.self, TrustPolicy.self, TrustedUse.self, EndpointWay.self, SubnetChoice.self,
     SecondaryBlock.self,
-    PodSecurityGroups.self, BranchRoom.self, ENIConfigName.self,
+    PodSecurityGroups.self, BranchRoom.self, ENIConfigName.self, ControlPlaneAddresses.self,
     PoolTooLow.self,
     PoolTooHigh.self,
     PoolExtraENI.self, ENIRoom.self, PoolNextRequest.self, SubnetShortage.self, NodeFit.self, NodeReadiness.self,

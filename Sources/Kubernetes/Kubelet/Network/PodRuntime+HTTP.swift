@@ -21,7 +21,8 @@ extension PodRuntime {
     let reach = Reach(cluster: cluster, pod: pod, instance: instanceID(pod, context), context: context)
     let services = context.world.kube.host?.list(cluster: cluster, resource: "services", namespace: "") ?? []
     guard !services.contains(where: { $0["spec"]["clusterIPs"].strings.contains(address) }) else { return .silence }
-    guard case .pod(let target, _) = reach.reach(address, 0, .tcp) else { return .silence }
+    var none: ClusterNetwork.Affinities?
+    guard case .pod(let target, _) = reach.reach(address, 0, .tcp, &none) else { return .silence }
     // Between nodes two of them forward it, within one the one.
     let hops = target.uid == pod.uid ? 64 : target.nodeName == pod.nodeName ? 63 : 62
     return .text(String(hops), errors: "", status: 0)

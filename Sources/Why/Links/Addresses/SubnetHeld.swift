@@ -45,6 +45,9 @@ enum SubnetHeld {
         : .refuted("the subnet is full of spares, not of pods", evidence)
     }
     let usable = subnet["CidrBlock"].string.flatMap { CIDR($0) }.map { SubnetSpace($0).usable }
+    if !wantsHoarding, InterfacesLeftBehind.suffice(holders, pool, free: free) {
+      return .refuted("ENIs that nothing uses hold as many addresses as are wanted", evidence)
+    }
     if wantsHoarding {
       let holdersWithSpares = holders.nodes.filter { $0.spares > 0 }
       let tops = holdersWithSpares.map { "\($0.name) \($0.spares)" }
@@ -56,7 +59,7 @@ enum SubnetHeld {
     }
     return .holds(
       Explanation(
-        "\(usable.map { free > 0 ? "\($0 - free) of its \($0)" : "all \($0) of its" } ?? "its") addresses are in use: \(Count.list(breakdown(holders), limit: 6))",
+        "\(usable.map { free > 0 ? "\($0 - free) of its \($0)" : "all \($0) of its" } ?? "its") addresses are in use: \(Count.list(holders.breakdown, limit: 6))",
         entity: effect.entity, evidence: evidence,
         root: await fullRoot(effect, pool, subnet, subnets.items, holders, evidence, world)))
   }
@@ -82,18 +85,7 @@ enum SubnetHeld {
     return .known((last!, nil))
   }
 
-  private static func breakdown(_ holders: SubnetHolders) -> [String] {
-    let interfaces = holders.nodes.reduce(0) { $0 + $1.interfaces }
-    var parts = [
-      "\(holders.held) by pods",
-      "\(interfaces) by \(Count.of(interfaces, "ENI")) of \(Count.of(holders.nodes.count, "node"))",
-    ]
-    if holders.spares > 0 { parts.append("\(holders.spares) spare") }
-    for other in holders.others { parts.append("\(other.count) by \(other.what)") }
-    return parts
-  }
-
-  private static func exhibits(_ holders: SubnetHolders, _ subnet: String, _ world: Investigation) -> [Exhibit] {
+  static func exhibits(_ holders: SubnetHolders, _ subnet: String, _ world: Investigation) -> [Exhibit] {
     [
       Exhibit(
         Cite.aws(
@@ -118,8 +110,12 @@ enum SubnetHeld {
     let cidr = subnet["CidrBlock"].string ?? ""
     let usable = CIDR(cidr).map { SubnetSpace($0).usable }
     let verify = "ekswhy node/\(pool.node)"
+    let settings = pool.facts.settings.value ?? PoolSettings()
+    let block = await freeBlock(vpc: pool.vpc ?? "", subnets, world)
     var fixes: [Fix] = []
-    if let block = await freeBlock(vpc: pool.vpc ?? "", subnets, world) {
+    if settings.customNetworking {
+      fixes.append(await customFix(pool, block, verify, world))
+    } else if let block, settings.subnetDiscovery {
       fixes.append(
         Fix(
           "makes a bigger subnet of the same zone that the CNI may use for its next ENIs",
@@ -139,6 +135,27 @@ enum SubnetHeld {
       statement:
         "subnet \(id) (\(cidr)\(usable.map { ", \($0) usable addresses" } ?? "")) is too small for its nodes and pods",
       evidence: evidence, fixes: fixes)
+  }
+
+  /// With custom networking a new subnet helps when the node's ENIConfig names it.
+  private static func customFix(
+    _ pool: NodePool, _ block: CIDR?, _ verify: String, _ world: Investigation
+  ) async -> Fix {
+    let node = await world.node(pool.node).first
+    let name = node.flatMap {
+      ENIConfigName.decide(.init(node: .known($0), settings: pool.facts.settings)).value
+    }
+    guard let block, let name else {
+      return Fix(
+        "name a bigger subnet of zone \(pool.zone) in the node's ENIConfig", owner: "hand", touches: ["eniconfig"],
+        verify: verify)
+    }
+    let options = world.target.awsOptions
+    return Fix(
+      "makes a bigger subnet of the same zone and names it in the ENIConfig, for ENIs made from now on",
+      command:
+        "SUBNET=$(aws ec2 create-subnet --vpc-id \(pool.vpc ?? "") --availability-zone \(pool.zone) --cidr-block \(block)\(options) --query Subnet.SubnetId --output text) && \(world.target.kubectl) patch eniconfig \(Shell.quote(name)) --type merge -p '{\"spec\":{\"subnet\":\"'$SUBNET'\"}}'",
+      owner: "hand", touches: ["subnet (new)", "eniconfig/\(name)"], verify: verify, expectWithin: "3m")
   }
 
   /// A /24, or what fits, of the VPC that no subnet takes.
@@ -175,6 +192,8 @@ struct WarmENIHoarding: Link {
     let choice = await SubnetHeld.frugal(settings, pool, effect.entity.name, free: free, world)
     guard case .known(let (holders, chosen), _) = choice else { return .open([choice.gap!]) }
     guard let chosen else { return .silent }
+    // Where the DaemonSet has targets, its pods on the nodes are what lacks them.
+    guard !settings.warmDefined else { return .silent }
     let exhibit = Exhibit(
       Cite.object(
         object, "DaemonSet", resource: .daemonSets, field: "env", value: "WARM_ENI_TARGET=\(settings.warmENITarget)",

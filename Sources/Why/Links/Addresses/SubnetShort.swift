@@ -16,13 +16,21 @@ struct SubnetShort: Link {
     case .no: return .silent
     case .yes(let value): request = value
     }
-    guard let own = pool.subnetID.value, let vpc = pool.vpc else { return .open([pool.subnetID.gap!]) }
+    guard let primary = pool.subnetID.value, let vpc = pool.vpc else { return .open([pool.subnetID.gap!]) }
+    let eniConfig = await world.eniConfigSubnet(ofNode: pool.node, pool.facts.settings)
+    if let gap = eniConfig.gap { return .open([gap]) }
+    let isCustom = pool.facts.settings.value?.customNetworking == true
+    // Without its ENIConfig the node asks no subnet for anything.
+    if isCustom, eniConfig.value ?? nil == nil { return .silent }
+    let own = (eniConfig.value ?? nil) ?? primary
     let found = await world.subnets(ofVPC: vpc)
     if let gap = found.gap { return .open([gap]) }
     let citation = Cite.aws(.describeSubnets, own, field: "AvailableIpAddressCount", at: found.at)
     let all = SubnetChoice.read(subnets: found.items, vpc: vpc, zone: pool.zone)
     let choice = SubnetChoice.decide(
-      .init(nodeSubnet: pool.subnetID, subnets: .known(all, .read(citation)), settings: pool.facts.settings))
+      .init(
+        nodeSubnet: pool.subnetID, subnets: .known(all, .read(citation)), settings: pool.facts.settings,
+        eniConfigSubnet: eniConfig))
     let tried: [String]
     switch choice.outcome {
     case .open(let gaps): return .open(gaps)
@@ -43,7 +51,7 @@ struct SubnetShort: Link {
       }
       return SubnetShortage.decide(.init(request: .known(request), subnets: .known(subnets, .read(citation))))
     }
-    var verdict = await shortage(request, in: request.kind == .assign ? [own] : tried)
+    var verdict = await shortage(request, in: request.kind == .assign ? pool.roomySubnets : tried)
     var asked = request
     if verdict.isYes, request.kind == .assign, pool.facts.hasRoom.isYes, let count = pool.facts.newENIRequest.value {
       asked = PoolNextRequest.Request(kind: .createENI, count: count, prefixes: request.prefixes)
@@ -66,8 +74,11 @@ struct SubnetShort: Link {
       let needed = asked.neededAddresses + asked.neededPrefixes * 16
       let others = tried.filter { $0 != own }
       let elsewhere =
-        others.isEmpty
-        ? "no other subnet of zone \(pool.zone) is tagged for the CNI" : "\(Count.list(others)) can't give them either"
+        isCustom
+        ? "custom networking takes no other than its ENIConfig's"
+        : others.isEmpty
+          ? "no other subnet of zone \(pool.zone) is tagged for the CNI"
+          : "\(Count.list(others)) can't give them either"
       let what =
         asked.kind == .createENI
         ? "its \(Count.ordinal((pool.facts.enis.value ?? 0) + 1)) ENI (\(pool.type) takes \(pool.facts.effectiveMaxENIs.value ?? 0)) would ask for \(Count.of(needed, "address", "addresses")) at once"
