@@ -53,7 +53,7 @@ struct ClusterNetwork {
 
   var ports: PacketPorts { world.ports.packets }
   private var server: APIServer? { (world.kube.host as? KubernetesStorey)?.server(cluster) }
-  private var endpoint: EndpointName? {
+  var endpoint: EndpointName? {
     let host = EndpointName.host(id: cluster, region: world.region)
     return world.ports.names.endpoints().first { $0.host == host }
   }

@@ -32,14 +32,7 @@ package enum ConnectionPath: Rule {
   package struct Way: Sendable {
     package var network: PacketNetwork
     package var packet: Packet
-    package var there: PacketNetwork.Fate
-    package var back: PacketNetwork.Fate?
-    package var hopsThere: [Hop]
-    package var hopsBack: [Hop]
-
-    package var truth: Truth { back.map { there.truth && $0.truth } ?? there.truth }
-    /// The hop at which it ends.
-    package var last: Hop? { back == nil ? hopsThere.last : hopsBack.last }
+    package var walk: PacketWalk
   }
 
   package static func walk(
@@ -48,13 +41,9 @@ package enum ConnectionPath: Rule {
     guard let own = fabric.ports[port].addresses.first else { return nil }
     var network = PacketNetwork(fabric: fabric)
     let packet = Packet(.tcp, from: own, 40000, to: address, number)
-    var trace = Trace()
     var choices = PathChoices()
-    let there = network.walk(packet, from: .port(port), &trace, &choices)
-    var traceBack = Trace()
-    let back = network.answer(there, &traceBack, &choices)
-    return Way(
-      network: network, packet: packet, there: there, back: back, hopsThere: trace.hops, hopsBack: traceBack.hops)
+    let walk = network.follow(packet, from: .port(port), &choices)
+    return Way(network: network, packet: packet, walk: walk)
   }
 
   /// Yes with the address that is reached.
@@ -72,12 +61,12 @@ package enum ConnectionPath: Rule {
     var open: [Gap] = []
     for address in addresses {
       guard let way = walk(fabric, from: port, to: address, number) else { continue }
-      switch way.truth {
+      switch way.walk.truth {
       case .yes:
         return .yes(address, [Because("\(name)/reached", "\(address):\(number) is reached, and answers")])
       case .open(let more): open += more
       case .no:
-        guard let hop = way.last else { continue }
+        guard let hop = way.walk.last else { continue }
         let teller = HopTeller(way.network)
         stopped.append(
           Because(

@@ -20,15 +20,13 @@ struct ConnectionReading: Sendable {
 
   /// What stops it, with a remedy.
   func root(of instance: String, _ world: Investigation) -> RootCause? {
-    guard verdict.isNo, let way, let hop = way.last else { return nil }
+    guard verdict.isNo, let way, let hop = way.walk.last else { return nil }
     let verify = "ekswhy instance/\(instance)"
     let findings = TraceFindings(
       world: world, reading: network, source: Tracer.Found(title: "instance/\(instance)"),
       target: Tracer.Found(title: title, address: way.packet.destination, port: way.packet.destinationPort),
       title: "instance/\(instance) → \(title)", packet: way.packet)
-    var root = findings.root(
-      of: Tracer.Walked(
-        fate: way.there, back: way.back, there: way.hopsThere, answer: way.hopsBack, share: 1))
+    var root = findings.root(of: way.walk)
     if let fix = wayOut(hop, instance, world) { root?.fixes.insert(fix, at: 0) }
     for index in root?.fixes.indices ?? 0..<0 { root?.fixes[index].verify = verify }
     if let text = root?.statement { root?.statement = named(text) }
@@ -146,7 +144,7 @@ extension Investigation {
     let gap = readings.interfaces.gap
     guard interface != nil || gap != nil else { return nil }
     var network = NetworkReading(settings: .unknown(Gap(read: "aws-node", why: "not asked")))
-    network.network.fabric = Fabric(readings)
+    network.packets = ClusterPackets(Fabric(readings))
     network.cluster = await clusterRead.first ?? .null
     let names = await namesRead
     let addresses: Fact<[IPv4Address]>
@@ -166,7 +164,7 @@ extension Investigation {
     var way: ConnectionPath.Way?
     if verdict.isNo, let port = interface.flatMap({ fabric.port(named: $0) }) {
       way = (addresses.value ?? []).compactMap { ConnectionPath.walk(fabric, from: port, to: $0, 443) }
-        .last { $0.truth == .no }
+        .last { $0.walk.truth == .no }
     }
     let reading = ConnectionReading(verdict: verdict, title: title, network: network, way: way)
     verdict.reasons = verdict.reasons.map { reason in

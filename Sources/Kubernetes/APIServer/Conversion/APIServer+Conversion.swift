@@ -117,25 +117,36 @@ extension APIServer {
       } catch { throw .failedConversion(error.text) }
     }
     let uid = world.newID { $0.uuid() }
-    let call: OutboundCall
     do throws(ConversionWebhook.Failure) {
-      call = try conversionCall(webhook, objects, to: apiVersion, uid: uid)
+      switch try ask(webhook, objects, to: apiVersion, uid: uid) {
+      case .answered(let reply, let url):
+        return try webhook.judge(WebhookAnswer(reply, url: url), objects, to: apiVersion, uid: uid)
+      case .call(let call): exchange.calls.append(PendingCall(question: question, uid: uid, call: call))
+      }
     } catch { throw .failedConversion(error.text) }
-    exchange.calls.append(PendingCall(question: question, uid: uid, call: call))
     throw .suspended
   }
 
-  /// The call that asks a webhook; an error where it can't be called.
-  func conversionCall(_ webhook: ConversionWebhook, _ objects: [JSON], to apiVersion: String, uid: String)
-    throws(ConversionWebhook.Failure) -> OutboundCall
+  /// How a webhook is asked: by a call that leaves the world, or at once by what a pod's container says.
+  enum ConversionQuestion {
+    case call(OutboundCall)
+    case answered(OutboundReply, url: String)
+  }
+
+  /// An error where it can't be called.
+  func ask(_ webhook: ConversionWebhook, _ objects: [JSON], to apiVersion: String, uid: String)
+    throws(ConversionWebhook.Failure) -> ConversionQuestion
   {
     let (url, serverName): (String, String)
-    switch WebhookAddress(webhook.client, timeoutSeconds: ConversionWebhook.timeoutSeconds, self) {
+    let address = WebhookAddress(webhook.client, timeoutSeconds: ConversionWebhook.timeoutSeconds, self)
+    switch address {
     case .call(let address, let name): (url, serverName) = (address, name)
     case .unreachable(let url, let why): throw webhook.failure(objects, "Post \(GoText.quote(url)): \(why)")
+    case .pod:
+      return .answered(answer(at: address, webhook.body(objects, to: apiVersion, uid: uid)), url: address.url)
     }
     let roots = webhook.client["caBundle"].string.flatMap { Base64.decode($0) } ?? []
-    return OutboundCall(
+    let call = OutboundCall(
       method: "POST", url: url,
       headers: [
         "Accept": "application/json, */*", "Content-Type": "application/json",
@@ -143,6 +154,7 @@ extension APIServer {
       ], body: webhook.body(objects, to: apiVersion, uid: uid).bytes(.go),
       roots: String(decoding: roots, as: UTF8.self), serverName: serverName,
       timeout: .seconds(ConversionWebhook.timeoutSeconds))
+    return .call(call)
   }
 }
 

@@ -64,12 +64,16 @@ extension APIServer {
     guard let webhook = stream.converter, !missing.isEmpty else { return flush(stream) }
     let uid = world.newID { $0.uuid() }
     do throws(ConversionWebhook.Failure) {
-      let call = try conversionCall(webhook, missing, to: apiVersion, uid: uid)
-      let id = WatchConversion.id(self.id, stream.id)
-      world.spawn(
-        id, WatchConversion(cluster: self.id, stream: stream.id, uid: uid, deadline: now + call.timeout))
-      world.outbound.call(call, from: id, tag: "convert")
+      let asked = try ask(webhook, missing, to: apiVersion, uid: uid)
       stream.asked = stream.held.count
+      switch asked {
+      case .answered(let reply, _): converted(stream.id, reply, uid: uid)
+      case .call(let call):
+        let id = WatchConversion.id(self.id, stream.id)
+        world.spawn(
+          id, WatchConversion(cluster: self.id, stream: stream.id, uid: uid, deadline: now + call.timeout))
+        world.outbound.call(call, from: id, tag: "convert")
+      }
     } catch {
       fail(stream, error.text)
     }

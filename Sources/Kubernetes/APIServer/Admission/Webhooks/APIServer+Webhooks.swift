@@ -228,7 +228,7 @@ extension APIServer {
   }
 
   /// What comes of a call inside the world: what the container of a pod says by its data, or why nothing comes.
-  private func answer(at address: WebhookAddress, _ review: JSON) -> OutboundReply {
+  func answer(at address: WebhookAddress, _ review: JSON) -> OutboundReply {
     switch address {
     case .unreachable(_, let why): return .failed(why)
     case .call: return .failed("EOF")

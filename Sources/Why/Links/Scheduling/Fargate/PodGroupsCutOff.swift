@@ -36,7 +36,7 @@ struct PodGroupsCutOff: Link {
     case .yes: return .refuted("with the groups of its policies it reaches the API server", evidence)
     case .no: break
     }
-    let hop = path.way?.last?.kind
+    let hop = path.way?.walk.last?.kind
     guard hop == .groupEgressDenied || hop == .groupIngressDenied else { return .silent }
     let reason = path.verdict.reasons.last?.text ?? ""
     let cluster = await world.cluster().first?["resourcesVpcConfig"]["clusterSecurityGroupId"].string
