@@ -41,7 +41,7 @@ struct AddressScenarioTests {
     #expect(scene.roots(answer) == ["addresses/interfaces-left-behind"])
     let use = try await scene.subject("subnet", id.string ?? "")
     #expect(use.status == .healthy)
-    #expect(use.chain.contains { $0.statement.contains("1 by ENIs that the CNI left behind") }, "\(use.chain)")
+    #expect(use.chain.contains { $0.statement.contains(" by ENIs that the CNI left behind") }, "\(use.chain)")
     try scene.cure(answer)
     await #expect(throws: QuestionError.self) { try await scene.subject("eni", interface) }
   }
