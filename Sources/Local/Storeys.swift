@@ -94,6 +94,7 @@ final class Storeys {
         return kubernetes.updateCluster(facts.id) { options in
           options.version = facts.version
           options.platformVersion = facts.platformVersion
+          options.endpoints = facts.controlPlaneAddresses
         }
       }
       kubernetes.createCluster(

@@ -143,11 +143,11 @@ extension Kubelet {
         JoinSymptoms.networkNotReady,
         context)
     }
+    // Reported at every change and else every five minutes; what doesn't get through at once is tried again sooner.
+    context.wake("status", after: .seconds(300), .background)
     send("node-status", context, weight: .background) { client in
       client.patch("nodes", "", name, ["status": status], subresource: "status")
     }
-    // Reported at every change and else every five minutes.
-    context.wake("status", after: .seconds(300), .background)
   }
 
   mutating func nodeWritten(_ tag: String, _ reply: KubeReply, _ context: Context) {

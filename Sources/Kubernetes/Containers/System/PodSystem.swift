@@ -266,7 +266,7 @@ package final class PodSystem: Codable {
   func find(_ name: String, _ process: Process) -> String? {
     if name.contains("/") {
       let path = FilePath.normal(name, from: process.directory)
-      guard let found = try? resolve(path, process), let node = try? node(found, process), !node.isDirectory else {
+      guard let found = try? resolve(path, process), let node = lookup(found, process), !node.isDirectory else {
         return nil
       }
       return path
@@ -274,7 +274,7 @@ package final class PodSystem: Codable {
     let search = process.environment["PATH"] ?? ContainerSetup.path
     for directory in search.split(separator: ":") {
       let path = FilePath.join(String(directory), name)
-      if let found = try? resolve(path, process), let node = try? node(found, process), !node.isDirectory,
+      if let found = try? resolve(path, process), let node = lookup(found, process), !node.isDirectory,
         node.mode & 0o111 != 0
       {
         return path
