@@ -98,7 +98,9 @@ struct RefusalTests {
     #expect(try status(good, at: server) == "200")
     #expect(try status(account, at: server) == "403", "known, and allowed nothing")
     for (what, token) in try TokenAbuse.iam(good) + TokenAbuse.serviceAccount(account) {
-      #expect(try status(token, at: server) == "401", "\(what)")
+      // Headers of that size end the connection before anybody reads the token.
+      let expected = what == "oversized" ? ["401", "431", "000"] : ["401"]
+      #expect(expected.contains(try status(token, at: server)), "\(what)")
     }
     #expect(try status(good, at: other) == "401", "replayed at another cluster")
     #expect(try status(account, at: other) == "401", "of another cluster")

@@ -42,6 +42,9 @@ resource "aws_subnet" "public" {
   cidr_block        = cidrsubnet(aws_vpc.main.cidr_block, 4, count.index)
   availability_zone = data.aws_availability_zones.here.names[count.index]
   tags              = { "kubernetes.io/role/elb" = "1" }
+
+  # The nodes stand here: without a NAT gateway there is no way to the endpoint from the others.
+  map_public_ip_on_launch = true
 }
 
 resource "aws_subnet" "private" {
@@ -255,7 +258,7 @@ resource "aws_eks_node_group" "main" {
   cluster_name    = aws_eks_cluster.main.name
   node_group_name = "main"
   node_role_arn   = aws_iam_role.node.arn
-  subnet_ids      = aws_subnet.private[*].id
+  subnet_ids      = aws_subnet.public[*].id
   launch_template {
     id      = aws_launch_template.node.id
     version = aws_launch_template.node.latest_version
@@ -274,7 +277,7 @@ resource "aws_eks_node_group" "main" {
     value  = "web"
     effect = "PREFER_NO_SCHEDULE"
   }
-  depends_on = [aws_iam_role_policy_attachment.node, aws_route_table_association.private]
+  depends_on = [aws_iam_role_policy_attachment.node, aws_route_table_association.public]
 }
 
 resource "aws_eks_addon" "agent" {
