@@ -149,7 +149,8 @@ package final class PodSystem: Codable {
     processes.removeAll { $0.container == name }
     containers[name]?.main = nil
     for id in sessions.keys.sorted() where sessions[id]!.container == name {
-      effects.append(.sessionEnded(session: id, code: sessions[id]!.isAttached ? code : 137))
+      // Who is attached is told that the streams have ended, and not with what code.
+      effects.append(.sessionEnded(session: id, code: sessions[id]!.isAttached ? 0 : 137))
       dropSession(id)
     }
     effects.append(.ended(container: name, code: code))
