@@ -12,12 +12,6 @@ package struct AddonIssue: Sendable, Equatable, Codable {
 
   package var json: JSON { ["code": .string(code), "message": .string(message), "resourceIds": []] }
 
-  /// An add-on of the AWS Marketplace in an account that has not subscribed to it.
-  package static let notSubscribed = AddonIssue(
-    "AddonSubscriptionNeeded",
-    "You are not currently subscribed to this add-on. To subscribe, visit the AWS Marketplace console, agree to the seller EULA, select the pricing type if required, then re-install the add-on"
-  )
-
   /// The head of what is told when fields that the add-on sets are another manager's.
   package static let conflictHead =
     "Conflicts found when trying to apply. Will not continue due to resolve conflicts mode. Conflicts:"

@@ -101,16 +101,21 @@ struct StorageDriver: Sendable {
   var addon: String?
   var controller: String?
   var nodePlugin: String?
+  /// The managed policy that AWS has for its controller's role.
+  var policy: String?
 
   init(_ name: String) {
     self.name = name
     switch name {
     case StorageDriver.ebs:
+      policy = "AmazonEBSCSIDriverPolicy"
       (addon, controller, nodePlugin) = ("aws-ebs-csi-driver", "ebs-csi-controller", "ebs-csi-node")
     case "efs.csi.aws.com":
+      policy = "AmazonEFSCSIDriverPolicy"
       (addon, controller, nodePlugin) = ("aws-efs-csi-driver", "efs-csi-controller", "efs-csi-node")
     case "s3.csi.aws.com": (addon, nodePlugin) = ("aws-mountpoint-s3-csi-driver", "s3-csi-node")
     case "fsx.csi.aws.com":
+      policy = "AmazonFSxFullAccess"
       (addon, controller, nodePlugin) = ("aws-fsx-csi-driver", "fsx-csi-controller", "fsx-csi-node")
     default: break
     }

@@ -19,19 +19,8 @@ struct AgreeCommand: AsyncParsableCommand {
   var output: WhyCommand.Output = .text
 
   func run() async throws {
-    let session: Session
-    do {
-      session = try await evidence.session()
-    } catch let error as ValidationError { throw error } catch {
-      Stream.error("ekswhy: \(error)\n")
-      throw ExitCode(4)
-    }
+    let session = try await evidence.open()
     let agreement = await session.investigation().agreement()
-    switch output {
-    case .text: Stream.out(agreement.text)
-    case .json: Stream.out(agreement.json.text(.pretty) + "\n")
-    case .yaml: Stream.out(YAMLRenderer.render(agreement.json))
-    }
-    if agreement.exitStatus != 0 { throw ExitCode(agreement.exitStatus) }
+    try output.show(agreement.text, agreement.json, exitStatus: agreement.exitStatus)
   }
 }

@@ -49,6 +49,14 @@ struct EvidenceOptions: ParsableArguments {
     } catch { return "It would ask nobody yet: \(error)." }
   }
 
+  /// The evidence that these options name, or the command's end with what keeps it from being read.
+  func open(announce: @escaping @Sendable (Read) -> Void = { _ in }) async throws -> Session {
+    do { return try await session(announce: announce) } catch let error as ValidationError { throw error } catch {
+      Stream.error("ekswhy: \(error)\n")
+      throw ExitCode(4)
+    }
+  }
+
   /// The evidence that these options name; each read is announced before it is sent.
   func session(announce: @escaping @Sendable (Read) -> Void = { _ in }) async throws -> Session {
     let logs = try nodeLogs.map { try NodeLogs(folder: $0) }

@@ -35,13 +35,7 @@ struct TraceCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let session: Session
-    do {
-      session = try await evidence.session()
-    } catch let error as ValidationError { throw error } catch {
-      Stream.error("ekswhy: \(error)\n")
-      throw ExitCode(4)
-    }
+    let session = try await evidence.open()
     let tracer = Tracer(
       await session.investigation(), namespace: namespace ?? session.namespace ?? "default",
       transport: Transport(name: proto)!)
@@ -52,11 +46,6 @@ struct TraceCommand: AsyncParsableCommand {
       Stream.error("ekswhy: \(error)\n")
       throw ExitCode(error.exitStatus)
     }
-    switch output {
-    case .text: Stream.out(report.text)
-    case .json: Stream.out(report.json.text(.pretty) + "\n")
-    case .yaml: Stream.out(YAMLRenderer.render(report.json))
-    }
-    if report.exitStatus != 0 { throw ExitCode(report.exitStatus) }
+    try output.show(report.text, report.json, exitStatus: report.exitStatus)
   }
 }

@@ -60,13 +60,7 @@ struct FitCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let session: Session
-    do {
-      session = try await evidence.session()
-    } catch let error as ValidationError { throw error } catch {
-      Stream.error("ekswhy: \(error)\n")
-      throw ExitCode(4)
-    }
+    let session = try await evidence.open()
     var wish = FitQuestion.Wish()
     wish.type = type
     wish.nodes = nodes
@@ -87,11 +81,6 @@ struct FitCommand: AsyncParsableCommand {
       Stream.error("ekswhy: \(error)\n")
       throw ExitCode(error.exitStatus)
     }
-    switch output {
-    case .text: Stream.out(report.text)
-    case .json: Stream.out(report.json.text(.pretty) + "\n")
-    case .yaml: Stream.out(YAMLRenderer.render(report.json))
-    }
-    if report.exitStatus != 0 { throw ExitCode(report.exitStatus) }
+    try output.show(report.text, report.json, exitStatus: report.exitStatus)
   }
 }

@@ -87,13 +87,7 @@ extension EvidenceOptions {
     _ output: WhyCommand.Output, dryRun: Bool,
     _ ask: (Session, Why) async throws(QuestionError) -> Answer
   ) async throws {
-    let session: Session
-    do {
-      session = try await self.session { read in if dryRun { print(read.name) } }
-    } catch let error as ValidationError { throw error } catch {
-      Stream.error("ekswhy: \(error)\n")
-      throw ExitCode(4)
-    }
+    let session = try await open { read in if dryRun { print(read.name) } }
     let why = Why(await session.investigation())
     let answer: Answer
     do {
@@ -103,12 +97,19 @@ extension EvidenceOptions {
       throw ExitCode(error.exitStatus)
     }
     if dryRun { return }
-    switch output {
-    case .text: Stream.out(TextRenderer().render(answer))
-    case .json: Stream.out(answer.json.text(.pretty) + "\n")
-    case .yaml: Stream.out(YAMLRenderer.render(answer.json))
+    try output.show(TextRenderer().render(answer), answer.json, exitStatus: answer.exitStatus)
+  }
+}
+
+extension WhyCommand.Output {
+  /// Prints what is told in the form that was asked for, and ends with its status.
+  func show(_ text: @autoclosure () -> String, _ json: @autoclosure () -> JSON, exitStatus: Int32) throws {
+    switch self {
+    case .text: Stream.out(text())
+    case .json: Stream.out(json().text(.pretty) + "\n")
+    case .yaml: Stream.out(YAMLRenderer.render(json()))
     }
-    if answer.exitStatus != 0 { throw ExitCode(answer.exitStatus) }
+    if exitStatus != 0 { throw ExitCode(exitStatus) }
   }
 }
 

@@ -134,11 +134,12 @@ struct UnboundRoots {
         "storage/no-default-class", "it names no StorageClass, and there is none to take", [exhibit, listed(classes)],
         "make a StorageClass and mark it as the default, or make a volume for the claim by hand")
     }
+    let unmarked = classes.count == 1 ? "the only one is not" : "none of the \(classes.count) is"
     let annotate =
       "\(world.target.kubectl) annotate storageclass \(candidate.name) \(StorageClassOffer.defaultAnnotation)"
     return root(
       "storage/no-default-class",
-      "it names no StorageClass, and none of the \(Count.of(classes.count, "class", "classes")) is marked as the default",
+      "it names no StorageClass, and \(unmarked) marked as the default",
       [exhibit, listed(classes)],
       "marks \(candidate.name) as the default; claims without a class take it, this one too",
       command: "\(annotate)=true --overwrite", undo: "\(annotate)-", touches: ["storageclass/\(candidate.name)"])

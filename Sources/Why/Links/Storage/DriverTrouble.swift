@@ -34,9 +34,10 @@ struct DriverNotInstalled: Link {
     let claim = effect.detail.split(separator: "/").map(String.init)
     let verify =
       claim.count == 2 ? "ekswhy pvc/\(claim[1]) -n \(claim[0])" : "ekswhy addon/\(addon)"
+    let policy = driver.policy.map { " (\($0))" } ?? ""
     return [
       Fix(
-        "installs it as the EKS add-on \(addon); its controller needs a role that allows its calls (AmazonEBSCSIDriverPolicy), or it uses its node's",
+        "installs it as the EKS add-on \(addon); it needs a role that allows its calls\(policy), or it uses its node's",
         command: "aws eks create-addon \(command)", owner: "hand", touches: ["addon/\(addon)"],
         undo: "aws eks delete-addon \(command)", verify: verify, expectWithin: "3m")
     ]
