@@ -10,7 +10,7 @@ import Wire
       "selfType.spec",
       [
         .init("replicas", .int), .init("name", .string(maxLength: 10)), .init("namespace", .string(maxLength: 10)),
-        .init("list", .list(.int, maxItems: 3, merge: .atomic)), .init("any", .intOrString),
+        .init("list", .list(.int, maxItems: 3, merge: .atomic)), .init("any", .intOrString()),
       ])
     environment.declare("self", .object(ObjectType("selfType", [.init("spec", .object(spec))])))
     return environment

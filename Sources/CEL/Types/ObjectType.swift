@@ -39,11 +39,16 @@ package indirect enum SchemaType: Sendable {
   case bool, int, double
   case string(maxLength: Int)
   case bytes(maxLength: Int)
-  case timestamp, duration
-  case intOrString
+  /// A date, or a date with its time.
+  case timestamp(maxLength: Int = 37)
+  case duration
+  case intOrString(maxLength: Int = SchemaType.requestLimit - 2)
   case list(SchemaType, maxItems: Int, merge: ListMerge)
   case map(SchemaType, maxProperties: Int)
   case object(ObjectType)
+
+  /// Bytes that a request may hold.
+  package static let requestLimit = 3 * 1024 * 1024
 
   package var celType: CELType {
     switch self {
@@ -61,13 +66,14 @@ package indirect enum SchemaType: Sendable {
     }
   }
 
-  /// The greatest length or count.
-  var maxElements: UInt64? {
+  /// The greatest length or count; none for what has no length.
+  var maxElements: UInt64 {
     switch self {
-    case .string(let length), .bytes(let length): UInt64(max(length, 0))
+    case .string(let count), .bytes(let count), .timestamp(let count), .intOrString(let count): UInt64(max(count, 0))
+    case .duration: 32
     case .list(_, let items, _): UInt64(max(items, 0))
     case .map(_, let properties): UInt64(max(properties, 0))
-    default: nil
+    case .dyn, .bool, .int, .double, .object: 0
     }
   }
 }

@@ -6,7 +6,7 @@ import Wire
 struct DefinitionTests {
   static let base = Definitions.definition(versions: [Definitions.version(spec: ["type": "object"])])
   static let schema = "spec.versions.0.schema.openAPIV3Schema"
-  static let at = "spec.versions[0].schema.openAPIV3Schema"
+  static let at = "spec.validation.openAPIV3Schema"
 
   /// What is put where, and what is said of it.
   static let cases: [(String, JSON, [String])] = [
@@ -104,20 +104,20 @@ struct DefinitionTests {
     (
       "spec.versions.0.additionalPrinterColumns", [["name": "A", "type": "thing", "jsonPath": ".spec.a"]],
       [
-        #"spec.versions[0].additionalPrinterColumns[0].type: Invalid value: "thing": must be one of boolean,date,integer,number,string"#
+        #"spec.additionalPrinterColumns[0].type: Invalid value: "thing": must be one of boolean,date,integer,number,string"#
       ]
     ),
     (
       "spec.versions.0.subresources",
       ["scale": ["specReplicasPath": ".status.replicas", "statusReplicasPath": ".status.replicas"]],
       [
-        #"spec.versions[0].subresources.scale.specReplicasPath: Invalid value: ".status.replicas": should be a json path under .spec"#
+        #"spec.subresources.scale.specReplicasPath: Invalid value: ".status.replicas": should be a json path under .spec"#
       ]
     ),
     (
       "spec.versions.0.selectableFields", [["jsonPath": ".spec.nothing"]],
       [
-        #"spec.versions[0].selectableFields[0].jsonPath: Invalid value: ".spec.nothing": is an invalid path: does not refer to a valid field"#
+        #"spec.selectableFields[0].jsonPath: Invalid value: ".spec.nothing": is an invalid path: does not refer to a valid field"#
       ]
     ),
     (

@@ -114,7 +114,7 @@ struct SchemaRuleTests {
       )
       .causes
     }
-    let at = "spec.versions[0].schema.openAPIV3Schema.properties[spec]"
+    let at = "spec.validation.openAPIV3Schema.properties[spec]"
     func rule(_ rule: JSON) -> JSON {
       [
         "type": "object",
@@ -154,5 +154,47 @@ struct SchemaRuleTests {
     #expect(
       causes(list).first?.hasSuffix(
         "oldSelf cannot be used on the uncorrelatable portion of the schema within \(at).properties[l]") == true)
+  }
+
+  private static let dear: [(schema: JSON, rule: String, cost: Double)] = [
+    (["type": "array", "items": ["type": "number"]], "self.all(x, x == 0.0)", 6_291_454),
+    (["type": "array", "items": ["type": "number"]], "self.all(x, self.all(y, true))", .infinity),
+    (["type": "string"], "self.contains('test')", 314_574),
+    (["type": "string"], "self.find('[0-9]+') == ''", 629_147),
+    (["type": "object", "additionalProperties": ["type": "string"]], "self.all(x, x.contains(self[x]))", 2_752_507),
+    (["type": "string", "maxLength": 10_000], "self.contains('test')", 4_001),
+  ]
+
+  /// What a rule costs at most, told by how far fifty thousand of it are over the limits.
+  @Test("cost as much as upstream says", arguments: dear)
+  func costs(_ schema: JSON, _ text: String, _ cost: Double) throws {
+    let bench = try Bench()
+    var part = schema
+    part["x-kubernetes-validations"] = [["rule": .string(text)]]
+    var list: JSON = ["type": "array", "maxItems": 50_000, "items": ["type": "object"]]
+    list["items"]["properties"]["p"] = part
+    var spec: JSON = ["type": "object"]
+    spec["properties"]["l"] = list
+    let causes = bench.send(
+      "POST", "\(Definitions.path)?dryRun=All", Definitions.definition(versions: [Definitions.version(spec: spec)])
+    ).causes
+    let at = "spec.validation.openAPIV3Schema"
+    let advice =
+      "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings "
+      + "are declared)"
+    func factor(_ limit: Double) -> String {
+      let factor = cost * 50_000 / limit
+      if factor > 100 { return "more than 100x" }
+      let tenths = Int((factor * 10).rounded())
+      return "\(tenths / 10).\(tenths % 10)x"
+    }
+    let rule = "\(at).properties[spec].properties[l].items.properties[p].x-kubernetes-validations[0].rule"
+    #expect(
+      causes == [
+        "\(rule): Forbidden: estimated rule cost exceeds budget by factor of \(factor(1e7)) \(advice)",
+        "\(rule): Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema",
+        "\(at): Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget "
+          + "by factor of \(factor(1e8)) \(advice)",
+      ])
   }
 }

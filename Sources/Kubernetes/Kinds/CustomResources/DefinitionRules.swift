@@ -67,8 +67,13 @@ enum DefinitionRules {
       }
     }
     errors += FieldRules.oneOf(spec["scope"], ["Cluster", "Namespaced"], path.child("scope"))
-    errors += validate(versions: spec, path)
+    let shared = sharedFields(spec["versions"].items)
+    errors += validate(versions: spec, before: old?["spec"]["versions"].items ?? [], shared, path)
     errors += validate(names: spec["names"], path.child("names"), areRequired: true)
+    if let first = spec["versions"].items.first {
+      let before = version(first["name"], among: old?["spec"]["versions"].items ?? [])
+      for field in shared.sorted() { errors += validate(field, of: first, before: before, path, isShared: true) }
+    }
     errors += validate(conversion: spec["conversion"], path.child("conversion"))
     if spec["preserveUnknownFields"].bool == true {
       errors.append(
@@ -91,7 +96,21 @@ enum DefinitionRules {
 
   static func isEstablished(_ definition: JSON) -> Bool { DefinitionStatus.isTrue("Established", definition) }
 
-  private static func validate(versions spec: JSON, _ path: FieldPath) -> [FieldError] {
+  private static let versionFields = ["additionalPrinterColumns", "schema", "selectableFields", "subresources"]
+
+  /// Fields that are the same in all versions: upstream judges them once, as fields of the whole.
+  private static func sharedFields(_ versions: [JSON]) -> Set<String> {
+    guard let first = versions.first else { return [] }
+    return Set(versionFields.filter { field in versions.allSatisfy { $0[field] == first[field] } })
+  }
+
+  private static func version(_ name: JSON, among versions: [JSON]) -> JSON? {
+    versions.first { $0["name"] == name }
+  }
+
+  private static func validate(
+    versions spec: JSON, before: [JSON], _ shared: Set<String>, _ path: FieldPath
+  ) -> [FieldError] {
     var errors: [FieldError] = []
     let versions = spec["versions"].items
     var names: [String] = []
@@ -106,7 +125,12 @@ enum DefinitionRules {
       if !faults.isEmpty {
         errors.append(.invalid(at.child("name"), .string(name), faults.joined(separator: ",")))
       }
-      errors += validate(version: version, at)
+      errors += validate(warning: version, at)
+      let old = Self.version(version["name"], among: before)
+      for field in ["schema", "subresources", "additionalPrinterColumns", "selectableFields"]
+      where !shared.contains(field) {
+        errors += validate(field, of: version, before: old, at, isShared: false)
+      }
     }
     if Set(names).count != names.count {
       errors.append(.invalid(path.child("versions"), spec["versions"], "must contain unique version names"))
@@ -119,31 +143,41 @@ enum DefinitionRules {
     return errors
   }
 
-  private static func validate(version: JSON, _ at: FieldPath) -> [FieldError] {
+  private static func validate(warning version: JSON, _ at: FieldPath) -> [FieldError] {
+    guard let text = version["deprecationWarning"].string else { return [] }
     var errors: [FieldError] = []
-    if let text = version["deprecationWarning"].string {
-      let path = at.child("deprecationWarning")
-      if version["deprecated"].bool != true {
-        errors.append(.invalid(path, .string(text), "can only be set for deprecated versions"))
-      }
-      if text.utf8.count > 256 { errors.append(.invalid(path, .string(text), "must be <= 256 characters long")) }
-      if text.isEmpty { errors.append(.invalid(path, "", "must not be an empty string")) }
+    let path = at.child("deprecationWarning")
+    if version["deprecated"].bool != true {
+      errors.append(.invalid(path, .string(text), "can only be set for deprecated versions"))
     }
-    let schema = version["schema"]["openAPIV3Schema"]
-    if schema.object != nil {
-      errors += StructuralRules.validate(
-        schema, at.child("schema").child("openAPIV3Schema"), hasStatus: version["subresources"].has("status"))
-      if errors.isEmpty {
-        errors += ExpressionDefinitions.validate(
-          schema, at.child("schema").child("openAPIV3Schema"), minor: newestMinor)
-      }
-    }
-    errors += validate(subresources: version["subresources"], at.child("subresources"))
-    for (index, column) in version["additionalPrinterColumns"].items.enumerated() {
-      errors += validate(column: column, at.child("additionalPrinterColumns").index(index))
-    }
+    if text.utf8.count > 256 { errors.append(.invalid(path, .string(text), "must be <= 256 characters long")) }
+    if text.isEmpty { errors.append(.invalid(path, "", "must not be an empty string")) }
     return errors
-      + validate(selectable: version["selectableFields"], schema, at.child("selectableFields"))
+  }
+
+  private static func validate(
+    _ field: String, of version: JSON, before: JSON?, _ at: FieldPath, isShared: Bool
+  ) -> [FieldError] {
+    let path = at.child(field)
+    switch field {
+    case "schema":
+      return validate(schemaOf: version, before: before, at.child(isShared ? "validation" : "schema"))
+    case "subresources": return validate(subresources: version[field], path)
+    case "selectableFields":
+      return validate(selectable: version[field], version["schema"]["openAPIV3Schema"], path)
+    default:
+      return version[field].items.enumerated().flatMap { validate(column: $1, path.index($0)) }
+    }
+  }
+
+  private static func validate(schemaOf version: JSON, before: JSON?, _ path: FieldPath) -> [FieldError] {
+    let schema = version["schema"]["openAPIV3Schema"]
+    guard schema.object != nil else { return [] }
+    let at = path.child("openAPIV3Schema")
+    let errors = StructuralRules.validate(schema, at, hasStatus: version["subresources"].has("status"))
+    guard errors.isEmpty else { return errors }
+    return ExpressionDefinitions.validate(
+      schema, at, minor: newestMinor, isKept: before?["schema"]["openAPIV3Schema"] == schema)
   }
 
   private static func validate(subresources: JSON, _ path: FieldPath) -> [FieldError] {

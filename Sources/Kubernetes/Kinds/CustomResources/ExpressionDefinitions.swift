@@ -5,31 +5,44 @@ import Wire
 struct ExpressionDefinitions {
   private var errors: [FieldError] = []
   private let minor: Int
+  /// What was taken before may be dearer than what is taken now.
+  private let isKept: Bool
+  private var costs: [(path: FieldPath, cost: UInt64)] = []
 
   private static let reasons = [
     "FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired",
   ]
 
   /// What is wrong with the rules of a schema.
-  static func validate(_ schema: JSON, _ path: FieldPath, minor: Int) -> [FieldError] {
+  static func validate(_ schema: JSON, _ path: FieldPath, minor: Int, isKept: Bool) -> [FieldError] {
     guard StructuralRules.hasExpressions(schema) else { return [] }
-    var definitions = ExpressionDefinitions(minor: minor)
+    var definitions = ExpressionDefinitions(minor: minor, isKept: isKept)
     definitions.check(
       schema, rules: schema, path, isRoot: true, type: SchemaDeclarations.type(schema, isRoot: true),
-      uncorrelatable: nil, depth: 0)
+      uncorrelatable: nil, count: 1, depth: 0)
+    definitions.checkTotal(path)
     return definitions.errors
   }
 
-  private init(minor: Int) { self.minor = minor }
+  private init(minor: Int, isKept: Bool) {
+    self.minor = minor
+    self.isKept = isKept
+  }
 
   private mutating func check(
     _ schema: JSON, rules source: JSON, _ path: FieldPath, isRoot: Bool, type: SchemaType?, uncorrelatable: FieldPath?,
-    depth: Int
+    count: UInt64?, depth: Int
   ) {
     guard depth < JSON.depthLimit, StructuralRules.hasExpressions(source) else { return }
     let at = path.child("x-kubernetes-validations")
     for (index, rule) in source["x-kubernetes-validations"].items.enumerated() {
-      check(rule, at.index(index), schema, type, uncorrelatable)
+      check(rule, at.index(index), schema, type, uncorrelatable, count: count)
+    }
+    var parts = count
+    if schema["type"].string == "array" {
+      parts = bounded(count, schema["maxItems"])
+    } else if schema["additionalProperties"].object != nil {
+      parts = bounded(count, schema["maxProperties"])
     }
     var element: SchemaType?
     switch type {
@@ -39,11 +52,11 @@ struct ExpressionDefinitions {
     let isList = schema["x-kubernetes-list-type"].string == "map"
     check(
       schema["items"], rules: source["items"], path.child("items"), isRoot: false, type: element,
-      uncorrelatable: uncorrelatable ?? (isList ? nil : path), depth: depth + 1)
+      uncorrelatable: uncorrelatable ?? (isList ? nil : path), count: parts, depth: depth + 1)
     let inner = uncorrelatable ?? (schema["x-kubernetes-map-type"].string == "atomic" ? path : nil)
     check(
       schema["additionalProperties"], rules: source["additionalProperties"], path.child("additionalProperties"),
-      isRoot: false, type: element, uncorrelatable: inner, depth: depth + 1)
+      isRoot: false, type: element, uncorrelatable: inner, count: parts, depth: depth + 1)
     for property in source["properties"].fields {
       let part = schema["properties"][property.key]
       var own: SchemaType?
@@ -55,17 +68,18 @@ struct ExpressionDefinitions {
       check(
         part, rules: property.value, path.child("properties").key(property.key),
         isRoot: part["x-kubernetes-embedded-resource"].bool == true, type: own, uncorrelatable: inner,
-        depth: depth + 1)
+        count: parts, depth: depth + 1)
     }
     for (index, part) in source["allOf"].items.enumerated() {
       check(
         schema, rules: part, path.child("allOf").index(index), isRoot: isRoot, type: type,
-        uncorrelatable: uncorrelatable, depth: depth + 1)
+        uncorrelatable: uncorrelatable, count: count, depth: depth + 1)
     }
   }
 
   private mutating func check(
-    _ rule: JSON, _ at: FieldPath, _ schema: JSON, _ type: SchemaType?, _ uncorrelatable: FieldPath?
+    _ rule: JSON, _ at: FieldPath, _ schema: JSON, _ type: SchemaType?, _ uncorrelatable: FieldPath?,
+    count: UInt64?
   ) {
     let text = (rule["rule"].string ?? "").trimmingBlanks
     let message = rule["message"].string ?? ""
@@ -97,6 +111,7 @@ struct ExpressionDefinitions {
       return
     }
     let compiled = SchemaRule(rule, of: type, minor: minor)
+    checkCosts(compiled, at, type, count ?? SchemaDeclarations.greatestCount(schema))
     if let fault = compiled.fault { errors.append(.invalid(at.child("rule"), rule, fault)) }
     if let fault = compiled.messageFault { errors.append(.invalid(at.child("messageExpression"), rule, fault)) }
     if compiled.usesOldSelf {
@@ -110,6 +125,66 @@ struct ExpressionDefinitions {
       errors.append(
         .invalid(at.child("optionalOldSelf"), true, "may not be set if oldSelf is not used in rule"))
     }
+  }
+
+  // MARK: Costs
+
+  /// What one rule may cost at most, and all rules of a schema, by the bounds of what they read.
+  private static let ruleLimit: UInt64 = 10_000_000
+  private static let totalLimit: UInt64 = 100_000_000
+
+  private func bounded(_ count: UInt64?, _ limit: JSON) -> UInt64? {
+    guard let count, let limit = limit.int else { return nil }
+    return count.times(UInt64(max(limit, 0)))
+  }
+
+  private mutating func checkCosts(_ rule: SchemaRule, _ at: FieldPath, _ type: SchemaType, _ count: UInt64) {
+    if let expression = rule.expression {
+      let cost = StaticCost.greatest(of: expression, root: type).times(count)
+      observe(cost, at.child("rule"), "estimated rule cost")
+    }
+    if let expression = rule.messageExpression {
+      let cost = StaticCost.greatest(of: expression, root: type)
+      observe(cost, at.child("messageExpression"), "estimated messageExpression cost")
+    }
+  }
+
+  private mutating func observe(_ cost: UInt64, _ path: FieldPath, _ what: String) {
+    costs.append((path, cost))
+    guard !isKept, cost > Self.ruleLimit else { return }
+    errors.append(.forbidden(path, Self.excess(of: what, cost, over: Self.ruleLimit)))
+  }
+
+  private mutating func checkTotal(_ path: FieldPath) {
+    let total = costs.reduce(0 as UInt64) { sum, next in
+      let (value, overflow) = sum.addingReportingOverflow(next.cost)
+      return overflow ? .max : value
+    }
+    guard total > Self.totalLimit else { return }
+    let dear = costs.filter { $0.cost >= Self.totalLimit / 100 }.enumerated()
+      .sorted { $0.element.cost != $1.element.cost ? $0.element.cost > $1.element.cost : $0.offset < $1.offset }
+    for (_, rule) in dear.prefix(4) {
+      errors.append(
+        .forbidden(
+          rule.path,
+          "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema"))
+    }
+    let what = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema"
+    errors.append(.forbidden(path, Self.excess(of: what, total, over: Self.totalLimit)))
+  }
+
+  private static func excess(of what: String, _ cost: UInt64, over limit: UInt64) -> String {
+    let factor = Double(cost) / Double(limit)
+    let shown = factor > 100 ? "more than 100" : factor < 1.5 ? fixed(factor, digits: 6) : fixed(factor, digits: 1)
+    return "\(what) exceeds budget by factor of \(shown)x (try simplifying the rule, or adding maxItems, "
+      + "maxProperties, and maxLength where arrays, maps, and strings are declared)"
+  }
+
+  private static func fixed(_ value: Double, digits: Int) -> String {
+    let unit = (0..<digits).reduce(1) { whole, _ in whole * 10 }
+    let parts = Int((value * Double(unit)).rounded(.toNearestOrEven))
+    let fraction = String(parts % unit)
+    return "\(parts / unit)." + String(repeating: "0", count: digits - fraction.count) + fraction
   }
 
   /// Why a path leads to no field of a schema.

@@ -3,13 +3,14 @@ import Wire
 
 /// Types of a structural schema, as rules see them (`k8s.io/apiserver/pkg/cel/common/schemas.go`).
 enum SchemaDeclarations {
-  /// What a request may hold at most.
-  private static let requestLimit = 3 * 1024 * 1024
+  private static let requestLimit = SchemaType.requestLimit
 
   /// The type of a value; nil where a rule can know nothing of it.
   static func type(_ schema: JSON, isRoot: Bool = false, name: String = "selfType", depth: Int = 0) -> SchemaType? {
     guard depth < JSON.depthLimit, schema.object != nil else { return nil }
-    if schema["x-kubernetes-int-or-string"].bool == true { return .intOrString }
+    if schema["x-kubernetes-int-or-string"].bool == true {
+      return .intOrString(maxLength: schema["maxLength"].int.map { $0 * 4 } ?? requestLimit - 2)
+    }
     switch schema["type"].string {
     case "boolean": return .bool
     case "integer": return .int
@@ -26,7 +27,7 @@ enum SchemaDeclarations {
         }
         let limit =
           schema["maxProperties"].int
-          ?? (requestLimit - 2) / (minimalSize(schema["additionalProperties"], depth: 0) + 4)
+          ?? (requestLimit - 2) / (minimalSize(schema["additionalProperties"], depth: 0) + 6)
         return .map(value, maxProperties: limit)
       }
       return .object(object(schema, isRoot: isRoot, name: name, depth: depth))
@@ -43,14 +44,19 @@ enum SchemaDeclarations {
   }
 
   private static func text(_ schema: JSON) -> SchemaType {
-    let limit =
-      schema["maxLength"].int ?? schema["enum"].items.map { $0.string?.utf8.count ?? 0 }.max() ?? requestLimit - 2
     switch schema["format"].string {
-    case "byte": return .bytes(maxLength: limit)
+    case "byte": return .bytes(maxLength: schema["maxLength"].int ?? requestLimit - 2)
     case "duration": return .duration
-    case "date", "date-time": return .timestamp
-    default: return .string(maxLength: limit)
+    case "date": return .timestamp(maxLength: 12)
+    case "date-time": return .timestamp()
+    default: break
     }
+    // Characters take four bytes at most.
+    if let length = schema["maxLength"].int {
+      return .string(maxLength: length.multipliedReportingOverflow(by: 4).partialValue)
+    }
+    let longest = schema["enum"].items.map { $0.string?.utf8.count ?? 0 }.max()
+    return .string(maxLength: longest ?? requestLimit - 2)
   }
 
   private static func object(_ schema: JSON, isRoot: Bool, name: String, depth: Int) -> ObjectType {
@@ -75,13 +81,22 @@ enum SchemaDeclarations {
     return ObjectType(name, fields)
   }
 
+  /// How often a value can stand in a request at most.
+  static func greatestCount(_ schema: JSON) -> UInt64 { UInt64(requestLimit / (minimalSize(schema, depth: 0) + 1)) }
+
   /// How short a value can be written.
   private static func minimalSize(_ schema: JSON, depth: Int) -> Int {
     guard depth < JSON.depthLimit, schema.object != nil else { return 1 }
     if schema["x-kubernetes-int-or-string"].bool == true { return 1 }
     switch schema["type"].string {
     case "boolean": return 4
-    case "string": return 2
+    case "string":
+      switch schema["format"].string {
+      case "duration": return 3
+      case "date": return 12
+      case "date-time": return 21
+      default: return 2
+      }
     case "array": return 2
     case "object":
       return 2

@@ -62,15 +62,15 @@ enum AdmissionEnvironment {
     let condition = object(
       "NamespaceCondition",
       [
-        .init("status", text), .init("type", text), .init("lastTransitionTime", .timestamp), .init("message", text),
+        .init("status", text), .init("type", text), .init("lastTransitionTime", .timestamp()), .init("message", text),
         .init("reason", text),
       ])
     let metadata = object(
       "NamespaceMetadata",
       [
         .init("name", text), .init("generateName", text), .init("namespace", text), .init("labels", textMap),
-        .init("annotations", textMap), .init("UID", text), .init("creationTimestamp", .timestamp),
-        .init("deletionGracePeriodSeconds", .int), .init("deletionTimestamp", .timestamp), .init("generation", .int),
+        .init("annotations", textMap), .init("UID", text), .init("creationTimestamp", .timestamp()),
+        .init("deletionGracePeriodSeconds", .int), .init("deletionTimestamp", .timestamp()), .init("generation", .int),
         .init("resourceVersion", text), .init("finalizers", texts),
       ])
     let status = object(
