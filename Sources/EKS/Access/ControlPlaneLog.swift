@@ -14,9 +14,9 @@ struct ControlPlaneLog {
 
   private var group: String { "/aws/eks/\(row.name)/cluster" }
 
-  private func write(_ type: String, _ stream: String, _ message: String) {
+  private func write(_ type: String, _ stream: String, _ message: @autoclosure () -> String) {
     guard row.logs(type) else { return }
-    service.world.ports.deliverLog(group, "\(stream)-\(row.logSuffix)", message)
+    service.world.ports.deliverLog(group, "\(stream)-\(row.logSuffix)", message())
   }
 
   /// First lines of each process, which also make its stream.
@@ -88,6 +88,12 @@ struct ControlPlaneLog {
       default: false
       }
     }
-    return plain ? text : "\"\(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+    if plain { return text }
+    var out = "\""
+    for scalar in text.unicodeScalars {
+      if scalar == "\\" || scalar == "\"" { out.unicodeScalars.append("\\") }
+      out.unicodeScalars.append(scalar)
+    }
+    return out + "\""
   }
 }

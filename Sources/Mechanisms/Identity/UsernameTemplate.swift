@@ -21,6 +21,7 @@ package enum UsernameTemplate {
   package static func render(
     _ template: String, _ caller: STSIdentity, privateDNSName: String?
   ) throws(Fault) -> String {
+    guard template.utf8.contains(UInt8(ascii: "{")) else { return template }
     var text = template
     if needsPrivateDNSName(template) {
       guard isInstanceID(caller.sessionName) else { throw Fault(message: "SessionName did not contain an instance id") }

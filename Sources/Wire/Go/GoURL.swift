@@ -12,7 +12,7 @@ package struct GoURL: Sendable, Equatable {
 
   /// Throws the text of `url.Parse`: `parse "…": …`.
   package init(_ text: String) throws(GoError) {
-    let cut = text.firstIndex(of: "#")
+    let cut = text.utf8.firstIndex(of: UInt8(ascii: "#"))
     let whole = String(text[..<(cut ?? text.endIndex)])
     if let cut { fragment = String(text[text.index(after: cut)...]) }
     do { try parse(whole) } catch { throw GoError("parse \(GoText.quote(whole)): \(error.message)") }
@@ -28,7 +28,7 @@ package struct GoURL: Sendable, Equatable {
     }
     var rest: Substring
     (scheme, rest) = try GoURL.scheme(of: text)
-    if let mark = rest.firstIndex(of: "?") {
+    if let mark = rest.utf8.firstIndex(of: UInt8(ascii: "?")) {
       rawQuery = String(rest[rest.index(after: mark)...])
       rest = rest[..<mark]
     }
@@ -116,7 +116,7 @@ package struct GoURL: Sendable, Equatable {
 
   /// The pairs of the query in order; nil where `url.ParseQuery` gives an error.
   package var query: [(name: String, value: String)]? {
-    guard !rawQuery.contains(";") else { return nil }
+    guard !rawQuery.utf8.contains(UInt8(ascii: ";")) else { return nil }
     return PercentEncoding.pairs(rawQuery)
   }
 }

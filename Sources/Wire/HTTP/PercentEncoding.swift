@@ -20,8 +20,17 @@ package enum PercentEncoding {
 
   /// The decoded text, or nil where a `%` is not followed by two hexadecimal digits.
   package static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
+    decode(Array(text.utf8)[...], plusIsSpace: plusIsSpace)
+  }
+
+  /// The same of bytes.
+  static func decode(_ text: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> String? {
+    guard text.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
+      return String(decoding: text, as: UTF8.self)
+    }
     var out: [UInt8] = []
-    var bytes = text.utf8.makeIterator()
+    out.reserveCapacity(text.count)
+    var bytes = text.makeIterator()
     while let byte = bytes.next() {
       switch byte {
       case UInt8(ascii: "%"):
@@ -46,13 +55,19 @@ package enum PercentEncoding {
   /// The pairs of `a=b&c=d` in order; nil where the encoding is broken.
   package static func pairs(_ query: String) -> [(name: String, value: String)]? {
     var pairs: [(name: String, value: String)] = []
-    for part in query.split(separator: "&", omittingEmptySubsequences: true) {
-      let equals = part.firstIndex(of: "=")
-      guard let name = decode(part[..<(equals ?? part.endIndex)], plusIsSpace: true),
-        let value = decode(equals.map { part[part.index(after: $0)...] } ?? "", plusIsSpace: true)
+    for part in parts(query) {
+      guard let name = decode(part.name, plusIsSpace: true), let value = decode(part.value, plusIsSpace: true)
       else { return nil }
       pairs.append((name, value))
     }
     return pairs
+  }
+
+  /// The pairs of `a=b&c=d` in order, as they are written; what has no `=` has no value.
+  static func parts(_ query: String) -> [(name: ArraySlice<UInt8>, value: ArraySlice<UInt8>)] {
+    Array(query.utf8).split(separator: UInt8(ascii: "&")).map { part in
+      let equals = part.firstIndex(of: UInt8(ascii: "=")) ?? part.endIndex
+      return (part[..<equals], part[equals...].dropFirst())
+    }
   }
 }

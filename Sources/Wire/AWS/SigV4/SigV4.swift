@@ -146,11 +146,10 @@ package enum SigV4 {
   private static func canonicalQuery(_ query: String?) -> String {
     guard let query, !query.isEmpty else { return "" }
     var pairs: [(name: String, value: String)] = []
-    for part in query.split(separator: "&") {
-      let equals = part.firstIndex(of: "=")
-      let name = recoded(part[..<(equals ?? part.endIndex)])
+    for part in PercentEncoding.parts(query) {
+      let name = recoded(part.name)
       guard name != "X-Amz-Signature" else { continue }
-      pairs.append((name, equals.map { recoded(part[part.index(after: $0)...]) } ?? ""))
+      pairs.append((name, recoded(part.value)))
     }
     pairs.sort { a, b in
       a.name == b.name
@@ -159,8 +158,9 @@ package enum SigV4 {
     return pairs.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
   }
 
-  private static func recoded(_ text: Substring) -> String {
-    PercentEncoding.encode(PercentEncoding.decode(text, plusIsSpace: true) ?? String(text))
+  private static func recoded(_ text: ArraySlice<UInt8>) -> String {
+    PercentEncoding.encode(
+      PercentEncoding.decode(text, plusIsSpace: true) ?? String(decoding: text, as: UTF8.self))
   }
 
   /// Without space around, and with one space where there are more.
