@@ -134,6 +134,7 @@ package enum ControlPlane {
       Part(TaintEvictionController.self, "taint-eviction-controller"),
       Part(ClusterRoleAggregationController.self, "clusterrole-aggregation-controller"),
       Part(ResourceQuotaController.self, "resourcequota-controller"),
+      Part(PolicyStatusController.self, "validatingadmissionpolicy-status-controller"),
       // What the cloud or the API server does themselves, or needs the cluster's keys.
       Part(TokenController.self), Part(CertificateController.self), Part(CloudNodeController.self),
       Part(APIServiceController.self),

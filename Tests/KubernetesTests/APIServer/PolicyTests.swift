@@ -285,4 +285,83 @@ struct PolicyTests {
     #expect(bench.send("DELETE", "\(Self.group)/validatingadmissionpolicies/all").status == 200)
     #expect(bench.send("DELETE", "\(Self.maps)/kept").status == 200)
   }
+
+  @Test("MutatingAdmissionPolicies that ask for it are carried out again when a later one has changed the object")
+  func reinvocation() throws {
+    let bench = try Bench(version: "1.36")
+    func policy(_ name: String, _ expression: String, _ reinvocation: String) {
+      let made = mutating(
+        bench, name,
+        [
+          "reinvocationPolicy": .string(reinvocation),
+          "mutations": [["patchType": "JSONPatch", "jsonPatch": ["expression": .string(expression)]]],
+        ])
+      #expect(made.status == 201, "\(made.text)")
+    }
+    func count(_ key: String) -> String {
+      "[JSONPatch{op: 'add', path: '/data/\(key)', value: has(object.data.\(key)) ? object.data.\(key) + '+' : 'x'}]"
+    }
+    policy("a-again", count("a"), "IfNeeded")
+    policy("b-once", count("b"), "Never")
+    policy("c-again", count("c"), "IfNeeded")
+    let made = bench.send("POST", Self.maps, map("m", ["k": "v"]))
+    // The second round asks those whom a later one gave cause to, and there once each.
+    #expect(made.body["data"] == ["k": "v", "a": "x+", "b": "x", "c": "x+"], "\(made.text)")
+    policy("d-once", "has(object.data.d) ? [] : [JSONPatch{op: 'add', path: '/data/d', value: 'x'}]", "IfNeeded")
+    let alone = bench.send("POST", Self.maps, map("n", ["d": "0"]))
+    #expect(alone.body["data"]["d"].string == "0", "\(alone.text)")
+  }
+
+  @Test("A validating policy's status tells what its expressions ask of kinds that don't have it")
+  func typeChecking() throws {
+    let bench = try Bench.withControlPlane()
+    func status(_ name: String, _ spec: JSON) -> JSON {
+      let made = validating(bench, name, spec)
+      #expect(made.status == 201, "\(made.text)")
+      bench.settle()
+      return bench.send("GET", "\(Self.group)/validatingadmissionpolicies/\(name)").body["status"]
+    }
+    #expect(
+      status(
+        "wrong",
+        [
+          "matchConstraints": Self.rules(["apps"], ["deployments"]),
+          "validations": [
+            ["expression": "object.replicas > 1", "messageExpression": "'wants ' + object.spec.replicas"],
+            ["expression": "object.spec.replicas > 1"],
+          ],
+        ]) == [
+          "observedGeneration": 1,
+          "typeChecking": [
+            "expressionWarnings": [
+              [
+                "fieldRef": "spec.validations[0].expression",
+                "warning": .string(
+                  "apps/v1, Kind=Deployment: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n"
+                    + " | ......^\n"),
+              ],
+              [
+                "fieldRef": "spec.validations[0].messageExpression",
+                "warning": .string(
+                  "apps/v1, Kind=Deployment: ERROR: <input>:1:10: found no matching overload for '_+_' applied to "
+                    + "'(string, int)'\n | 'wants ' + object.spec.replicas\n | .........^\n"),
+              ],
+            ]
+          ],
+        ])
+    // Several kinds in one rule are told of in their order; wildcards are not looked at.
+    let several = status(
+      "several",
+      [
+        "matchConstraints": Self.rules([""], ["pods", "configmaps", "pods/status"]),
+        "variables": [["name": "phase", "expression": "object.status.phase"]],
+        "validations": [["expression": "variables.phase == 1"]],
+      ])
+    let text = several["typeChecking"]["expressionWarnings"][0]["warning"].string ?? ""
+    #expect(text.hasPrefix("/v1, Kind=Pod: ERROR: <input>:1:17: found no matching overload for '_==_'"), "\(text)")
+    #expect(!text.contains("Kind=ConfigMap"))
+    let wild = status(
+      "wild", ["matchConstraints": Self.rules(["*"], ["*"]), "validations": [["expression": "object.x == 1"]]])
+    #expect(wild == ["observedGeneration": 1, "typeChecking": [:]])
+  }
 }

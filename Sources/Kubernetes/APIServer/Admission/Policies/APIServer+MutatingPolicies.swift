@@ -13,7 +13,9 @@ extension APIServer {
     let policies = policies(mutating: true, for: request)
     guard !policies.isEmpty, !object.isNull else { return }
     var faults: [String] = []
-    for policy in policies where !reinvocation.isSecond || policy.reinvokes {
+    reinvocation.policies.begin(object, isSecond: reinvocation.isSecond)
+    defer { reinvocation.policies.end(object) }
+    for policy in policies {
       guard let row = try policy.matching.row(object, request, self) else { continue }
       for binding in policy.bindings {
         if let matching = binding.matching, try matching.row(object, request, self) == nil { continue }
@@ -22,12 +24,18 @@ extension APIServer {
         do throws(PolicyFault) { found = try params(policy, binding, request) } catch {
           if !policy.ignoresFailure { faults.append("\(name)failed to configure binding: \(error.text)") }
         }
-        for param in found {
+        for (index, param) in found.enumerated() {
+          let key = [policy.name, binding.name, "\(index)"]
+          guard !reinvocation.skips(key) else { continue }
           let before = object
           if let fault = try mutate(&object, policy, row, param, request), !policy.ignoresFailure {
             faults.append(name + fault)
           }
-          if object != before { reinvocation.isNeeded = true }
+          if object != before {
+            reinvocation.policies.requireAgain()
+            reinvocation.isNeeded = true
+          }
+          if policy.reinvokes { reinvocation.policies.asked(key) }
         }
       }
     }

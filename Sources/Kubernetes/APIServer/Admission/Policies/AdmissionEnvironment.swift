@@ -29,6 +29,18 @@ enum AdmissionEnvironment {
     return environment
   }
 
+  /// For a policy's type check, where objects are of known types.
+  static func make(
+    minor: Int, object: CELType, params: CELType?, variables: [(name: String, type: CELType)]
+  ) -> Environment {
+    var environment = make(minor: minor, hasAuthorizer: false, variables: variables)
+    environment.declare("object", object)
+    environment.declare("oldObject", object)
+    environment.declare("authorizer", .opaque("kubernetes.authorization.Authorizer", []))
+    if let params { environment.declare("params", params) }
+    return environment
+  }
+
   private static let text = SchemaType.string(maxLength: -1)
   private static let texts = SchemaType.list(text, maxItems: -1, merge: .atomic)
   private static let textMap = SchemaType.map(text, maxProperties: -1)

@@ -1,32 +1,6 @@
 import Wire
 import World
 
-/// A round of mutating admission: which webhooks are asked again in the second one.
-struct Reinvocation {
-  /// A webhook has changed the object, so that all of mutating admission goes round once more.
-  var isNeeded = false
-  var isSecond = false
-  /// Asked already, and again when a later one changes the object.
-  private var invoked: [Int] = []
-  private var again: Set<Int> = []
-  private var lastOutput = JSON.null
-
-  mutating func begin(_ object: JSON) {
-    if isSecond, object != lastOutput { requireAgain() }
-  }
-
-  mutating func end(_ object: JSON) { lastOutput = object }
-
-  mutating func requireAgain() {
-    again.formUnion(invoked)
-    invoked = []
-  }
-
-  mutating func asked(_ webhook: AdmissionWebhook) { if webhook.reinvokes { invoked.append(webhook.index) } }
-
-  func skips(_ webhook: AdmissionWebhook) -> Bool { isSecond && !again.contains(webhook.index) }
-}
-
 extension APIServer {
   /// Configurations of admission itself are not shown to webhooks, or one that fails could not be mended.
   private static let exemptKinds: Set<String> = [
@@ -49,10 +23,10 @@ extension APIServer {
   {
     let hooks = webhooks(mutating: true, for: request)
     guard !hooks.isEmpty else { return }
-    reinvocation.begin(object)
+    reinvocation.webhooks.begin(object, isSecond: reinvocation.isSecond)
     let round = reinvocation.isSecond ? 1 : 0
     for hook in hooks {
-      guard let matched = try match(hook, object, request), !reinvocation.skips(hook) else { continue }
+      guard let matched = try match(hook, object, request), !reinvocation.skips(hook.index) else { continue }
       let place = "round_\(round)_index_\(hook.index)"
       var isChanged = false
       defer {
@@ -76,12 +50,12 @@ extension APIServer {
         if !patch.items.isEmpty { isChanged = try apply(patch, to: &object, matched, request, place) }
       }
       if isChanged {
-        reinvocation.requireAgain()
+        reinvocation.webhooks.requireAgain()
         reinvocation.isNeeded = true
       }
-      reinvocation.asked(hook)
+      if hook.reinvokes { reinvocation.webhooks.asked(hook.index) }
     }
-    reinvocation.end(object)
+    reinvocation.webhooks.end(object)
   }
 
   /// Carries out a webhook's patch on the object in the version that the webhook saw.
