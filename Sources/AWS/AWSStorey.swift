@@ -40,11 +40,11 @@ package final class AWSStorey {
     world.ports.instanceCredentials = { ec2.value?.credentials(ofInstance: $0) }
     world.ports.instanceMetadata = { ec2.value?.metadata(ofInstance: $0, $1) }
     world.ports.instanceMetadataOptions = { ec2.value?.metadataOptions(ofInstance: $0) }
-    world.ports.connects = { ec2.value?.connection(from: $0, to: $1, $2, hosts: $3) ?? .open([]) }
     world.ports.names.vpc = { ec2.value?.names(ofVPC: $0) }
     let packets = world.ports.packets
     packets.fabric = { ec2.value?.fabric(ofVPC: $0) }
     packets.interfaces = { ec2.value?.interfacesShown(ofInstance: $0) ?? [] }
+    packets.primary = { ec2.value?.firstInterfaceShown($0) }
     packets.interface = { ec2.value?.interfaceShown(vpc: $0, $1) }
     packets.generation = { ec2.value?.networkGeneration ?? 0 }
     packets.shape = { ec2.value?.networkShape(ofInstance: $0) ?? "" }

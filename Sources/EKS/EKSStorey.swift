@@ -12,7 +12,7 @@ package final class EKSStorey {
   package init(world: World) {
     service = EKSService(world: world)
     world.know(ClusterLife.self, NodegroupLife.self, AddonLife.self, FargateLife.self, FargateScheduler.self)
-    world.know(VPCResourceController.self, TrunkInterface.self)
+    world.know(VPCResourceController.self, TrunkInterface.self, NetworkPolicyController.self)
     world.aws.register(service)
     world.aws.register(EKSAuthService(eks: service))
     world.kube.reviewIAMToken = { [unowned self] cluster, token, clock in

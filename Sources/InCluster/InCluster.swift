@@ -1,10 +1,11 @@
+import Mechanisms
 package import World
 
 /// What runs inside the clusters as programs of containers.
 package enum InCluster {
   /// Makes the kinds of component known and registers with the world's ports; once, before it is restored.
   package static func register(in world: World) {
-    world.know(Ipamd.self)
+    world.know(Ipamd.self, PolicyAgent.self, PolicyMaps.self)
     world.know(EBSController.self)
     world.know(EBSNode.self)
     world.know(CoreDNSProgram.self)
@@ -12,8 +13,18 @@ package enum InCluster {
     world.nodes.askAgent = { [unowned world] instance, port, path in
       world.state(of: Ipamd.id(instance), as: Ipamd.self)?.answer(port: port, path: path, world: world)
     }
+    let packets = world.ports.packets
+    packets.policies = { [unowned world] instance in
+      world.state(of: PolicyMaps.id(instance), as: PolicyMaps.self)?.policies
+    }
+    let shape = packets.shape
+    packets.shape = { [unowned world] instance in
+      let maps = world.state(of: PolicyMaps.id(instance), as: PolicyMaps.self)
+      return maps.map { "\(shape(instance)) \($0.changes)" } ?? shape(instance)
+    }
     world.nodes.startProgram = { launch, context in
       if isIpamd(launch) { return start(Ipamd.id(launch.instanceID), Ipamd(launch), context) }
+      if isPolicyAgent(launch) { return start(PolicyAgent.id(launch), PolicyAgent(launch), context) }
       if isCoreDNS(launch) {
         return start(CoreDNSProgram.id(launch.pod["metadata"]["uid"].string ?? ""), CoreDNSProgram(launch), context)
       }
@@ -46,6 +57,13 @@ package enum InCluster {
     let container = launch.pod["spec"]["containers"].items.first { $0["name"].string == launch.container } ?? .null
     let image = container["image"].string ?? ""
     return (image.contains("/coredns:") || image.hasPrefix("coredns:")) && container["args"].strings.contains("-conf")
+  }
+
+  private static func isPolicyAgent(_ launch: NodeHooks.Launch) -> Bool {
+    guard launch.container == NodePolicies.container else { return false }
+    let containers = launch.pod["spec"]["containers"].items
+    let image = containers.first { $0["name"].string == launch.container }?["image"].string ?? ""
+    return image.contains("aws-network-policy-agent:")
   }
 
   private static func isIpamd(_ launch: NodeHooks.Launch) -> Bool {

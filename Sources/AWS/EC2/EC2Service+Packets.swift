@@ -46,6 +46,9 @@ extension EC2Service {
 
   func interfacesShown(ofInstance id: String) -> [JSON] { attached(to: id).map { json($0) } }
 
+  /// An interface, or the primary one of an instance.
+  func firstInterfaceShown(_ id: String) -> JSON? { (interfaces[id] ?? primaryInterface(of: id)).map { json($0) } }
+
   /// The interface that has a private address, primary or not.
   func interfaceShown(vpc: String, _ address: IPv4Address) -> JSON? {
     let text = "\(address)"

@@ -141,6 +141,7 @@ package struct ClusterLife: Component {
     guard !addonsLeft.isEmpty else {
       if context.world.kube.host != nil {
         context.spawn(VPCResourceController.id(row.id), VPCResourceController(cluster: row.id, name: name))
+        context.spawn(NetworkPolicyController.id(row.id), NetworkPolicyController(cluster: row.id))
       }
       return becomeActive(service)
     }
@@ -247,6 +248,7 @@ package struct ClusterLife: Component {
 
   private func takeDown(_ service: EKSService, _ row: ClusterRow, _ context: Context) {
     context.stop(VPCResourceController.id(row.id))
+    context.stop(NetworkPolicyController.id(row.id))
     context.world.ports.clusterDeleted(row.id)
     context.world.ports.clusters?.close(row.id)
     for interface in row.interfaceIDs {

@@ -103,6 +103,11 @@ extension KubernetesResource {
   package static let securityGroupPolicies = KubernetesResource(
     "securitygrouppolicies", kind: "SecurityGroupPolicy", group: "vpcresources.k8s.aws", version: "v1beta1")
 
+  package static let networkPolicies = KubernetesResource(
+    "networkpolicies", kind: "NetworkPolicy", group: "networking.k8s.io")
+  package static let policyEndpoints = KubernetesResource(
+    "policyendpoints", kind: "PolicyEndpoint", group: "networking.k8s.aws", version: "v1alpha1")
+
   /// Karpenter's; there are none where it isn't installed.
   package static let nodeClaims = KubernetesResource(
     "nodeclaims", kind: "NodeClaim", group: "karpenter.sh", isNamespaced: false)
@@ -114,6 +119,6 @@ extension KubernetesResource {
     .persistentVolumes, .storageClasses, .csiNodes, .csiDrivers, .volumeAttachments, .clusterRoles,
     .clusterRoleBindings, .mutatingWebhooks, .roles, .roleBindings, .eniConfigs, .endpointSlices,
     .securityGroupPolicies, .jobs, .cronJobs, .autoscalers, .disruptionBudgets, .resourceQuotas, .limitRanges,
-    .priorityClasses, .apiServices, .validatingWebhooks, .nodeClaims,
+    .priorityClasses, .apiServices, .validatingWebhooks, .nodeClaims, .networkPolicies, .policyEndpoints,
   ]
 }

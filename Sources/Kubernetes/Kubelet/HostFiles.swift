@@ -40,13 +40,14 @@ struct HostFiles {
     if world.nodes.askAgent(instance, 61679, "/v1/enis") != nil {
       files.append(("/etc/cni/net.d/10-aws.conflist", conflist))
     }
-    let log = world.logs.read("node/\(cluster)/\(instance)/ipamd").map(\.text)
-    if !log.isEmpty {
+    for name in ["ipamd", "network-policy-agent"] {
+      let log = world.logs.read("node/\(cluster)/\(instance)/\(name)").map(\.text)
+      guard !log.isEmpty else { continue }
       var text = log.joined(separator: "\n") + "\n"
       if text.utf8.count > Self.logLimit {
         text = String(decoding: Array(text.utf8).suffix(Self.logLimit), as: UTF8.self)
       }
-      files.append(("/var/log/aws-routed-eni/ipamd.log", text))
+      files.append(("/var/log/aws-routed-eni/\(name).log", text))
     }
     return files
   }

@@ -28,6 +28,7 @@ package enum Machine {
       for uid in kubelet.pods.keys.sorted() { world.stop(PodRuntime.id(uid)) }
       world.kube.host?.unwatch(cluster: kubelet.identity.cluster, component: Kubelet.id(instanceID))
     }
+    world.stop(ComponentID("policy-maps/\(instanceID)"))
     for id in [NodeBoot.id(instanceID), LeaseKeeper.id(instanceID), Kubelet.id(instanceID)] { world.stop(id) }
   }
 }

@@ -38,7 +38,8 @@ extension ClusterNetwork {
             settings: spec.map { CNISettings(podSpec: $0) } ?? CNISettings(),
             zone: node?.labels["topology.kubernetes.io/zone"].string,
             osImage: node?.status["nodeInfo"]["osImage"].string ?? "",
-            hasProxy: isFargate || agent("kube-proxy") != nil))
+            hasProxy: isFargate || agent("kube-proxy") != nil,
+            policies: isFargate ? nil : world.ports.packets.policies(host.instance).map { .known($0) }))
         if isLaidOut, let stack = packets.nodes[host.name],
           let options = world.ports.instanceMetadataOptions(host.instance)
         {

@@ -92,9 +92,24 @@ struct ClusterNetwork {
         continue
       }
       if let node = origin.node { affinities = picture.remembered(origin.client, node) }
+      tellDenial(walk, picture)
       return effect(of: walk, picture, endpoint)
     }
     return .silence
+  }
+
+  /// Packets that policies stop stand in the agent's log of their node.
+  private func tellDenial(_ walk: PacketWalk, _ picture: Picture) {
+    guard let hop = walk.last, hop.kind == .policyDenied, let pod = picture.pod(ofStack: Int(hop.place)),
+      let host = host(named: pod.nodeName)
+    else { return }
+    let packet = hop.packet
+    let direction = hop.a == 1 ? "egress" : "ingress"
+    let line =
+      "Flow Info: Src IP: \(packet.source) Src Port: \(packet.sourcePort) Dest IP: \(packet.destination) Dest Port: \(packet.destinationPort) Proto \(packet.transport.description.uppercased()) Verdict DENY Direction \(direction), Tier \(hop.b == 0 ? "NETWORK_POLICY" : "DEFAULT")"
+    world.logs.append(
+      "node/\(cluster)/\(host.instance)/network-policy-agent", at: world.now,
+      "{\"level\":\"info\",\"ts\":\"\(world.now.rfc3339Milli)\",\"msg\":\(JSON.string(line).text())}")
   }
 
   func effect(of target: Target, from sender: Sender, to pod: ObjectView? = nil) -> Effect? {

@@ -4,37 +4,14 @@ import World
 
 /// Fates of connections that are made again and again: walked once, and once more when the network is another.
 final class NetworkFates {
-  private let ports: PacketPorts
-  private var generation: UInt64 = 0
-  private var fates: [String: ClusterNetwork.Effect?] = [:]
-  private var failures: [String: String?] = [:]
+  let effects: FateCache<ClusterNetwork.Effect?>
+  let failures: FateCache<String?>
+  let obstacles: FateCache<ConnectionObstacle?>
 
-  init(_ ports: PacketPorts) { self.ports = ports }
-
-  /// `key` says all of a connection that may decide, but for what ``PacketPorts/generation`` tells.
-  func effect(_ key: String, _ walk: () -> ClusterNetwork.Effect?) -> ClusterNetwork.Effect? {
-    forgetWhatIsOld()
-    if let known = fates[key] { return known }
-    let found = walk()
-    fates[key] = .some(found)
-    return found
-  }
-
-  /// The same of why a connection doesn't come about.
-  func failure(_ key: String, _ walk: () -> String?) -> String? {
-    forgetWhatIsOld()
-    if let known = failures[key] { return known }
-    let found = walk()
-    failures[key] = .some(found)
-    return found
-  }
-
-  private func forgetWhatIsOld() {
-    let now = ports.generation()
-    guard now != generation else { return }
-    fates.removeAll(keepingCapacity: true)
-    failures.removeAll(keepingCapacity: true)
-    generation = now
+  init(_ ports: PacketPorts) {
+    effects = FateCache(ports)
+    failures = FateCache(ports)
+    obstacles = FateCache(ports)
   }
 }
 
@@ -56,26 +33,36 @@ extension ClusterNetwork {
 
   private var fates: NetworkFates? { (world.kube.host as? KubernetesStorey)?.fates }
 
+  /// What policies have to say to packets of a pod; nothing for most.
+  private func policyKey(_ pod: ObjectView, _ host: Host) -> String {
+    guard let policy = policies(of: pod.json, host), policy.deniesEverything || policy.nodeAddresses.isEmpty else {
+      return ""
+    }
+    return policy.deniesEverything ? " closed" : " \(pod.uid)"
+  }
+
+  private func policies(of pod: JSON, _ host: Host) -> PodPolicy? { ports.policies(host.instance)?.policy(of: pod) }
+
   /// From a node to one of its own pods, as its kubelet probes it.
   func probe(_ pod: ObjectView, _ address: String, _ port: Int, from host: Host) -> Effect? {
     guard let target = IPv4Address(address), let number = UInt16(exactly: port) else { return nil }
     let key: String
     if PodENI(pod: pod.json) == nil {
       // Such pods have the same way from their node, whatever their port: a route by their own pair.
-      key = "probe \(shape(host))"
+      key = "probe \(shape(host))\(policyKey(pod, host))"
     } else {
       let agent = pods(on: host).first { $0.labels["k8s-app"].string == "aws-node" }
-      key = "probe \(pod.uid) \(port) \(agent?.uid ?? "")"
+      key = "probe \(pod.uid) \(port) \(agent?.uid ?? "")\(policyKey(pod, host))"
     }
     var pod = pod
     pod["status"]["podIP"] = .string(address)
-    return fates?.effect(key) { effect(of: Target(address: target, port: number), from: .host(host), to: pod) }
+    return fates?.effects.value(key) { effect(of: Target(address: target, port: number), from: .host(host), to: pod) }
   }
 
   /// From the API servers to a node's kubelet.
   func kubelet(of host: Host) -> Effect? {
     guard let target = IPv4Address(host.address) else { return nil }
-    return fates?.effect("kubelet \(cluster) \(shape(host))") {
+    return fates?.effects.value("kubelet \(cluster) \(shape(host))") {
       effect(of: Target(address: target, port: 10250), from: .controlPlane)
     }
   }
@@ -89,7 +76,7 @@ extension ClusterNetwork {
   /// Why a program in a node's own network gets no connection to the API server's endpoint, in the words of Go's
   /// dialer; nil where it gets one.
   func failureToReachServer(from host: Host) -> String? {
-    fates?.failure("server \(cluster) \(shape(host))") { walkToServer(from: host) }
+    fates?.failures.value("server \(cluster) \(shape(host))") { walkToServer(from: host) }
   }
 
   private func walkToServer(from host: Host) -> String? {

@@ -15,10 +15,12 @@ package struct ClusterPackets: Sendable {
     package var osImage: String
     /// Whether kube-proxy writes its rules there.
     package var hasProxy: Bool
+    /// What its network policy agent enforces; nil where it enforces nothing.
+    package var policies: Fact<NodePolicies>?
 
     package init(
       _ name: String, interfaces: [JSON], pods: [JSON], settings: CNISettings, zone: String? = nil,
-      osImage: String = "", hasProxy: Bool = true
+      osImage: String = "", hasProxy: Bool = true, policies: Fact<NodePolicies>? = nil
     ) {
       self.name = name
       self.interfaces = interfaces
@@ -27,6 +29,7 @@ package struct ClusterPackets: Sendable {
       self.zone = zone
       self.osImage = osImage
       self.hasProxy = hasProxy
+      self.policies = policies
     }
   }
 
@@ -55,7 +58,19 @@ package struct ClusterPackets: Sendable {
     let places = network.add(plan, services: rules)
     nodes[node.name] = places.node
     for (index, pod) in plan.pods.enumerated() { pods["\(pod.namespace)/\(pod.name)"] = places.pods[index] }
+    if let policies = node.policies { load(policies, for: node.pods) }
     return true
+  }
+
+  private mutating func load(_ policies: Fact<NodePolicies>, for pods: [JSON]) {
+    for pod in pods {
+      let key = "\(pod["metadata"]["namespace"].string ?? "")/\(pod["metadata"]["name"].string ?? "")"
+      guard let stack = self.pods[key] else { continue }
+      switch policies {
+      case .unknown(let gap): network.policies[stack] = .unknown(gap)
+      case .known(let known, let source): network.policies[stack] = known.policy(of: pod).map { .known($0, source) }
+      }
+    }
   }
 
   /// The node whose stack that is.

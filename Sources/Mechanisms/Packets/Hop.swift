@@ -11,6 +11,8 @@ package struct Hop: Sendable, Hashable {
     case noRoute, blackholed, forwardingOff, ttlExpired, martianSource, martianDestination, reversePath
     case earlyDemux, masqueradeMoved, neighbourMissing, neighbourWrong, interfaceDown, noSourceAddress,
       unsupportedBroadcast
+    // At the pair of a pod: `place` is the pod's stack, `a` 1 on its way out, `b` the rule or why there is none.
+    case policyAdmitted, policyTracked, policyDenied, policyUnknown
     // In the VPC: `place` is the ENI, or the subnet.
     case leftENI, sourceCheckFailed, enteredENI, destinationCheckFailed
     case groupEgress, groupIngress, groupTracked, groupEgressDenied, groupIngressDenied, groupUnknown

@@ -15,7 +15,7 @@ package struct HopTeller: Sendable {
       .droppedByPolicy, .unknownRule, .noRoute, .blackholed, .forwardingOff, .ttlExpired, .martianSource,
       .martianDestination, .reversePath, .earlyDemux, .masqueradeMoved, .neighbourMissing, .neighbourWrong,
       .interfaceDown,
-      .noSourceAddress, .unsupportedBroadcast:
+      .noSourceAddress, .unsupportedBroadcast, .policyAdmitted, .policyTracked, .policyDenied, .policyUnknown:
       return network.stacks[place].name
     case .leftENI, .sourceCheckFailed, .enteredENI, .destinationCheckFailed, .groupEgress, .groupIngress,
       .groupTracked, .groupEgressDenied, .groupIngressDenied, .groupUnknown, .internetGateway, .noPublicAddress,
@@ -69,6 +69,10 @@ package struct HopTeller: Sendable {
     case .interfaceDown: return "\(interface(hop)) is down"
     case .noSourceAddress: return "has no address to send from"
     case .unsupportedBroadcast: return "broadcasts are not modelled"
+    case .policyAdmitted: return policy(hop, .rule(Int(hop.b)))
+    case .policyTracked: return "network policies let it pass: it belongs to a flow that was let through"
+    case .policyDenied: return "drops it: \(policy(hop, hop.b == 0 ? .noRule : .nothingLoaded))"
+    case .policyUnknown: return "its network policies could not all be read"
     case .leftENI: return "leaves the instance: \(packet.text)"
     case .sourceCheckFailed:
       return "drops it: \(packet.source) is no address of this interface (source/destination check)"
@@ -128,6 +132,11 @@ package struct HopTeller: Sendable {
     let table = stack.netfilter[table: Netfilter.tableNames[origin.table]]
     let chain = table.chains[origin.chain]
     return "\(table.name) \(chain.name)\(chain.rules[origin.rule].text)"
+  }
+
+  private func policy(_ hop: Hop, _ answer: PodPolicy.Answer) -> String {
+    guard let policy = network.policies[Int(hop.place)]?.value else { return "its network policies" }
+    return PolicyAdmission.text(answer, policy, hop.packet, hop.a == 1 ? .egress : .ingress)
   }
 
   private func holder(_ port: Int) -> String {

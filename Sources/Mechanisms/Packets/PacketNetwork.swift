@@ -4,6 +4,10 @@ import Wire
 package struct PacketNetwork: Sendable {
   package var stacks: [NetworkStack]
   package var fabric: Fabric
+  /// What the node's agent has loaded for pods, by their stacks.
+  package var policies: [Int: Fact<PodPolicy>] = [:]
+  /// Flows that policies let through, by stack.
+  private var admitted: [Int: Set<FlowKey>] = [:]
 
   /// More hops than a packet's lifetime are a loop.
   static let stepLimit = 128
@@ -90,12 +94,16 @@ package struct PacketNetwork: Sendable {
       case .send(let stack):
         let (step, after) = stacks[stack].send(packet, at: stack, &trace, &choices)
         packet = after
-        guard let next = follow(step, stack, packet, &trace) else { return end(step, stack, packet, gaps, trace) }
+        guard let next = follow(step, stack, packet, &trace, &gaps) else {
+          return end(step, stack, packet, gaps, trace)
+        }
         position = next
       case .receive(let stack, let interface):
         let (step, after) = stacks[stack].receive(packet, on: interface, at: stack, &trace, &choices)
         packet = after
-        guard let next = follow(step, stack, packet, &trace) else { return end(step, stack, packet, gaps, trace) }
+        guard let next = follow(step, stack, packet, &trace, &gaps) else {
+          return end(step, stack, packet, gaps, trace)
+        }
         position = next
       case .leave(let port):
         let step = fabric.leave(port, &packet, &trace, &gaps)
@@ -142,17 +150,55 @@ package struct PacketNetwork: Sendable {
     }
   }
 
-  private func follow(_ step: StackStep, _ stack: Int, _ packet: Packet, _ trace: inout Trace) -> Position? {
+  private mutating func follow(
+    _ step: StackStep, _ stack: Int, _ packet: Packet, _ trace: inout Trace, _ gaps: inout [Gap]
+  ) -> Position? {
     guard case .transmit(let interface, let next) = step else { return nil }
     switch stacks[stack].interfaces[interface].link {
     case .port(let port): return .leave(port)
     case .peer(let other, let end):
       guard isHeard(next, from: stack, interface, by: other, end, packet, &trace) else { return nil }
+      if !policies.isEmpty {
+        guard passesPolicy(of: stack, .egress, packet, &trace, &gaps),
+          passesPolicy(of: other, .ingress, packet, &trace, &gaps)
+        else { return nil }
+      }
       return .receive(other, interface: end)
     case .loopback, .none:
       trace.note(.neighbourMissing, stack, packet, interface)
       return nil
     }
+  }
+
+  /// Whether the programs at a pod's pair let a packet through, as the agent's connection tracking has it.
+  private mutating func passesPolicy(
+    of stack: Int, _ direction: PodPolicy.Direction, _ packet: Packet, _ trace: inout Trace, _ gaps: inout [Gap]
+  ) -> Bool {
+    guard let fact = policies[stack] else { return true }
+    let way = direction == .egress ? 1 : 0
+    let key = FlowKey(packet)
+    if let known = admitted[stack], known.contains(key) || known.contains(key.inverse) {
+      trace.note(.policyTracked, stack, packet, way)
+      return true
+    }
+    guard let policy = fact.value else {
+      gaps.append(fact.gap!)
+      trace.note(.policyUnknown, stack, packet, way)
+      admitted[stack, default: []].insert(key)
+      return true
+    }
+    switch policy.answer(packet, direction) {
+    case .noRule:
+      trace.note(.policyDenied, stack, packet, way, 0)
+      return false
+    case .nothingLoaded:
+      trace.note(.policyDenied, stack, packet, way, 1)
+      return false
+    case .rule(let index): trace.note(.policyAdmitted, stack, packet, way, index)
+    case .free, .ofNode: break
+    }
+    admitted[stack, default: []].insert(key)
+    return true
   }
 
   /// Whether the other end of a veth pair takes what is sent to a neighbour: it must have the address, or the
@@ -212,5 +258,6 @@ package struct PacketNetwork: Sendable {
   package mutating func forgetFlows() {
     for index in stacks.indices { stacks[index].forgetFlows() }
     fabric.forgetFlows()
+    admitted.removeAll()
   }
 }

@@ -109,7 +109,7 @@ extension Investigation {
         name, interfaces: own, pods: pods.items, settings: reading.settings.value ?? CNISettings(),
         zone: node["metadata"]["labels"]["topology.kubernetes.io/zone"].string,
         osImage: node["status"]["nodeInfo"]["osImage"].string ?? "",
-        hasProxy: kind.proxy.value != ServiceProxy.none))
+        hasProxy: kind.proxy.value != ServiceProxy.none, policies: await policies(pods: pods)))
     guard isLaidOut else {
       throw .unreachable(
         interfaces.gap

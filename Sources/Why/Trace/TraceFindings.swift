@@ -20,9 +20,10 @@ struct TraceFindings: Sendable {
       subject: Entity("Trace", title), status: .healthy, summary: "")
     var codes: Set<String> = []
     for walk in stopped {
-      guard let root = root(of: walk), codes.insert(root.code + root.entity.name).inserted else { continue }
-      answer.roots.append(
-        Root(id: answer.roots.count + 1, sufficient: stopped.count == 1, cause: await adapted(root, walk)))
+      guard let first = root(of: walk) else { continue }
+      let root = await adapted(first, walk)
+      guard codes.insert(root.code + root.entity.name).inserted else { continue }
+      answer.roots.append(Root(id: answer.roots.count + 1, sufficient: stopped.count == 1, cause: root))
     }
     if answer.roots.count == 1 { answer.roots[0].sufficient = true }
     for gap in open.flatMap(\.gaps) + (stopped.isEmpty ? reading.gaps : []) {
@@ -43,9 +44,6 @@ struct TraceFindings: Sendable {
       answer.summary = "\(source.title) reaches \(ending), and is answered"
     }
     answer.checked = ["packets"]
-    answer.notChecked = [
-      NotChecked("network policies", ask: "\(world.target.kubectl) get networkpolicies -A")
-    ]
     if target.pod != nil {
       answer.notChecked.append(NotChecked("whether a program listens there", ask: "ekswhy \(target.title)"))
     }
@@ -175,6 +173,18 @@ struct TraceFindings: Sendable {
         entity: Entity("Hop", teller.place(hop)), statement: "\(teller.place(hop)) \(teller.text(hop))",
         evidence: [exhibit(hop)])
     }
+  }
+
+  /// What network policies stop, with the ends of the packet as they know them.
+  private func denial(_ hop: Hop) -> PolicyDenial? {
+    let stack = Int(hop.place)
+    guard let key = reading.packets.pod(ofStack: stack), let policy = reading.network.policies[stack]?.value else {
+      return nil
+    }
+    let direction: PodPolicy.Direction = hop.a == 1 ? .egress : .ingress
+    return PolicyDenial(
+      world: world, key: key, policy: policy, packet: hop.packet, direction: direction,
+      peer: direction == .ingress ? source.object : target.object, verify: "ekswhy trace \(source.title) \(ending)")
   }
 
   private var teller: HopTeller { HopTeller(reading.network) }
@@ -356,6 +366,9 @@ struct TraceFindings: Sendable {
 
   /// With a fix whose writing needs to know who owns what it changes.
   private func adapted(_ root: RootCause, _ walk: PacketWalk) async -> RootCause {
+    if let hop = walk.last, hop.kind == .policyDenied, let denial = denial(hop) {
+      return await denial.root(exhibit(hop))
+    }
     var root = root
     if root.code == "packets/tcp-early-demux" {
       root.fixes = [

@@ -55,11 +55,14 @@ extension Ports {
   package func obstacle(
     from source: String, in vpc: String, to host: String, port: UInt16 = 443
   ) -> ConnectionObstacle? {
-    guard case .reply(let reply) = names.ask(vpc: vpc, DNSQuestion(host, .a)) else { return .noResolver }
-    let addresses = reply.answers.compactMap { $0.type == .a ? IPv4Address($0.data) : nil }
-    guard let first = addresses.first else { return .noSuchHost }
-    let hosts = names.endpoints().filter { $0.host == DNSName.canonical(host) }.map(\.publicHost)
-    return connects(source, addresses, port, hosts).isNo ? .silence(first) : nil
+    guard let own = packets.primary(source) else { return nil }
+    return packets.obstacles.value("\(packets.signature(own)) \(host) \(port)") {
+      guard case .reply(let reply) = names.ask(vpc: vpc, DNSQuestion(host, .a)) else { return .noResolver }
+      let addresses = reply.answers.compactMap { $0.type == .a ? IPv4Address($0.data) : nil }
+      guard let first = addresses.first else { return .noSuchHost }
+      let hosts = names.endpoints().filter { $0.host == DNSName.canonical(host) }.map(\.publicHost)
+      return packets.connection(from: source, in: vpc, to: addresses, port, hosts: hosts).isNo ? .silence(first) : nil
+    }
   }
 
   /// The resolv.conf that an instance was given by DHCP.

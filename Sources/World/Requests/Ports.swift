@@ -32,11 +32,6 @@ package final class Ports {
   package var instanceMetadata: (_ instanceID: String, _ path: String) -> String? = { _, _ in nil }
   /// How that service answers; nil where there is no such instance. Registered by EC2.
   package var instanceMetadataOptions: (_ instanceID: String) -> InstanceMetadata.Options? = { _ in nil }
-  /// Whether a connection from an interface, or an instance's first one, to one of these addresses comes about; `hosts` are those
-  /// outside that don't admit everybody. Registered by EC2.
-  package var connects:
-    (_ from: String, _ addresses: [IPv4Address], _ port: UInt16, _ hosts: [Fabric.OutsideHost])
-      -> Verdict<IPv4Address, Because> = { _, _, _, _ in .open([]) }
   /// Why credentials that somebody typed are none that were given out; nil where they are. Registered by STS.
   package var credentialsFault: (_ credentials: AWSCredentials, _ service: String) -> AWSError? = { _, _ in nil }
 

@@ -13,6 +13,23 @@ extension ConnectionPath: Sampled {
   }
 }
 
+extension PolicyAdmission: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    let rule = PodPolicy.Rule(
+      chance.pick([CIDR("10.0.0.0/16")!, CIDR("0.0.0.0/0")!]), except: chance.flip(4) ? [CIDR("10.0.1.0/24")!] : [],
+      ports: chance.flip() ? [PodPolicy.Port(.tcp, 80...90)] : [], policy: "shop/a")
+    let side = PodPolicy.Side(policies: ["shop/a"], rules: chance.flip(4) ? [] : [rule])
+    let policy = PodPolicy(
+      ingress: chance.flip() ? side : nil, egress: chance.flip() ? side : nil, deniesEverything: chance.flip(6),
+      nodeAddresses: [IPv4Address("10.0.1.10")!])
+    let packet = Packet(
+      .tcp, from: chance.pick([IPv4Address("10.0.1.10")!, IPv4Address("10.0.2.20")!, IPv4Address("192.0.2.1")!]), 40000,
+      to: chance.pick([IPv4Address("10.0.1.20")!, IPv4Address("192.0.2.2")!]), chance.pick([80, 443]))
+    return Facts(
+      policy: .known(policy), packet: .known(packet), direction: .known(chance.flip() ? .ingress : .egress))
+  }
+}
+
 extension TokenFit: Sampled {
   static func sample(_ chance: inout Chance) -> Facts {
     Facts(

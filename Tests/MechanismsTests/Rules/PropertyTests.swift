@@ -26,7 +26,7 @@ protocol Sampled: Rule {
     FargateMatch.self, FargateSize.self, FargateSupport.self, FargateLaunch.self, FargateLogging.self,
     VersionSkew.self,
     CoreDNSLoop.self, CorefileRule.self, ContainerEnding.self,
-    ConnectionPath.self, TokenFit.self, EndpointAdmission.self,
+    ConnectionPath.self, PolicyAdmission.self, TokenFit.self, EndpointAdmission.self,
     ClaimBinding.self, VolumeSetUp.self, VolumeAttach.self,
   ]
 

@@ -216,7 +216,9 @@ struct HostView {
     if name.hasPrefix("nodeadm") { name = "nodeadm" }
     let logs = context.world.logs
     let streams =
-      unit == nil ? logs.streams(prefix: prefix).filter { !$0.hasSuffix("/ipamd") } : [prefix + name]
+      unit == nil
+      ? logs.streams(prefix: prefix).filter { !$0.hasSuffix("/ipamd") && !$0.hasSuffix("/network-policy-agent") }
+      : [prefix + name]
     let records = streams.flatMap { stream in
       logs.read(stream).map { (record: $0, program: String(stream.dropFirst(prefix.count))) }
     }.sorted { $0.record.at < $1.record.at }
