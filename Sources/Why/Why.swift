@@ -94,6 +94,7 @@ extension Catalogue {
   /// Every link there is, in the order in which they are tried.
   package static let all = Catalogue([
     KubeletSilent(), InstanceNotRunning(), JoinStepFails(), NodeLockedOut(), RoleNotMapped(), NodeMappedAsAnother(),
+    BootstrapDenied(),
     RoleIsMapped(), NodeIsReady(), NodeRefusesPods(),
     CNINotInitialized(), CNIAgentNotReady(), OtherCNINotReady(), CNIAbsent(), CNIAgentIsReady(),
     CNICallsDenied(), CNIPolicyMissing(), CNICallsAreAllowed(),

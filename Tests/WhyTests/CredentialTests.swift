@@ -129,6 +129,96 @@ import Wire
     #expect(root.fixes.first?.command?.contains("/id/OLD") == false)
   }
 
+  /// Of another cluster that is there, and may share the role.
+  @Test func theStatementOfAnotherClusterStays() async throws {
+    var f = Self.irsa()
+    let other = Self.provider.replacing("/id/ABC", with: "/id/OTHER")
+    f.edit("aws/iam/list-open-id-connect-providers") {
+      $0["OpenIDConnectProviderList"].append(["Arn": .string(other)])
+    }
+    f.edit(Self.rolePath) { $0["Role"]["AssumeRolePolicyDocument"] = Self.trust(provider: other) }
+    let command = try #require(try await Self.ask(f).roots.first?.cause.fixes.first?.command)
+    #expect(command.contains("/id/OTHER") && command.contains("/id/ABC"))
+  }
+
+  /// Claims of a gone issuer, a pattern, a condition of its own: what the remedy changes is no more than it must be, and
+  /// the pod is let in by it.
+  @Test(
+    arguments: [
+      (
+        ["StringEquals": ["oidc.eks.us-east-1.amazonaws.com/id/OLD:sub": "system:serviceaccount:shop:cart"]],
+        "/id/OLD:sub", ""
+      ),
+      (["StringLike": ["\(host):sub": "system:serviceaccount:web:*"]], "wants system:serviceaccount:web:*", "web:*"),
+      (["StringEquals": ["\(host):sub": "system:serviceaccount:shop:*"]], "StringLike takes it for a pattern", ""),
+      (
+        [
+          "StringEquals": ["\(host):sub": "system:serviceaccount:shop:other"],
+          "IpAddress": ["aws:SourceIp": "10.0.0.0/8"],
+        ], "shop:other", "aws:SourceIp"
+      ),
+    ] as [(JSON, String, String)])
+  func otherWaysToDiffer(condition: JSON, text: String, kept: String) async throws {
+    var f = Self.irsa()
+    f.edit(Self.rolePath) { answer in
+      answer["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"] = condition
+    }
+    let root = try #require(try await Self.ask(f).roots.first?.cause)
+    #expect(root.code == "identity/trust-policy-differs" && root.statement.contains(text), "\(root.statement)")
+    let command = try #require(root.fixes.first?.command)
+    let document = try #require(command.split(separator: "'").first { $0.hasPrefix("{") })
+    #expect(kept.isEmpty || document.contains(kept))
+    f.edit(Self.rolePath) { $0["Role"]["AssumeRolePolicyDocument"] = (try? JSON.parse(Array(document.utf8))) ?? .null }
+    // Where the call comes from is nowhere to be read.
+    #expect(try await Self.ask(f).status == (kept == "aws:SourceIp" ? .unproven : .healthy))
+  }
+
+  @Test func aRoleThatIsSpeltOtherwise() async throws {
+    var f = Self.irsa()
+    f.edit(Self.rolePath) { $0["Role"]["Arn"] = "arn:aws:iam::111122223333:role/team/cart" }
+    let root = try #require(try await Self.ask(f).roots.first?.cause)
+    #expect(root.code == "identity/role-arn-differs" && root.statement.contains("role/team/cart"), "\(root.statement)")
+  }
+
+  @Test func aRoleOfAnotherAccountIsNotTold() async throws {
+    var f = Self.irsa()
+    let foreign = "arn:aws:iam::999999999999:role/cart"
+    f.edit("kubernetes/serviceaccounts", named: "cart") {
+      $0["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = .string(foreign)
+    }
+    f.edit("kubernetes/pods", named: "cart-1") {
+      $0["spec"]["containers"][0]["env"][0]["value"] = .string(foreign)
+    }
+    let answer = try await Self.ask(f)
+    #expect(answer.status == .unproven && answer.roots.isEmpty)
+    #expect(answer.gaps.contains { $0.gap.why.contains("999999999999") })
+  }
+
+  /// The account has another role now, and the pod goes on with the one that it was made with.
+  @Test func aPodOfAFormerRole() async throws {
+    var f = Self.irsa(created: "2026-11-22T09:45:00Z")
+    f.edit("kubernetes/serviceaccounts", named: "cart") {
+      $0["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = "arn:aws:iam::111122223333:role/cart2"
+    }
+    let answer = try await Self.ask(f)
+    #expect(answer.roots.map(\.cause.code) == ["identity/pod-older-than-its-role"])
+  }
+
+  @Test(arguments: [true, false])
+  func aRoleThatIsWrittenElsewhere(onPod: Bool) async throws {
+    var f = Self.irsa(injected: false)
+    f.edit("kubernetes/serviceaccounts", named: "cart") {
+      $0["metadata"]["annotations"] = onPod ? [:] : ["eks.amazonaws.com/role-arm": .string(Self.role)]
+    }
+    if onPod {
+      f.edit("kubernetes/pods", named: "cart-1") {
+        $0["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = .string(Self.role)
+      }
+    }
+    let root = try #require(try await Self.ask(f).roots.first?.cause)
+    #expect(root.code == "identity/role-annotation-misplaced", "\(root.statement)")
+  }
+
   @Test func withoutAProviderNothingHelps() async throws {
     var f = Self.irsa()
     f.files["aws/iam/list-open-id-connect-providers"] = ["OpenIDConnectProviderList": []]

@@ -51,7 +51,7 @@ import Wire
   @Test(arguments: [
     (userData(endpoint: ""), "nodes/join-bootstrap", "Apiserver endpoint is missing in cluster configuration"),
     (userData(labels: "kubernetes.io/x=y"), "nodes/join-kubelet", "unknown 'kubernetes.io' or 'k8s.io' labels"),
-    (userData(endpoint: "https://other"), "nodes/join-connect", "the endpoint is not reached"),
+    (userData(endpoint: "https://other"), "nodes/join-connect", "https://other, which is not the cluster's"),
     (userData(ca: "T1RIRVI="), "nodes/join-certificate", "is not of the CA"),
     (userData(cluster: "other"), "nodes/join-cluster", "signed for cluster other, and this is demo"),
     ("content-type: node.eks.aws", "nodes/join-bootstrap", "could not find NodeConfig within UserData"),

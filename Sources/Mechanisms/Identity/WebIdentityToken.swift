@@ -141,10 +141,12 @@ package enum WebIdentityToken: Rule {
       provider, [Because("\(name)/accepted", "STS takes the token of \(claims.subject)", evidence: [evidence])])
   }
 
-  /// The condition keys that a token puts into the context of the trust policy: the issuer without its scheme.
-  package static func context(_ claims: Claims) -> PolicyContext {
+  /// The condition keys that a token puts into the context of the trust policy: the issuer without its scheme. Keys of
+  /// another issuer are never there; `rest` tells why those of AWS's own, such as `aws:SourceIp`, might be.
+  package static func context(_ claims: Claims, rest: Gap? = nil) -> PolicyContext {
     let issuer = claims.issuer.hasPrefix("https://") ? String(claims.issuer.dropFirst(8)) : claims.issuer
-    var context = PolicyContext()
+    var context = PolicyContext(rest: rest)
+    context.restOf = ["aws:", "sts:"]
     context.set("\(issuer):sub", claims.subject)
     if let audience = claims.audience { context.set("\(issuer):aud", values: audience) }
     return context

@@ -28,6 +28,10 @@ package enum Bootstrap {
     package var text: String
   }
 
+  /// What every system's bootstrap asks EC2 as the node's role, and the policy of AWS's that allows it.
+  package static let instanceCall = "ec2:DescribeInstances"
+  package static let managedPolicy = "AmazonEKSWorkerNodePolicy"
+
   package static let caPath = "/etc/kubernetes/pki/ca.crt"
   package static let kubeconfigPath = "/var/lib/kubelet/kubeconfig"
   package static let configPath = "/etc/kubernetes/kubelet/config.json"

@@ -102,6 +102,7 @@ extension JoinSequence.Facts {
   ) {
     guard config.apiServerEndpoint == endpoint else {
       reachesEndpoint = .known(false, source)
+      endpointGiven = config.apiServerEndpoint
       return
     }
     trustsEndpoint = .known(config.certificateAuthority == certificateAuthority, source)

@@ -51,6 +51,8 @@ package enum JoinSequence: Rule {
     package var reachesEndpoint: Fact<Bool>
     /// What stops its packets on their way to the endpoint, where that is known.
     package var endpointFault = ""
+    /// The endpoint that it was given in place of the cluster's; empty for the cluster's own.
+    package var endpointGiven = ""
     package var instanceType = ""
     package var trustsEndpoint: Fact<Bool>
     /// Seconds by which the node's clock is behind (negative) or ahead.
@@ -173,8 +175,12 @@ package enum JoinSequence: Rule {
     case .credentials: "the instance has no credentials of a role to sign a token with"
     case .resolve: "the endpoint's name is not resolved"
     case .connect:
-      facts.endpointFault.isEmpty
-        ? "the endpoint is not reached" : "the endpoint is not reached: \(facts.endpointFault)"
+      if !facts.endpointGiven.isEmpty {
+        "it was given \(facts.endpointGiven), which is not the cluster's endpoint"
+      } else {
+        facts.endpointFault.isEmpty
+          ? "the endpoint is not reached" : "the endpoint is not reached: \(facts.endpointFault)"
+      }
     case .certificate: "the endpoint's certificate is not of the CA that the node was given"
     case .clock: "the node's clock is off by \(facts.clockSkew.value ?? 0) s, and a token lives 15 minutes"
     case .cluster:

@@ -133,14 +133,8 @@ extension Investigation {
     _ role: String, _ who: PolicyPrincipal, _ facts: IAMPolicy.Facts, _ before: AWSAccessReading
   ) async -> AWSAccessReading {
     var reading = before
-    let (trust, document, _) = await trustPolicy(ofRole: role)
-    if let citation = trust.citation {
-      reading.evidence.append(
-        Exhibit(
-          Citation(
-            source: citation.source, locator: citation.locator, field: citation.field,
-            value: document.isNull ? "no such role" : document["Statement"].text(), at: citation.at)))
-    }
+    let (trust, _, _) = await trustPolicy(ofRole: role)
+    if let citation = trust.citation { reading.evidence.append(Exhibit(citation)) }
     switch trust {
     case .unknown(let gap): reading.verdict = .open([gap])
     case .known(nil, _): reading.verdict = .no([.implicitDeny(.resource)])

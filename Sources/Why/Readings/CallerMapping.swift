@@ -10,6 +10,8 @@ struct CallerMapping: Sendable {
   var configMap: Fact<JSON?>
   var auth: Fact<AWSAuth>
   var entryARNs: [String]
+  /// Its own access entry.
+  var entry: AccessEntry?
   /// The identity as the mappings know it: a role without its path.
   var callerARN: String?
   var clusterTags: JSON
@@ -49,6 +51,7 @@ extension Investigation {
 
     var entries = Fact<[AccessEntry]>.known([])
     var entryARNs: [String] = []
+    var own: AccessEntry?
     if mode.value?.usesEntries != false, let name = target.cluster {
       let listed = await aws(.listAccessEntries, ["clusterName": name])
       entryARNs = listed.items.compactMap(\.string)
@@ -59,10 +62,9 @@ extension Investigation {
         // Only the entries that could be this one's are worth a call each; near misses need the ARN alone.
         for entry in entryARNs {
           let isOwn = arn.value.map { $0.lowercased() == entry.lowercased() } ?? false
+          if isOwn { own = await self.entry(entry, cluster: name, id: id, withPolicies: !isNode) }
           found.append(
-            isOwn
-              ? await self.entry(entry, cluster: name, id: id, withPolicies: !isNode)
-              : AccessEntry(principalARN: entry, principalID: .known("(another principal)")))
+            (isOwn ? own : nil) ?? AccessEntry(principalARN: entry, principalID: .known("(another principal)")))
         }
         let citation = Cite.aws(
           .listAccessEntries, name, value: entryARNs.isEmpty ? "no entries" : entryARNs.joined(separator: ", "),
@@ -115,7 +117,7 @@ extension Investigation {
         caller: caller, mode: mode, builtIn: .known(creator.value ?? []), entries: entries, awsAuth: auth,
         privateDNSName: privateDNSName))
     return CallerMapping(
-      verdict: verdict, mode: mode, configMap: map, auth: auth, entryARNs: entryARNs,
+      verdict: verdict, mode: mode, configMap: map, auth: auth, entryARNs: entryARNs, entry: own,
       callerARN: caller.value?.canonicalARN,
       clusterTags: cluster.first?["tags"] ?? .null, creator: creator, evidence: evidence)
   }

@@ -28,7 +28,15 @@ struct ConnectionReading: Sendable {
       title: "instance/\(instance) → \(title)", packet: way.packet)
     var root = findings.root(of: way.walk)
     if let fix = wayOut(hop, instance, world) { root?.fixes.insert(fix, at: 0) }
-    for index in root?.fixes.indices ?? 0..<0 { root?.fixes[index].verify = verify }
+    let fixes = (root?.fixes ?? []).map { fix in
+      var fix = fix
+      fix.verify = verify
+      // The addresses of services of AWS change: what is let out to them is let out to all.
+      fix.command = fix.command.map(anywhere)
+      fix.undo = fix.undo.map(anywhere)
+      return fix
+    }
+    root?.fixes = fixes
     if let text = root?.statement { root?.statement = named(text) }
     return root
   }
@@ -37,6 +45,10 @@ struct ConnectionReading: Sendable {
   func named(_ text: String) -> String {
     text.replacing("\(NetworkReading.publicEndpoint):443", with: "port 443 of \(title)")
       .replacing(NetworkReading.publicEndpoint.description, with: title)
+  }
+
+  private func anywhere(_ command: String) -> String {
+    command.replacing("\(NetworkReading.publicEndpoint)/32", with: "0.0.0.0/0")
   }
 
   /// A way out for an instance that has none.

@@ -12,6 +12,8 @@ struct KubernetesAccessReading: Sendable {
   var user: String?
   var groups: [String] = []
   var grant: GrantReading?
+  /// The service account that asks doesn't exist.
+  var isAbsent = false
   /// What must be known before any of it: a pod's service account, the groups of a user.
   var gap: Gap?
 
@@ -62,6 +64,8 @@ extension Investigation {
       reading.user = "system:serviceaccount:\(namespace):\(name)"
       reading.groups = Self.accountGroups(namespace)
       reading.title = "service account \(namespace)/\(name)"
+      let found = await object(.serviceAccounts, namespace: namespace, name: name)
+      reading.isAbsent = found.first == nil && found.gap == nil
     case .kubernetes(let username):
       reading.title = username
       await named(username, &reading)

@@ -22,6 +22,22 @@ struct PodIdentityReading: Sendable {
   var containerName: String { container["name"].string ?? "" }
   var roleAnnotation: String? { account.value??["metadata"]["annotations"][Self.roleKey].string }
 
+  /// The role in the container's variables.
+  var role: String? { environment.value?["AWS_ROLE_ARN"] }
+
+  /// When the annotation with the role was set, as managedFields tell it.
+  var annotated: Timestamp? {
+    (account.value.flatMap { $0 } ?? .null)["metadata"]["managedFields"].items.filter {
+      $0["fieldsV1"]["f:metadata"]["f:annotations"].has("f:\(Self.roleKey)")
+    }.compactMap { $0["time"].time }.max()
+  }
+
+  /// The service account has been given another role since the pod was made.
+  var isOfFormerRole: Bool {
+    guard let role, let now = roleAnnotation, role != now, let created, let annotated else { return false }
+    return created < annotated
+  }
+
   static let roleKey = "\(PodIdentityWebhook.prefix)/role-arn"
 
   /// Something tells EKS or the webhook to give the pod a role of its own.
@@ -141,17 +157,36 @@ extension Investigation {
     reading.environment = .known(values, source)
   }
 
-  /// A role's trust policy as the rules take it; nil where there is no such role.
+  /// Why a role can't be read here: it is of another account than the evidence.
+  func foreign(_ arn: String) -> Gap? {
+    guard let account = target.account, let owner = ARN.parse(arn)?.account, !owner.isEmpty, owner != account else {
+      return nil
+    }
+    return Gap(
+      read: "iam:GetRole \(arn)", why: "it is of account \(owner), and this evidence is of \(account)",
+      how: "ask with credentials of account \(owner)")
+  }
+
+  /// A role's trust policy as the rules take it; nil where there is no role with that ARN. The role is the one of
+  /// that name, which may have another ARN.
   func trustPolicy(ofRole arn: String) async -> (trust: Fact<NamedPolicy?>, document: JSON, role: JSON) {
     let name = ARN.parse(arn)?.name ?? arn
+    if let gap = foreign(arn) { return (.unknown(gap), .null, .null) }
     let read = await aws(.getRole, ["RoleName": name])
     if let gap = read.gap { return (.unknown(gap), .null, .null) }
-    let citation = Cite.aws(.getRole, name, field: "AssumeRolePolicyDocument", at: read.at)
-    guard let role = read.first, role["Arn"].string == arn else { return (.known(nil, .read(citation)), .null, .null) }
+    guard let role = read.first else {
+      return (.known(nil, .read(Cite.aws(.getRole, name, value: "no such role", at: read.at))), .null, .null)
+    }
+    guard let own = role["Arn"].string, own == arn else {
+      let citation = Cite.aws(.getRole, name, field: "Arn", value: role["Arn"].string ?? "", at: read.at)
+      return (.known(nil, .read(citation)), .null, role)
+    }
     var document = role["AssumeRolePolicyDocument"]
     if let text = document.string {
       document = (try? JSON.parse(Array((PercentEncoding.decode(text) ?? text).utf8))) ?? .null
     }
+    let citation = Cite.aws(
+      .getRole, name, field: "AssumeRolePolicyDocument", value: document["Statement"].text(), at: read.at)
     guard let policy = try? PolicyDocument(document) else {
       return (.unknown(Gap(read: "iam:GetRole \(name)", why: "its trust policy can't be read")), document, role)
     }

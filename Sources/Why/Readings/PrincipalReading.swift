@@ -14,6 +14,8 @@ struct PrincipalReading: Sendable {
   /// There is no such role or user.
   var isAbsent = false
   var tags: JSON = .null
+  /// Its trust policy lets EC2 hand it to instances; nil where that is not known.
+  var isForInstances: Bool?
   var evidence: [Exhibit] = []
 
   var name: String { arn.value.flatMap { ARN.parse($0)?.name } ?? title }
@@ -106,6 +108,8 @@ extension Investigation {
     reading.evidence.append(Exhibit(citation))
     reading.arn = .known(arn, .read(citation))
     reading.tags = item["Tags"]
+    let trust = item["AssumeRolePolicyDocument"]
+    if !isUser, !trust.isNull { reading.isForInstances = (trust.string ?? trust.text()).contains("ec2.amazonaws.com") }
     if let id, let created = item["CreateDate"].time {
       reading.id = .known((id, created), .read(citation))
     } else {

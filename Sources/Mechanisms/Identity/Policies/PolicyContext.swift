@@ -17,6 +17,8 @@ package struct PolicyContext: Sendable, Equatable {
   private var entries: [String: Entry]
   /// Nil where every key that is not listed is absent; else why it might not be.
   package var rest: Gap?
+  /// The beginnings of the keys that ``rest`` is about, in lower case; none for every key.
+  package var restOf: [String] = []
 
   package init(_ values: [String: [String]] = [:], rest: Gap? = nil) {
     entries = [:]
@@ -31,8 +33,13 @@ package struct PolicyContext: Sendable, Equatable {
     switch entries[key] {
     case .values(let values): .present(values)
     case .unknown(let gap): .unknown(gap)
-    case nil: rest.map(Value.unknown) ?? .absent
+    case nil: unlisted(key)
     }
+  }
+
+  private func unlisted(_ key: String) -> Value {
+    guard let rest, restOf.isEmpty || restOf.contains(where: { key.hasPrefix($0) }) else { return .absent }
+    return .unknown(Gap(read: "\(rest.read) (\(key))", why: rest.why, how: rest.how))
   }
 
   package mutating func set(_ key: String, _ value: String?) {
@@ -46,7 +53,10 @@ package struct PolicyContext: Sendable, Equatable {
   /// Takes the keys of another one.
   package mutating func add(_ other: PolicyContext) {
     entries.merge(other.entries) { _, new in new }
-    rest = rest ?? other.rest
+    if rest == nil {
+      rest = other.rest
+      restOf = other.restOf
+    }
   }
 
   /// The keys that have values, in order.

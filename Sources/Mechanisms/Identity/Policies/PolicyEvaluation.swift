@@ -54,9 +54,11 @@ package enum PolicyReason: Sendable, Equatable {
       return Because("identity/policy/implicit-deny", "no \(kind.rawValue) allows it")
     case .conditionFailed(let statement, let name, let key, let wanted, let given):
       let has = given.map { "is \($0.joined(separator: ", "))" } ?? "is not there"
+      let isPlain = name.hasSuffix("StringEquals") && wanted.contains { $0.contains("*") && !$0.contains("$") }
       return Because(
         "identity/policy/condition",
-        "\(statement.description): \(name) \(key) wants \(wanted.joined(separator: " or ")), and it \(has)",
+        "\(statement.description): \(name) \(key) wants \(wanted.joined(separator: " or ")), and it \(has)"
+          + (isPlain ? " (in StringEquals * stands for itself; StringLike takes it for a pattern)" : ""),
         details: [
           "operator": .string(name), "key": .string(key), "wanted": JSON(wanted),
           "given": given.map { JSON($0) } ?? .null,

@@ -39,7 +39,21 @@ enum GrantFix {
       let groups = reading.groups.filter { $0 != "system:authenticated" }
       statement += groups.isEmpty ? ", which has no groups" : " (groups \(groups.joined(separator: ", ")))"
     }
+    if reading.isAbsent, case .serviceAccount(let namespace, let name) = asked.principal {
+      statement += "; there is no service account \(name) in namespace \(namespace)"
+      evidence.append(
+        Exhibit(
+          Citation(
+            source: "kubernetes", locator: "serviceaccounts/\(namespace)/\(name)", value: "does not exist",
+            at: world.now)))
+    }
     fixes += grants(reading, grant, asked, world)
+    if reading.isAbsent {
+      fixes.append(
+        Fix(
+          "ask for a service account that exists, or make this one; it may be granted something before",
+          owner: "unknown", touches: [asked.principal.entity.title]))
+    }
     return RootCause(
       code, layer: .kubernetes, entity: asked.principal.entity, statement: statement, evidence: evidence, fixes: fixes)
   }
@@ -59,9 +73,13 @@ enum GrantFix {
   static func associate(
     _ policy: String, _ deed: KubernetesDeed, _ arn: String, also: [String], _ world: Investigation
   ) -> String {
-    let scope =
-      deed.namespace.isEmpty
-      ? "type=cluster" : "type=namespace,namespaces=\((also + [deed.namespace]).joined(separator: ","))"
+    associate(policy, deed, arn, scope: deed.namespace.isEmpty ? [] : also + [deed.namespace], world)
+  }
+
+  private static func associate(
+    _ policy: String, _ deed: KubernetesDeed, _ arn: String, scope namespaces: [String], _ world: Investigation
+  ) -> String {
+    let scope = namespaces.isEmpty ? "type=cluster" : "type=namespace,namespaces=\(namespaces.joined(separator: ","))"
     return
       "aws eks associate-access-policy --cluster-name \(Shell.quote(world.target.cluster ?? "CLUSTER")) --principal-arn \(Shell.quote(arn)) --policy-arn \(AccessPolicy.arnPrefix)\(policy) --access-scope \(scope)\(world.target.awsOptions)"
   }
@@ -80,7 +98,9 @@ enum GrantFix {
         touches: ["access-entry/\(arn)"],
         undo: before == nil
           ? "aws eks disassociate-access-policy --cluster-name \(Shell.quote(world.target.cluster ?? "CLUSTER")) --principal-arn \(Shell.quote(arn)) --policy-arn \(AccessPolicy.arnPrefix)\(name)\(world.target.awsOptions)"
-          : nil, verify: verify, expectWithin: "1m")
+          : before.map { before in
+            associate(name, reading.deed, arn, scope: before.namespaces ?? [], world)
+          }, verify: verify, expectWithin: "1m")
       return [
         TagOwner(tags: reading.mapping?.clusterTags ?? .null).fix(fix, instead: "associate \(name) with \(arn)")
       ]

@@ -31,7 +31,10 @@ struct PodCredentials: Link {
       let taken = Explanation.Cause(Effect(.podWebIdentity, effect.entity, detail: role))
       // EKS Pod Identity goes before the annotation, in pods that are younger than the association.
       let isAsked = reading.environment.value?["AWS_CONTAINER_CREDENTIALS_FULL_URI"] != nil
-      if case .known(nil, _) = reading.association { return holds([taken]) }
+      if case .known(nil, _) = reading.association {
+        let isOther = reading.isOfFormerRole || reading.account.gap != nil
+        return holds((isOther ? [.init(Effect(.podNotInjected, effect.entity))] : []) + [taken])
+      }
       if isAsked { return holds([taken]) }
       return holds([.init(Effect(.podNotInjected, effect.entity)), taken])
     case .container: return holds([.init(Effect(.podAgentCredentials, effect.entity))])
@@ -54,7 +57,7 @@ struct PodCredentials: Link {
             Fix(
               "take AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY out of the container's variables where they are set",
               owner: "unknown", touches: ["pod/\(effect.entity.name)"], restarts: true,
-              verify: "ekswhy credentials/\(effect.entity.name)")
+              verify: "ekswhy credentials/\(effect.entity.name) -n \(reading.namespace)")
           ]))
     }
   }
@@ -74,10 +77,9 @@ struct PodNotInjected: Link {
         pod: .known(reading.pod), serviceAccount: reading.account.map { $0 ?? .null },
         hasAssociation: reading.association.map { $0 != nil }))
     if !today.gaps.isEmpty { return .open(today.gaps) }
-    guard today.isYes else { return .silent }
+    guard today.isYes || reading.isOfFormerRole else { return .silent }
     let association = reading.association.value.flatMap { $0 }
-    let since =
-      association.map { $0["createdAt"].time } ?? annotated(reading.account.value.flatMap { $0 } ?? .null)
+    let since = association.map { $0["createdAt"].time } ?? reading.annotated
     let what =
       association == nil
       ? "annotation \(PodIdentityReading.roleKey) of \(reading.accountEntity.title)"
@@ -142,7 +144,9 @@ struct PodNotInjected: Link {
     if isSkipped { layer = .kubernetes }
     return .holds(
       Explanation(
-        "variables and token of a role are added at a pod's creation only, and this pod has \(reading.hasVariables ? "those of before" : "none")",
+        reading.isOfFormerRole
+          ? "variables and token of a role are added at a pod's creation only: this pod has those of \(reading.role ?? ""), and \(reading.accountEntity.title) names \(reading.roleAnnotation ?? "") now"
+          : "variables and token of a role are added at a pod's creation only, and this pod has \(reading.hasVariables ? "those of before" : "none")",
         entity: effect.entity, evidence: reading.evidence,
         root: RootCause(
           code, layer: layer, entity: effect.entity, statement: statement, evidence: exhibits,
@@ -176,50 +180,6 @@ struct PodNotInjected: Link {
             Fix(
               "write MutatingWebhookConfiguration \(PodNotInjected.webhook) again, and make the pod anew",
               owner: "unknown", touches: ["mutatingwebhookconfiguration/\(PodNotInjected.webhook)"], restarts: true,
-              verify: "ekswhy credentials/\(effect.entity.name) -n \(reading.namespace)")
-          ])))
-  }
-
-  /// When the annotation with the role was set, as managedFields tell it.
-  private func annotated(_ account: JSON) -> Timestamp? {
-    let entry = account["metadata"]["managedFields"].items.filter {
-      $0["fieldsV1"]["f:metadata"]["f:annotations"].has("f:\(PodIdentityReading.roleKey)")
-    }.compactMap { $0["time"].time }.max()
-    return entry
-  }
-}
-
-/// Nobody gave the pod a role; what it can do is what its node may, if that is within reach.
-struct PodRoleNotConfigured: Link {
-  let code = "identity/pod-role-not-configured"
-  let explains: [Effect.Kind] = [.podNotInjected]
-
-  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    let (found, gap) = await world.podIdentity(effect.entity)
-    guard let reading = found else { return gap.map { .open([$0]) } ?? .silent }
-    let today = PodIdentityWebhook.decide(
-      .init(
-        pod: .known(reading.pod), serviceAccount: reading.account.map { $0 ?? .null },
-        hasAssociation: reading.association.map { $0 != nil }))
-    guard today.isNo, today.reasons.last?.code == "\(PodIdentityWebhook.name)/no-role" else { return .silent }
-    let account = reading.accountEntity.title
-    let node = await world.nodeCredentials(reading.pod)
-    let statement = "\(account) has no role: no annotation names one, and no Pod Identity association covers it"
-    guard node.verdict.isNo else {
-      return .holds(Explanation(statement, entity: reading.accountEntity, evidence: reading.evidence))
-    }
-    return .holds(
-      Explanation(
-        statement, entity: reading.accountEntity, evidence: reading.evidence,
-        root: RootCause(
-          "identity/pod-without-credentials", layer: .eks, entity: effect.entity,
-          statement:
-            "nothing gives the pod credentials: \(account) never had a role, and \(node.verdict.reasons.last?.text ?? "the node's are out of reach")",
-          evidence: reading.evidence + node.evidence,
-          fixes: [
-            Fix(
-              "give \(account) a role: an association (aws eks create-pod-identity-association) or the annotation \(PodIdentityReading.roleKey), and make the pod anew",
-              owner: "unknown", touches: ["serviceaccount/\(reading.accountName)"], restarts: true,
               verify: "ekswhy credentials/\(effect.entity.name) -n \(reading.namespace)")
           ])))
   }

@@ -47,6 +47,8 @@ struct PodIdentityCheck: Sendable {
   var mayAsk: Verdict<Void, PolicyReason>
   var exchange: Verdict<PodIdentityExchange.Association, Because>
   var trust: Verdict<Void, PolicyReason>?
+  /// Of the call that the trust policy judges.
+  var context = PolicyContext()
   var document: JSON
   var roleTags: JSON
   var evidence: [Exhibit]
@@ -118,13 +120,7 @@ struct PodIdentityCheck: Sendable {
       trust = read.trust
       check.document = read.document
       check.roleTags = read.role["Tags"]
-      if let citation = read.trust.citation {
-        check.evidence.append(
-          Exhibit(
-            Citation(
-              source: citation.source, locator: citation.locator, field: citation.field,
-              value: read.document.isNull ? "no such role" : read.document["Statement"].text(), at: citation.at)))
-      }
+      if let citation = read.trust.citation { check.evidence.append(Exhibit(citation)) }
     }
     var context = PolicyContext(
       rest: Gap(read: "the condition keys of the call", why: "they aren't known from outside"))
@@ -136,6 +132,7 @@ struct PodIdentityCheck: Sendable {
       context.set("aws:RequestTag/kubernetes-pod-uid", metadata["uid"].string)
       context.set("aws:RequestTag/eks-cluster-name", world.target.cluster)
     }
+    check.context = context
     if let policy = trust.value.flatMap({ $0 }) {
       check.trust = PodIdentityExchange.trust(.known(policy), context: .known(context))
     }
@@ -213,16 +210,10 @@ struct PodIdentityCheck: Sendable {
         ])
     }
     let difference = trust.reasons.first { if case .implicitDeny = $0 { false } else { true } } ?? trust.reasons.last
-    var mended = document
-    let statement: JSON = [
-      "Effect": "Allow", "Principal": ["Service": "pods.eks.amazonaws.com"],
-      "Action": ["sts:AssumeRole", "sts:TagSession"],
-    ]
-    var statements = mended["Statement"].array ?? [mended["Statement"]].filter { $0.object != nil }
-    statements.removeAll {
-      $0["Effect"].string == "Allow" && $0["Principal"]["Service"].string == "pods.eks.amazonaws.com"
-    }
-    mended["Statement"] = .array(statements + [statement])
+    let mended = TrustPolicyFix(document: document) { changed in
+      guard let policy = try? PolicyDocument(changed) else { return false }
+      return !PodIdentityExchange.trust(.known(NamedPolicy("its trust policy", policy)), context: .known(context)).isNo
+    }.podIdentity(trust.reasons)
     return RootCause(
       "identity/role-does-not-trust-pod-identity", layer: .aws, entity: Entity("Role", name),
       statement:
@@ -232,8 +223,9 @@ struct PodIdentityCheck: Sendable {
         TagOwner(tags: roleTags).fix(
           Fix(
             "lets EKS Pod Identity assume the role",
-            command:
-              "aws iam update-assume-role-policy --role-name \(Shell.quote(name)) --policy-document \(Shell.quote(mended.text()))\(options)",
+            command: mended.map {
+              "aws iam update-assume-role-policy --role-name \(Shell.quote(name)) --policy-document \(Shell.quote($0.text()))\(options)"
+            },
             owner: "hand", touches: ["role/\(name)"],
             undo:
               "aws iam update-assume-role-policy --role-name \(Shell.quote(name)) --policy-document \(Shell.quote(document.text()))\(options)",

@@ -53,7 +53,15 @@ enum SignInFix {
         : ("identity/principal-not-mapped", nil)
     case "identity/mapping/unreadable": return ("identity/aws-auth-unreadable", special?.text)
     case "identity/mapping/recreated": return ("identity/access-entry-of-deleted-role", special?.text)
-    case "identity/mapping/template": return ("identity/mapping-template-fails", special?.text)
+    case "identity/mapping/template":
+      let how = special?.text ?? ""
+      guard let entry = mapping.entry else {
+        return ("identity/mapping-template-fails", "it is mapped for nodes: \(how)")
+      }
+      return (
+        "identity/mapping-template-fails",
+        "its access entry is of type \(entry.kind.rawValue), which maps instances by their ids, and its session names none: \(how)"
+      )
     default: return ("identity/mapping-near-miss", special?.text)
     }
   }
@@ -71,7 +79,9 @@ enum SignInFix {
     _ reading: KubernetesAccessReading, _ mapping: CallerMapping, _ mode: AuthenticationMode, _ special: Because?,
     _ arn: String, _ asked: AccessAsked, _ world: Investigation
   ) -> [Fix] {
-    if special?.code == "identity/mapping/template" {
+    if special?.code == "identity/mapping/template",
+      mapping.entry == nil || reading.principal?.isForInstances != false
+    {
       // Of two lines for a role the last wins, and an access entry comes before both.
       return [
         Fix(
@@ -107,10 +117,13 @@ enum SignInFix {
       return special == nil && make.contains("associate-access-policy") ? [viaEntry, viaMap] : [viaMap, viaEntry]
     }
     var fixes: [Fix] = []
-    if special?.code == "identity/mapping/recreated" {
+    if special?.code == "identity/mapping/recreated" || special?.code == "identity/mapping/template" {
       fixes.append(
         Fix(
-          "makes the access entry anew, for the one that has this name now", command: "\(delete) && \(make)",
+          special?.code == "identity/mapping/recreated"
+            ? "makes the access entry anew, for the one that has this name now"
+            : "makes the access entry anew, of type STANDARD, for it can't be changed; no instance can have this role",
+          command: "\(delete) && \(make)",
           owner: "hand", touches: ["access-entry/\(arn)"], verify: verify, expectWithin: "1m"))
     } else {
       fixes.append(

@@ -48,6 +48,10 @@ struct WebIdentityCheck: Sendable {
   var hasRole: Fact<Bool>
   var document: JSON
   var roleTags: JSON
+  /// The role that has the name in the annotation, but another ARN.
+  var namesake: String?
+  /// The ARNs of all providers of the account, where they could be read.
+  var providers: [String]?
   var evidence: [Exhibit]
 
   private var host: String { issuer.hasPrefix("https://") ? String(issuer.dropFirst(8)) : issuer }
@@ -87,7 +91,7 @@ struct WebIdentityCheck: Sendable {
     }
     let host = issuer.map { $0.hasPrefix("https://") ? String($0.dropFirst(8)) : $0 } ?? ""
     var providers: Fact<[WebIdentityToken.Provider]>
-    if let gap = listed.gap {
+    if let gap = listed.gap ?? world.foreign(role) {
       providers = .unknown(gap)
     } else {
       let own = listed.items.compactMap { $0["Arn"].string }.first { ARN.parse($0)?.resourceID == host }
@@ -107,25 +111,31 @@ struct WebIdentityCheck: Sendable {
     let taken = WebIdentityToken.decide(
       .init(claims: claims, isVerified: .known(true), providers: providers, now: .known(world.now)))
     let (trust, document, found) = await world.trustPolicy(ofRole: role)
+    let namesake = document.isNull ? found["Arn"].string : nil
     var check = WebIdentityCheck(
       reading: reading, role: role, issuer: issuer ?? "", claims: claims.value.flatMap { $0 }, taken: taken,
-      hasRole: trust.map { $0 != nil }, document: document, roleTags: found["Tags"], evidence: evidence)
-    if let citation = trust.citation {
-      check.evidence.append(
-        Exhibit(
-          Citation(
-            source: citation.source, locator: citation.locator, field: citation.field,
-            value: document.isNull ? "no such role" : document["Statement"].text(), at: citation.at)))
-    }
+      hasRole: trust.map { $0 != nil }, document: document, roleTags: found["Tags"], namesake: namesake,
+      providers: listed.gap == nil ? listed.items.compactMap { $0["Arn"].string } : nil, evidence: evidence)
+    if let citation = trust.citation { check.evidence.append(Exhibit(citation)) }
     if let provider = taken.value, let policy = trust.value.flatMap({ $0 }), let claims = check.claims {
-      var context = WebIdentityToken.context(claims)
-      context.rest = Gap(read: "the condition keys of the call", why: "they aren't known from outside")
-      check.trusted = TrustPolicy.decide(
-        .init(
-          trust: .known(policy), principal: .known(.webIdentity(provider: provider.arn)),
-          action: .known("sts:AssumeRoleWithWebIdentity"), context: .known(context)))
+      check.trusted = trusts(policy, provider.arn, claims, world)
     }
     return check
+  }
+
+  private static func trusts(
+    _ policy: NamedPolicy, _ provider: String, _ claims: WebIdentityToken.Claims, _ world: Investigation
+  ) -> Verdict<TrustPolicy.Grant, PolicyReason> {
+    let rest = Gap(
+      read: "the condition keys of the call", why: "the trust policy asks for them, and they aren't known from outside",
+      how:
+        "aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=AssumeRoleWithWebIdentity\(world.target.awsOptions)"
+    )
+    return TrustPolicy.decide(
+      .init(
+        trust: .known(policy), principal: .known(.webIdentity(provider: provider)),
+        action: .known("sts:AssumeRoleWithWebIdentity"),
+        context: .known(WebIdentityToken.context(claims, rest: rest))))
   }
 
   // MARK: - The root
@@ -163,6 +173,7 @@ struct WebIdentityCheck: Sendable {
       }
     }
     if case .known(false, _) = hasRole {
+      if let namesake { return anotherARN(namesake, verify, world) }
       return RootCause(
         "identity/role-does-not-exist", layer: .aws, entity: Entity("Role", ARN.parse(role)?.name ?? role),
         statement: "there is no role \(role), which \(reading.accountEntity.title) names", evidence: evidence,
@@ -176,9 +187,15 @@ struct WebIdentityCheck: Sendable {
     let name = ARN.parse(role)?.name ?? role
     let difference =
       trusted.reasons.first { if case .implicitDeny = $0 { false } else { true } } ?? trusted.reasons.last
-    let mended = TrustPolicyFix.mended(
-      document, host: host, account: ARN.parse(role)?.account ?? "", subject: reading.subject,
-      audience: claims?.audience?.first ?? "sts.amazonaws.com")
+    let provider = taken.value?.arn ?? ""
+    let mended = TrustPolicyFix(document: document) { changed in
+      guard let policy = try? PolicyDocument(changed), let claims else { return false }
+      return !Self.trusts(NamedPolicy("its trust policy", policy), provider, claims, world).isNo
+    }.webIdentity(
+      provider: provider, host: host, subject: reading.subject,
+      audience: claims?.audience?.first ?? "sts.amazonaws.com",
+      isGone: { arn in providers.map { !$0.contains(arn) } ?? false })
+    let instead = "let \(reading.subject) of \(host) assume role \(name)"
     return RootCause(
       "identity/trust-policy-differs", layer: .aws, entity: Entity("Role", name),
       statement:
@@ -188,53 +205,38 @@ struct WebIdentityCheck: Sendable {
         TagOwner(tags: roleTags).fix(
           Fix(
             "lets \(reading.subject) of this cluster assume the role",
-            command:
-              "aws iam update-assume-role-policy --role-name \(Shell.quote(name)) --policy-document \(Shell.quote(mended.text()))\(options)",
-            owner: "hand", touches: ["role/\(name)"],
+            command: mended.map {
+              "aws iam update-assume-role-policy --role-name \(Shell.quote(name)) --policy-document \(Shell.quote($0.text()))\(options)"
+            }, owner: "hand", touches: ["role/\(name)"],
             undo:
               "aws iam update-assume-role-policy --role-name \(Shell.quote(name)) --policy-document \(Shell.quote(document.text()))\(options)",
-            verify: verify, expectWithin: "1m"), instead: "let \(reading.subject) of \(host) assume role \(name)")
+            verify: verify, expectWithin: "1m"), instead: instead)
       ])
   }
-}
 
-/// A trust policy that lets a service account in, with as little changed as it takes.
-enum TrustPolicyFix {
-  private static let action = "sts:AssumeRoleWithWebIdentity"
-
-  static func mended(_ document: JSON, host: String, account: String, subject: String, audience: String) -> JSON {
-    let provider = "arn:aws:iam::\(account):oidc-provider/\(host)"
-    var document = document
-    if document.object == nil { document = ["Version": "2012-10-17"] }
-    var statements = document["Statement"].array ?? [document["Statement"]].filter { $0.object != nil }
-    let wanted: JSON = [
-      "Effect": "Allow", "Principal": ["Federated": .string(provider)], "Action": .string(action),
-      "Condition": ["StringEquals": ["\(host):sub": .string(subject), "\(host):aud": .string(audience)]],
-    ]
-    // The statement that was meant for it: of this provider, or of a cluster that is gone.
-    let own = statements.firstIndex { $0["Principal"]["Federated"].string == provider && names($0, action) }
-    let stale = statements.firstIndex { statement in
-      names(statement, action)
-        && statement["Principal"]["Federated"].string?.contains("oidc-provider/oidc.eks.") == true
-    }
-    if let at = own ?? stale, statements[at]["Effect"].string == "Allow" {
-      // Others that the statement lets in by name stay in.
-      let before = statements[at]["Condition"]["StringEquals"]["\(host):sub"]
-      var subjects = before.array ?? (before.isNull ? [] : [before])
-      subjects = subjects.filter { $0.string?.contains("*") != true && $0.string != subject }
-      statements[at] = wanted
-      if own != nil, !subjects.isEmpty {
-        statements[at]["Condition"]["StringEquals"]["\(host):sub"] = .array(subjects + [.string(subject)])
-      }
+  /// The annotation spells the ARN of the role otherwise than IAM does.
+  private func anotherARN(_ namesake: String, _ verify: String, _ world: Investigation) -> RootCause {
+    let account = reading.accountEntity
+    let owner = FieldOwner.shown(by: reading.account.value.flatMap { $0 } ?? .null, .serviceAccounts, at: world.now)
+    let annotate =
+      "\(world.target.kubectl) -n \(Shell.quote(reading.namespace)) annotate serviceaccount \(Shell.quote(account.name)) --overwrite \(PodIdentityReading.roleKey)="
+    let what = "names the role as IAM does in the annotation of \(account.title), and makes the pod anew"
+    let fix: Fix
+    if case .hand = owner.owner {
+      let isAlone = reading.pod["metadata"]["ownerReferences"].items.isEmpty
+      fix = Fix(
+        isAlone ? "names the role as IAM does; then make the pod anew from its own manifest" : what,
+        command: "\(annotate)\(namesake)" + (isAlone ? "" : " && \(world.recreate(reading.pod))"), owner: "hand",
+        touches: ["serviceaccount/\(account.name)", "pod/\(reading.entity.name)"], restarts: !isAlone,
+        undo: "\(annotate)\(role)", verify: verify, expectWithin: "1m")
     } else {
-      statements.append(wanted)
+      fix = Fix(
+        "\(what); the annotation is written where \(account.title) is made", owner: "unknown",
+        touches: ["serviceaccount/\(account.name)"], restarts: true, verify: verify)
     }
-    document["Statement"] = .array(statements)
-    return document
-  }
-
-  private static func names(_ statement: JSON, _ action: String) -> Bool {
-    let actions = statement["Action"].string.map { [$0] } ?? statement["Action"].strings
-    return actions.contains { $0.lowercased() == action.lowercased() || $0 == "sts:*" || $0 == "*" }
+    return RootCause(
+      "identity/role-arn-differs", layer: .eks, entity: account,
+      statement: "there is no role \(role), which \(account.title) names: the role of that name is \(namesake)",
+      evidence: evidence + owner.evidence, fixes: [fix])
   }
 }

@@ -23,18 +23,19 @@ enum UserDataFix {
     let source = [
       group.first?["LaunchTemplate"],
       group.first?["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"],
-    ].compactMap { $0 }.first { !$0["LaunchTemplateId"].isNull }
-    guard let template = source?["LaunchTemplateId"].string else { return nil }
+    ].compactMap { $0 }.first { !$0["LaunchTemplateId"].isNull || !$0["LaunchTemplateName"].isNull }
+    guard let template = source?["LaunchTemplateId"].string ?? source?["LaunchTemplateName"].string else { return nil }
+    let key = template.hasPrefix("lt-") ? "LaunchTemplateId" : "LaunchTemplateName"
     let version = source?["Version"].string ?? "$Default"
     let aws = world.target.awsOptions
     return Fix(
       "puts user data that joins this cluster into a new version of \(template), and lets the Auto Scaling group replace the instance",
       command: newVersion(template, version, text, world)
-        + " && aws autoscaling update-auto-scaling-group --auto-scaling-group-name \(Shell.quote(scaling)) --launch-template LaunchTemplateId=\(template),Version=$V\(aws)"
+        + " && aws autoscaling update-auto-scaling-group --auto-scaling-group-name \(Shell.quote(scaling)) --launch-template \(key)=\(Shell.quote(template)),Version=$V\(aws)"
         + " && aws ec2 terminate-instances --instance-ids \(id)\(aws)",
       owner: "hand", touches: [template, "autoscalinggroup/\(scaling)", "instance/\(id)"], restarts: true,
       undo:
-        "aws autoscaling update-auto-scaling-group --auto-scaling-group-name \(Shell.quote(scaling)) --launch-template LaunchTemplateId=\(template),Version=\(Shell.quote(version))\(aws)",
+        "aws autoscaling update-auto-scaling-group --auto-scaling-group-name \(Shell.quote(scaling)) --launch-template \(key)=\(Shell.quote(template)),Version=\(Shell.quote(version))\(aws)",
       verify: "ekswhy overview", expectWithin: "5m")
   }
 
@@ -59,8 +60,9 @@ enum UserDataFix {
     -> String
   {
     let data: JSON = ["UserData": .string(Base64.encode(Array(text.utf8)))]
+    let which = template.hasPrefix("lt-") ? "id" : "name"
     return
-      "V=$(aws ec2 create-launch-template-version --launch-template-id \(template) --source-version \(Shell.quote(version)) --launch-template-data \(Shell.quote(data.text())) --query LaunchTemplateVersion.VersionNumber --output text\(world.target.awsOptions))"
+      "V=$(aws ec2 create-launch-template-version --launch-template-\(which) \(Shell.quote(template)) --source-version \(Shell.quote(version)) --launch-template-data \(Shell.quote(data.text())) --query LaunchTemplateVersion.VersionNumber --output text\(world.target.awsOptions))"
   }
 }
 
