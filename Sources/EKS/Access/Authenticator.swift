@@ -29,13 +29,13 @@ struct Authenticator {
       log.denied(reason?.text ?? "", arn: nil)
       return reason.map { STSOutcome.replyStatus($0) == 429 } == true ? .throttled : .denied
     }
-    log.answered(caller)
+    log.answered(caller, host: request.host)
     let mapping = MappingChain.decide(facts(for: caller))
     guard let identity = mapping.value else {
       log.denied(mapping.reasons.last?.text ?? "", arn: caller.canonicalARN)
       return .denied
     }
-    log.granted(identity, caller)
+    log.granted(identity, caller, host: request.host)
     var extra: [String: [String]] = [:]
     for field in identity.extra { extra[field.key] = field.values }
     return .authenticated(
@@ -89,9 +89,9 @@ struct Authenticator {
 
   /// By ec2:DescribeInstances, with EKS's own permissions.
   private func privateDNSName(_ session: String) -> String? {
-    guard session.hasPrefix("i-") else { return nil }
+    guard UsernameTemplate.isInstanceID(session) else { return nil }
     let reply = service.call("ec2", "DescribeInstances", ["InstanceIds": [.string(session)]], by: .plain)
-    return reply.output?["Reservations"][0]["Instances"][0]["PrivateDnsName"].string
+    return reply.output.map { $0["Reservations"][0]["Instances"][0]["PrivateDnsName"].string ?? "" }
   }
 }
 

@@ -38,7 +38,7 @@ struct ControlPlaneLog {
 
   // MARK: - The authenticator's lines, as logrus writes them
 
-  func answered(_ caller: STSIdentity) {
+  func answered(_ caller: STSIdentity, host: String) {
     write(
       "authenticator", "authenticator",
       line(
@@ -46,11 +46,11 @@ struct ControlPlaneLog {
         [
           ("accesskeyid", caller.accessKeyID), ("accountid", caller.account), ("arn", caller.arn), ("client", client),
           ("method", "POST"), ("path", "/authenticate"), ("session", caller.sessionName),
-          ("stsendpoint", "sts.\(service.world.region).amazonaws.com"), ("userid", caller.principalID),
+          ("stsendpoint", host), ("userid", caller.principalID),
         ]))
   }
 
-  func granted(_ identity: MappedIdentity, _ caller: STSIdentity) {
+  func granted(_ identity: MappedIdentity, _ caller: STSIdentity, host: String) {
     write(
       "authenticator", "authenticator",
       line(
@@ -58,7 +58,7 @@ struct ControlPlaneLog {
         [
           ("arn", caller.canonicalARN), ("client", client), ("groups", "[\(identity.groups.joined(separator: " "))]"),
           ("method", "POST"), ("path", "/authenticate"),
-          ("stsendpoint", "sts.\(service.world.region).amazonaws.com"), ("uid", identity.uid),
+          ("stsendpoint", host), ("uid", identity.uid),
           ("username", identity.username),
         ]))
   }
@@ -88,12 +88,6 @@ struct ControlPlaneLog {
       default: false
       }
     }
-    if plain { return text }
-    var out = "\""
-    for scalar in text.unicodeScalars {
-      if scalar == "\\" || scalar == "\"" { out.unicodeScalars.append("\\") }
-      out.unicodeScalars.append(scalar)
-    }
-    return out + "\""
+    return plain ? text : GoText.quote(text)
   }
 }

@@ -6,7 +6,6 @@ import World
 /// The EKS Pod Identity agent of one node: it takes a pod's token and asks EKS Auth for credentials with the node's
 /// role (aws/eks-pod-identity-agent, `internal/validation`, `pkg/handlers`).
 struct PodIdentityAgent {
-  static let hosts = ["169.254.170.23", "[fd00:ec2::23]"]
   static let name = "eks-pod-identity-agent"
   /// Of EKS Auth, which has none but dual-stack hosts.
   static func host(_ region: String) -> String { PublicNames.eksAuth(region) }
@@ -38,35 +37,32 @@ struct PodIdentityAgent {
     clusterName = context.world.ports.clusterStatus().first { $0["id"].string == cluster }?["name"].string ?? ""
   }
 
-  func answer(_ token: String, instanceID: String, address: JSON, _ context: Context) -> QuestionReply {
+  /// Whether a host of a URL is the agent's own address.
+  static func isHost(_ host: String) -> Bool { AgentRequest.hosts.contains { $0 == host || "[\($0)]" == host } }
+
+  func answer(
+    _ token: String, host: String, instanceID: String, address: JSON, _ context: Context
+  ) -> QuestionReply {
     let client = "\(address["status"]["podIP"].string ?? ""):\(32_768 + context.random { $0.next() } % 28_232)"
     log("info", "handling new request request from \(client)", client, context)
-    guard !token.isEmpty else { return refuse(400, "Service account token cannot be empty", client, context) }
-    let reading = context.world.ports.webIdentity(token, true)
-    guard let claims = reading.claims else {
-      return refuse(
-        400,
-        "Service account token cannot be parsed: token is malformed: token contains an invalid number of segments",
-        client, context)
-    }
-    guard context.now.seconds < claims.expires else {
-      return refuse(
-        400,
-        "Service account token failed basic claim validations: token has invalid claims: token is expired", client,
-        context)
+    let taken = AgentRequest.decide(.init(host: .known(host), token: .known(token), now: .known(context.now)))
+    if let reason = taken.reasons.last, taken.isNo {
+      return refuse(AgentRequest.status(reason), reason.text, client, context)
     }
     log("info", "Calling EKS Auth to fetch credentials", client, context)
     guard let credentials = context.world.ports.instanceCredentials(instanceID) else {
       return refuse(
         500,
-        "unable to fetch credentials from EKS Auth: operation error EKS Auth: AssumeRoleForPodIdentity, get identity: "
-          + "get credentials: failed to refresh cached credentials, no EC2 IMDS role found", client, context)
+        "\(Self.operation), get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found",
+        client, context)
     }
     if context.world.ports.obstacle(from: instanceID, to: Self.host(context.world.region)) != nil {
+      // An answer that never came has no id, and the agent says no more of it than that.
       return refuse(
-        500,
-        "unable to fetch credentials from EKS Auth: operation error EKS Auth: AssumeRoleForPodIdentity, https response "
-          + "error StatusCode: 0, RequestID: , canceled, context canceled", client, context)
+        500, "[]", client, context,
+        logged:
+          "\(Self.operation), https response error StatusCode: 0, RequestID: , canceled, context deadline exceeded"
+      )
     }
     let requestID = context.random { $0.uuid() }
     let reply = context.world.aws.perform(
@@ -82,12 +78,28 @@ struct PodIdentityAgent {
       return .credentials(accessKeyID: output["credentials"]["accessKeyId"].string ?? "")
     case .error(let error):
       return refuse(
-        error.status, "[\(requestID)]: (\(error.code)): \(error.message), fault: client", client, context)
+        error.status,
+        "[\(requestID)]: (\(error.code)): \(error.message), fault: \(error.status < 500 ? "client" : "server")", client,
+        context,
+        logged: "\(Self.operation), https response error StatusCode: \(error.status), RequestID: \(requestID), "
+          + "\(Self.isTyped(error.code) ? "" : "api error ")\(error.code): \(error.message)")
     }
   }
 
-  private func refuse(_ status: Int, _ text: String, _ client: String, _ context: Context) -> QuestionReply {
-    log("error", "Error fetching credentials: \(text)", client, context)
+  private static let operation =
+    "error getting credentials to cache: unable to fetch credentials from EKS Auth: operation error EKS Auth: "
+    + "AssumeRoleForPodIdentity"
+
+  /// Whether the SDK has a type of its own for an error: those of the service's model.
+  private static func isTyped(_ code: String) -> Bool {
+    AWSServiceModel.named("eks-auth")?.operation("AssumeRoleForPodIdentity")?.error(code) != nil
+  }
+
+  /// The log has the whole error where the answer has a part of it.
+  private func refuse(
+    _ status: Int, _ text: String, _ client: String, _ context: Context, logged: String? = nil
+  ) -> QuestionReply {
+    log("error", "Error fetching credentials: \(logged ?? text)", client, context)
     return .refused(status: status, text)
   }
 

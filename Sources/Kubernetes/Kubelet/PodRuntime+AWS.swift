@@ -105,9 +105,9 @@ extension PodRuntime {
 
   /// The agent answers in the pod's node, with what EKS Auth gives it for the pod's token.
   private func askAgent(_ uri: String, _ token: String, _ pod: ObjectView, _ context: Context) -> QuestionReply {
-    guard let url = try? GoURL(uri), PodIdentityAgent.hosts.contains(url.host),
+    guard let url = try? GoURL(uri), PodIdentityAgent.isHost(url.host),
       let agent = PodIdentityAgent(cluster: cluster, node: pod.spec["nodeName"].string ?? "", context)
     else { return .unreachable }
-    return agent.answer(token, instanceID: instanceID(pod, context) ?? "", address: pod.json, context)
+    return agent.answer(token, host: url.host, instanceID: instanceID(pod, context) ?? "", address: pod.json, context)
   }
 }

@@ -12,7 +12,7 @@ package enum PodIdentityWebhook: Rule {
     /// Whether containers are told to use the regional STS where the service account does not say.
     package var regionalSTS: Bool
     package var expiration: Int
-    /// Of a Pod Identity token; EKS spreads it over 79200 … 86400.
+    /// Of a Pod Identity token that would live for the default; EKS spreads it over 79200 … 86400.
     package var identityExpiration: Int
     package var isIPv6: Bool
 
@@ -56,6 +56,7 @@ package enum PodIdentityWebhook: Rule {
   package static let tokenVolume = "aws-iam-token"
   package static let identityVolume = "eks-pod-identity-token"
   package static let minimumExpiration = 600
+  static let defaultExpiration = 86_400
 
   /// A `yes` gives the JSON patch; a `no` leaves the pod as it is.
   package static func decide(_ facts: Facts) -> Verdict<JSON, Because> {
@@ -74,7 +75,8 @@ package enum PodIdentityWebhook: Rule {
             ? "the webhook does not know the service account" : "the service account names no role", evidence: evidence)
       ])
     }
-    let mutation = Mutation(pod: pod, annotations: annotations, settings: settings, role: association ? nil : role)
+    let mutation = Mutation(
+      pod: pod, annotations: annotations, settings: settings, isKnown: !account.isNull, role: association ? nil : role)
     guard let patch = mutation.patch else {
       return .no([
         Because(
@@ -99,6 +101,8 @@ extension PodIdentityWebhook {
     var pod: JSON
     var annotations: JSON
     var settings: Settings
+    /// Whether the webhook knows the service account.
+    var isKnown: Bool
     /// Nil for Pod Identity.
     var role: String?
 
@@ -122,21 +126,20 @@ extension PodIdentityWebhook {
     private var expiration: Int {
       let key = "\(prefix)/token-expiration"
       let asked = [pod["metadata"]["annotations"][key], annotations[key]].compactMap { $0.string.flatMap { Int($0) } }
-      return max(
-        asked.first ?? (role == nil ? settings.identityExpiration : settings.expiration), minimumExpiration)
+      let seconds = max(asked.first ?? settings.expiration, minimumExpiration)
+      return role == nil && seconds == defaultExpiration ? settings.identityExpiration : seconds
     }
 
     private var usesRegionalSTS: Bool {
       switch annotations["\(prefix)/sts-regional-endpoints"].string {
-      case "true": true
-      case "false": false
-      default: settings.regionalSTS
+      case "1", "t", "T", "TRUE", "true", "True": true
+      case "0", "f", "F", "FALSE", "false", "False": false
+      default: isKnown && settings.regionalSTS
       }
     }
 
     private var skipped: [String] {
-      (pod["metadata"]["annotations"]["\(prefix)/skip-containers"].string ?? "").split(separator: ",")
-        .map { $0.trimmingASCIISpace }
+      CommaSeparated.firstRecord(pod["metadata"]["annotations"]["\(prefix)/skip-containers"].string ?? "") ?? []
     }
 
     var patch: JSON? {
@@ -154,7 +157,8 @@ extension PodIdentityWebhook {
       }
       let containers = changing(spec["containers"])
       let inits = changing(spec["initContainers"])
-      guard changed else { return nil }
+      let hasVolume = spec["volumes"].items.contains { $0["name"].string == volume }
+      guard changed || role == nil || !hasVolume else { return nil }
       var patch: [JSON] = []
       if role == nil {
         patch.append(
@@ -164,7 +168,7 @@ extension PodIdentityWebhook {
       }
       if spec["volumes"].isNull {
         patch.append(add("/spec/volumes", [projected]))
-      } else if !spec["volumes"].items.contains(where: { $0["name"].string == volume }) {
+      } else if !hasVolume {
         patch.append(add("/spec/volumes/0", projected))
       }
       patch.append(add("/spec/containers", containers))
@@ -179,19 +183,11 @@ extension PodIdentityWebhook {
     private var projected: JSON {
       let audience =
         role == nil ? "pods.eks.amazonaws.com" : annotations["\(prefix)/audience"].string ?? settings.audience
-      return [
-        "name": .string(volume),
-        "projected": [
-          "sources": [
-            [
-              "serviceAccountToken": [
-                "audience": .string(audience), "expirationSeconds": JSON(expiration),
-                "path": .string(role == nil ? identityVolume : "token"),
-              ]
-            ]
-          ]
-        ],
-      ]
+      var token: JSON = [:]
+      if !audience.isEmpty { token["audience"] = .string(audience) }
+      token["expirationSeconds"] = JSON(expiration)
+      token["path"] = .string(role == nil ? identityVolume : "token")
+      return ["name": .string(volume), "projected": ["sources": [["serviceAccountToken": token]]]]
     }
 
     /// The container with what it lacks; nil where it lacks nothing.

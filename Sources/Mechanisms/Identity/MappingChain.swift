@@ -49,6 +49,8 @@ package enum MappingChain: Rule {
 
   private enum Step {
     case mapped(MappedIdentity, Because)
+    /// It maps, but what it maps to can't be told: no further mapping is looked at.
+    case failed(Because)
     case open([Gap])
     case next
   }
@@ -56,27 +58,24 @@ package enum MappingChain: Rule {
   private static func decide(
     _ caller: STSIdentity, _ mode: AuthenticationMode, _ facts: Facts
   ) -> Verdict<MappedIdentity, Because> {
-    var errors: [String] = []
     var seen: [Because] = []
     let steps: [() -> Step] = [
-      { builtIn(caller, facts, &errors) },
-      { mode.usesEntries ? entries(caller, facts, &errors, &seen) : .next },
-      { mode.usesConfigMap ? configMap(caller, facts, &errors, &seen) : .next },
+      { builtIn(caller, facts) },
+      { mode.usesEntries ? entries(caller, facts, &seen) : .next },
+      { mode.usesConfigMap ? configMap(caller, facts, &seen) : .next },
     ]
     for step in steps {
       switch step() {
       case .mapped(let identity, let because): return .yes(identity, seen + [because])
+      case .failed(let because): return .no(seen + [because])
       case .open(let gaps): return .open(gaps, seen)
       case .next: continue
       }
     }
-    if errors.isEmpty {
-      return .no(seen + [Because("identity/mapping/not-mapped", "identity is not mapped", evidence: [])])
-    }
-    return .no(seen + [Because("identity/mapping/template", GoText.aggregate(errors))])
+    return .no(seen + [Because("identity/mapping/not-mapped", "identity is not mapped", evidence: [])])
   }
 
-  private static func builtIn(_ caller: STSIdentity, _ facts: Facts, _ errors: inout [String]) -> Step {
+  private static func builtIn(_ caller: STSIdentity, _ facts: Facts) -> Step {
     guard let lines = facts.builtIn.value else { return .open([facts.builtIn.gap!]) }
     guard let line = lines.last(where: { $0.arn.lowercased() == caller.canonicalARN.lowercased() }) else {
       return .next
@@ -86,12 +85,10 @@ package enum MappingChain: Rule {
       administrative: line.isAdministrative,
       because: Because(
         "identity/mapping/built-in", "EKS itself maps \(caller.canonicalARN) to \(line.username)",
-        evidence: [facts.builtIn.citation]), &errors)
+        evidence: [facts.builtIn.citation]))
   }
 
-  private static func entries(
-    _ caller: STSIdentity, _ facts: Facts, _ errors: inout [String], _ seen: inout [Because]
-  ) -> Step {
+  private static func entries(_ caller: STSIdentity, _ facts: Facts, _ seen: inout [Because]) -> Step {
     guard let entries = facts.entries.value else { return .open([facts.entries.gap!]) }
     var gaps: [Gap] = []
     for entry in entries {
@@ -120,15 +117,13 @@ package enum MappingChain: Rule {
           because: Because(
             "identity/mapping/access-entry",
             "the access entry of \(entry.principalARN) (\(entry.kind.rawValue)) maps it",
-            evidence: [facts.entries.citation]), &errors)
+            evidence: [facts.entries.citation]))
       }
     }
     return gaps.isEmpty ? .next : .open(gaps)
   }
 
-  private static func configMap(
-    _ caller: STSIdentity, _ facts: Facts, _ errors: inout [String], _ seen: inout [Because]
-  ) -> Step {
+  private static func configMap(_ caller: STSIdentity, _ facts: Facts, _ seen: inout [Because]) -> Step {
     guard let map = facts.awsAuth.value else { return .open([facts.awsAuth.gap!]) }
     let evidence = facts.awsAuth.citation
     if let line = map.line(for: caller.canonicalARN) {
@@ -138,12 +133,11 @@ package enum MappingChain: Rule {
             "identity/mapping/double",
             "\(other.place) names the same \(line.arn) and loses to \(line.place), the later", evidence: [evidence]))
       }
-      let step = render(
+      return render(
         caller, facts, mapper: "EKSConfigMap", username: line.username, groups: line.groups,
         origin: .configMap(line.place),
         because: Because(
-          "identity/mapping/config-map", "aws-auth \(line.place) (\(line.arn)) maps it", evidence: [evidence]), &errors)
-      return step
+          "identity/mapping/config-map", "aws-auth \(line.place) (\(line.arn)) maps it", evidence: [evidence]))
     }
     if map.accounts.contains(caller.account) {
       return .mapped(
@@ -166,7 +160,7 @@ package enum MappingChain: Rule {
   private static func render(
     _ caller: STSIdentity, _ facts: Facts, mapper: String, username: String, groups: [String],
     origin: MappedIdentity.Origin, policies: [AccessPolicyAssociation] = [], administrative: Bool = false,
-    because: Because, _ errors: inout [String]
+    because: Because
   ) -> Step {
     var name: String?
     if ([username] + groups).contains(where: UsernameTemplate.needsPrivateDNSName),
@@ -177,23 +171,20 @@ package enum MappingChain: Rule {
       case .known(let known, _): name = known
       }
     }
-    func rendered(_ template: String, _ what: String) -> String? {
-      do { return try UsernameTemplate.render(template, caller, privateDNSName: name) } catch {
-        errors.append(
-          "mapper \(mapper) renderTemplates error: error rendering \(what) template \(GoText.quote(template)): "
-            + error.message)
-        return nil
+    var rendered: [String] = []
+    for (index, template) in ([username] + groups).enumerated() {
+      do { rendered.append(try UsernameTemplate.render(template, caller, privateDNSName: name)) } catch {
+        return .failed(
+          Because(
+            "identity/mapping/template",
+            "mapper \(mapper) renderTemplates error: error rendering \(index == 0 ? "username" : "group") template "
+              + "\(GoText.quote(template)): \(error.message)"))
       }
-    }
-    guard let user = rendered(username, "username") else { return .next }
-    var rendering: [String] = []
-    for group in groups {
-      guard let text = rendered(group, "group") else { return .next }
-      rendering.append(text)
     }
     return .mapped(
       MappedIdentity(
-        caller, username: user, groups: rendering, origin: origin, policies: policies, administrative: administrative),
+        caller, username: rendered[0], groups: Array(rendered.dropFirst()), origin: origin, policies: policies,
+        administrative: administrative),
       because)
   }
 

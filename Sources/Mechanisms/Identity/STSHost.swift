@@ -32,8 +32,8 @@ package enum STSHost {
     let host = url.host
     let labels = host.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard labels.count >= 3 else {
-      return .failure(
-        .refused("host", "could not parse region for pre-signed URL \(host), invalid host format: \(host)"))
+      let why = host.isEmpty ? "host is empty" : "invalid host format: \(host)"
+      return .failure(.refused("host", "could not parse region for pre-signed URL \(host), \(why)"))
     }
     if host == "sts.amazonaws.com" {
       guard let partition = partition.value else { return .failure(.open([partition.gap!])) }

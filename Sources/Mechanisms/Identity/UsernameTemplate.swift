@@ -17,7 +17,7 @@ package enum UsernameTemplate {
       }
   }
 
-  /// `privateDNSName` is nil where EC2 has no such instance.
+  /// `privateDNSName` is nil where EC2 has no such instance, empty where the instance has no such name.
   package static func render(
     _ template: String, _ caller: STSIdentity, privateDNSName: String?
   ) throws(Fault) -> String {
@@ -25,7 +25,13 @@ package enum UsernameTemplate {
     var text = template
     if needsPrivateDNSName(template) {
       guard isInstanceID(caller.sessionName) else { throw Fault(message: "SessionName did not contain an instance id") }
-      guard let privateDNSName else { throw Fault(message: "failed to find node \(caller.sessionName) ") }
+      let id = caller.sessionName
+      guard let privateDNSName else {
+        throw Fault(
+          message: "failed querying private DNS from EC2 API for node \(id): operation error EC2: DescribeInstances, "
+            + "api error InvalidInstanceID.NotFound: The instance ID '\(id)' does not exist ")
+      }
+      guard !privateDNSName.isEmpty else { throw Fault(message: "failed to find node \(id) ") }
       text = text.replacing("{{EC2PrivateDNSName}}", with: privateDNSName)
     }
     text = text.replacing("{{AccountID}}", with: caller.account)

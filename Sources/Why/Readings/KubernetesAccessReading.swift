@@ -145,7 +145,7 @@ extension Investigation {
   private func dnsName(_ caller: STSIdentity?) async -> Fact<String?> {
     guard let session = caller?.sessionName, UsernameTemplate.isInstanceID(session) else { return .known(nil) }
     let found = await instance(session)
-    return found.gap.map { .unknown($0) } ?? .known(found.first?["PrivateDnsName"].string)
+    return found.gap.map { .unknown($0) } ?? .known(found.first.map { $0["PrivateDnsName"].string ?? "" })
   }
 
   private static func accountGroups(_ namespace: String) -> [String] {

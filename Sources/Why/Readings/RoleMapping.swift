@@ -17,7 +17,7 @@ struct RoleMapping: Sendable {
 extension Investigation {
   func mapping(ofNode node: JSON?, instance idOrName: String) async -> RoleMapping {
     let role = await role(ofNode: node, instance: idOrName)
-    let dns: Fact<String?> = role.instance.map { $0?["PrivateDnsName"].string }
+    let dns: Fact<String?> = role.instance.map { $0.map { $0["PrivateDnsName"].string ?? "" } }
     return RoleMapping(
       role: role, mapping: await mapping(of: role.caller, arn: role.arn, id: role.id, privateDNSName: dns))
   }

@@ -1,7 +1,9 @@
-"""Every constraint of the EKS model, broken one at a time by raw HTTP: each request must be refused for that reason.
+"""Every constraint of the models of EKS and EKS Auth, broken one at a time by raw HTTP: each request must be refused
+for that reason, wherever in the input it stands.
 
-The model is botocore's, its own checks are off. Prints how many were tried, and each that was not refused as it should.
+The models are botocore's, its own checks are off. Prints how many were tried, and each that was not refused as it should.
 """
+import copy
 import re
 import sys
 
@@ -10,8 +12,6 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-eks = boto3.client("eks", config=Config(parameter_validation=False, retries={"max_attempts": 1}))
-model = eks.meta.service_model
 tried = 0
 wrong = []
 
@@ -63,12 +63,11 @@ def breaches(shape):
             yield [fitting(shape.member, "")] * (shape.metadata["max"] + 1), "Member must have length less than or equal to"
 
 
-def ask(operation, params, what, text):
+def ask(client, operation, params, what, text):
     global tried
     tried += 1
-    method = xform_name(operation)
     try:
-        getattr(eks, method)(**params)
+        getattr(client, xform_name(operation))(**params)
         wrong.append(f"{operation} {what}: taken")
     except ClientError as error:
         told = error.response["Error"]
@@ -77,43 +76,68 @@ def ask(operation, params, what, text):
 
 
 def with_value(params, path, value):
-    """The parameters with one more value, at a path that is made where it is missing."""
-    copy = dict(params)
-    here = copy
+    """The parameters with another value at a path, which is there up to its last step."""
+    changed = copy.deepcopy(params)
+    here = changed
     for step in path[:-1]:
-        here[step] = dict(here.get(step) or {})
         here = here[step]
     if value is None:
         here.pop(path[-1], None)
     else:
         here[path[-1]] = value
-    return copy
+    return changed
 
 
-def walk(operation, params, shape, path, depth):
+def walk(client, operation, params, shape, path, outer):
+    """The members of a structure that stands at a path of the parameters."""
     for name, member in shape.members.items():
         location = member.serialization.get("location")
         here = path + [name]
         if name in shape.required_members and location != "uri":
-            ask(operation, with_value(params, here, None), f"{'.'.join(here)} missing", "Member must not be null")
-        if location != "uri":
-            for value, text in breaches(member):
-                # An empty list in a query is one that is not there.
-                if location == "querystring" and value == []:
-                    continue
-                ask(operation, with_value(params, here, value), f"{'.'.join(here)}={str(value)[:20]}", text)
-        if member.type_name == "structure" and depth < 3:
-            inside = with_value(params, here, {**fitting(member, name), **(params.get(name) or {})} if not path else None)
-            if not path:
-                walk(operation, inside, member, here, depth + 1)
+            ask(client, operation, with_value(params, here, None), f"{dotted(here)} missing", "Member must not be null")
+        check(client, operation, params, member, here, location, outer)
 
 
-for operation in model.operation_names:
-    shape = model.operation_model(operation).input_shape
-    if shape is not None:
-        walk(operation, fitting(shape, operation), shape, [], 0)
+def check(client, operation, params, shape, path, location, outer):
+    """One value, and what stands in it."""
+    for value, text in breaches(shape):
+        # An empty list in a query is one that is not there, an empty name in a path another path.
+        if location == "querystring" and value in ([], {}) or location == "uri" and value == "":
+            continue
+        ask(client, operation, with_value(params, path, value), f"{dotted(path)}={str(value)[:20]}", text)
+    if shape.name in outer or location:
+        return
+    inside = fitting(shape, str(path[-1]))
+    if shape.type_name == "structure":
+        walk(client, operation, with_value(params, path, inside), shape, path, outer + [shape.name])
+    if shape.type_name == "list":
+        check(client, operation, with_value(params, path, inside or [None]), shape.member, path + [0], None,
+              outer + [shape.name])
+    if shape.type_name == "map":
+        for value, text in breaches(shape.key):
+            if value:
+                ask(client, operation, with_value(params, path, {value: fitting(shape.value, "")}),
+                    f"{dotted(path)}: key {value[:20]}", text)
+        check(client, operation, with_value(params, path, {"a": fitting(shape.value, "")}), shape.value, path + ["a"],
+              None, outer + [shape.name])
 
-print(f"tried {tried}, wrong {len(wrong)}")
+
+def dotted(path):
+    return ".".join(str(step) for step in path)
+
+
+count = {}
+for service in ("eks", "eks-auth"):
+    client = boto3.client(service, config=Config(parameter_validation=False, retries={"max_attempts": 1}))
+    model = client.meta.service_model
+    for operation in model.operation_names:
+        shape = model.operation_model(operation).input_shape
+        if shape is not None:
+            before = tried
+            walk(client, operation, fitting(shape, operation), shape, [], [])
+            count[operation] = tried - before
+
+print(f"tried {tried} on {len(count)} operations, wrong {len(wrong)}")
 for line in wrong:
     print(line)
-sys.exit(1 if wrong or tried < 150 else 0)
+sys.exit(1 if wrong or tried < 240 else 0)

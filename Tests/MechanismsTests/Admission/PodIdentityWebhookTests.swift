@@ -59,17 +59,49 @@ import Wire
     #expect(mounted?["env"] == full)
     #expect(mounted?["volumeMounts"][0]["name"].string == "aws-iam-token")
     full.append(["name": "AWS_STS_REGIONAL_ENDPOINTS", "value": "legacy"])
-    #expect(Self.decide(Self.pod(["env": full]), settings: settings).isNo)
+    let mount: JSON = [["name": "aws-iam-token"]]
+    // The volume is added whatever the containers have.
+    let paths = Self.decide(Self.pod(["env": full]), settings: settings).value?.items.map { $0["path"].string }
+    #expect(paths == ["/spec/volumes", "/spec/containers"])
+    #expect(Self.decide(Self.pod(["env": full], volumes: mount), settings: settings).isNo)
   }
 
   @Test func annotations() {
     let short = Self.decide(Self.pod(annotations: ["eks.amazonaws.com/token-expiration": "0"])).value
     #expect(
       short?[0]["value"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"].int == 600)
-    #expect(Self.decide(Self.pod(annotations: ["eks.amazonaws.com/skip-containers": "c, d"])).isNo)
     var regional = Self.account
     regional["metadata"]["annotations"]["eks.amazonaws.com/sts-regional-endpoints"] = "true"
     #expect(Self.env(Self.decide(Self.pod(), account: regional).value).first == "AWS_STS_REGIONAL_ENDPOINTS")
+  }
+
+  /// The list of containers is a line of CSV: blanks count, quotes are taken off, a stray one spoils it all.
+  @Test(arguments: [
+    ("c", true), ("d,c", true), ("c, d", true), ("d, c", false), ("\"c\",d", true), ("", false), ("\n\nc", true),
+    ("d\nc", false), ("c,\"d", false), ("c,d\"", false), ("\"c\"d", false), ("c\r\nd", true),
+  ])
+  func skipped(_ names: String, isSkipped: Bool) {
+    let patch = Self.decide(Self.pod(annotations: ["eks.amazonaws.com/skip-containers": .string(names)])).value
+    #expect(Self.env(patch).isEmpty == isSkipped)
+    #expect(patch?[0]["path"].string == "/spec/volumes")
+  }
+
+  @Test func booleansAsGoReadsThem() {
+    for (text, isSet) in [("1", true), ("T", true), ("True", true), ("yes", false), ("f", false), ("FALSE", false)] {
+      var account = Self.account
+      account["metadata"]["annotations"]["eks.amazonaws.com/sts-regional-endpoints"] = .string(text)
+      #expect(Self.env(Self.decide(Self.pod(), account: account).value).count == (isSet ? 3 : 2), "\(text)")
+    }
+  }
+
+  /// Only the default is spread over hours, also where an annotation asks for just that.
+  @Test(
+    arguments: [(nil, 80_000), ("86400", 80_000), ("3600", 3600), ("60", 600), ("an hour", 80_000)] as [(String?, Int)])
+  func lifeOfAPodIdentityToken(_ asked: String?, seconds: Int) {
+    let pod = Self.pod(annotations: asked.map { ["eks.amazonaws.com/token-expiration": .string($0)] } ?? .null)
+    let patch = Self.decide(pod, association: true, settings: .init(identityExpiration: 80_000)).value
+    let token = patch?[1]["value"][0]["projected"]["sources"][0]["serviceAccountToken"]
+    #expect(token?["expirationSeconds"].int == seconds)
   }
 
   @Test func withoutARole() {

@@ -144,4 +144,76 @@ import Wire
     #expect(auth.accounts == ["111122223333", "42"])
     #expect(auth.faults == ["value for userarn must be supplied", "yaml: line 2: did not find key"])
   }
+
+  static func read(_ roles: String = "", users: String = "", accounts: String = "") -> AWSAuth {
+    AWSAuth(
+      configMap: [
+        "data": ["mapRoles": .string(roles), "mapUsers": .string(users), "mapAccounts": .string(accounts)]
+      ], parseYAML: { try YAML.parse($0) })
+  }
+
+  /// Go finds a struct's fields in any case.
+  @Test(arguments: ["rolearn", "roleARN", "rOlEaRn"])
+  func namesInAnyCase(_ name: String) {
+    let auth = Self.read("- \(name): arn:aws:iam::1:role/a\n  UserName: a\n  gRoUpS: [b]\n")
+    #expect(auth.roles.map(\.arn) == ["arn:aws:iam::1:role/a"])
+    #expect(auth.roles.map(\.username) == ["a"])
+    #expect(auth.roles.map(\.groups) == [["b"]])
+  }
+
+  @Test func valuesOfAnotherTypeAreLeftOut() {
+    let auth = Self.read(
+      "- {rolearn: \"arn:aws:iam::1:role/a\", username: 42, groups: [b, 7]}\n- text\n- {rolearn: x, groups: b}\n")
+    #expect(auth.roles.map(\.username) == ["", ""])
+    #expect(auth.roles.map(\.groups) == [["b", ""], []])
+    #expect(
+      auth.faults == [
+        "json: cannot unmarshal number into Go struct field RoleMapping.groups of type string",
+        "one of rolearn or SSO must be supplied",
+      ])
+  }
+
+  @Test(arguments: [
+    ("{accountID: \"1\", permissionSetName: a}", "AccountID '1' is not a valid AWS Account ID"),
+    (
+      "{accountID: \"111122223333\", permissionSetName: a b}",
+      "PermissionSetName 'a b' is not a valid AWS SSO PermissionSet Name"
+    ),
+    (
+      "{accountID: \"111122223333\", permissionSetName: a, partition: mars}",
+      "partition 'mars' is not a valid AWS partition"
+    ),
+  ])
+  func permissionSets(_ sso: String, fault: String) {
+    #expect(Self.read("- {sso: \(sso), username: a}\n").faults == [fault])
+  }
+
+  /// An account's number is text, however it is written.
+  @Test(arguments: [
+    "- 012345678901\n", "- \"012345678901\"\n", "[012345678901]", "- '012345678901' # 7\n",
+    "- 012345678901 # it's ours\n",
+  ])
+  func accountsKeepTheirZeros(_ text: String) {
+    #expect(Self.read(accounts: text).accounts == ["012345678901"])
+  }
+
+  @Test func accountsThatAreNoList() {
+    let fault = "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!map into []string"
+    #expect(Self.read(accounts: "a: b").faults == [fault])
+  }
+
+  /// What an entry maps to nothing is not looked up anywhere else.
+  @Test func aTemplateThatFailsEndsIt() {
+    let auth = Self.configMap("arn:aws:iam::111122223333:role/NODE", "by-map", [])
+    let entry = AccessEntry(
+      principalARN: "arn:aws:iam::111122223333:role/NODE", principalID: .known("AROANODE"), kind: .ec2Linux)
+    let verdict = Self.map(Self.node, auth, entries: [entry])
+    #expect(verdict.isNo)
+    #expect(
+      verdict.reasons.last?.text.contains("failed querying private DNS from EC2 API for node i-0e6c1f51d6dd34b3f: ")
+        == true, "\(verdict.reasons)")
+    #expect(
+      Self.map(Self.node, auth, entries: [entry], dnsName: "").reasons.last?.text.hasSuffix(
+        "failed to find node i-0e6c1f51d6dd34b3f ") == true)
+  }
 }

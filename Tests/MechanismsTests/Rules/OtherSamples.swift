@@ -323,3 +323,15 @@ extension PodIdentityExchange: Sampled {
       context: .known(PolicyContext(["aws:SourceAccount": [chance.pick(["1", "2"])]])))
   }
 }
+
+extension AgentRequest: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    var claims: JSON = ["exp": .int(chance.flip(3) ? 900 : 2000)]
+    if chance.flip(3) { claims["nbf"] = .int(chance.flip(2) ? 900 : 1500) }
+    let token = ["{\"alg\":\"RS256\"}", claims.text(), "s"].map { GoBase64.rawURLEncode(Array($0.utf8)) }
+    return Facts(
+      host: .known(chance.flip(5) ? "localhost" : chance.pick(["169.254.170.23", "[fd00:ec2::23]:80"])),
+      token: .known(chance.flip(5) ? chance.pick(["", "x"]) : token.joined(separator: ".")),
+      now: .known(Timestamp(seconds: 1000)))
+  }
+}

@@ -21,7 +21,7 @@ protocol Sampled: Rule {
     PoolExtraENI.self, ENIRoom.self, PoolNextRequest.self, SubnetShortage.self, NodeFit.self, NodeReadiness.self,
     NodeLifecycle.self, JoinSequence.self, KubeletCSR.self,
     PodTopology.self, PodPlacement.self, WebIdentityToken.self, PodIdentityWebhook.self,
-    CredentialChain.self, InstanceMetadata.self, PodIdentityExchange.self,
+    CredentialChain.self, InstanceMetadata.self, PodIdentityExchange.self, AgentRequest.self,
     OIDCToken.self, RBACEscalation.self, VolumeMatch.self, VolumeFit.self, Preemption.self, AddonHealth.self,
     FargateMatch.self, FargateSize.self, FargateSupport.self, FargateLaunch.self, FargateLogging.self,
     VersionSkew.self,
