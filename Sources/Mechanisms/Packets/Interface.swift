@@ -51,7 +51,7 @@ extension CIDR {
       self.length = length
     }
 
-    package init?(_ text: some StringProtocol) {
+    package init?(_ text: String) {
       guard let block = CIDR(text), let address = IPv4Address(text.prefix { $0 != "/" }) else { return nil }
       self.init(address, length: block.length)
     }

@@ -116,9 +116,12 @@ extension Investigation {
         others.append(.init(what: what, count: count, interfaces: [id], isLeftBehind: isLeftBehind))
       }
     }
+    var nodeOf: [String: JSON] = [:]
+    for node in nodes.items {
+      if let id = NodeState.instanceID(node["spec"]["providerID"].string ?? "") { nodeOf[id] = node }
+    }
     let found = byInstance.sorted { $0.key < $1.key }.map { id, list in
-      let node = nodes.items.first { NodeState.instanceID($0["spec"]["providerID"].string ?? "") == id }
-      return holder(id, node, list, addresses, instead)
+      holder(id, nodeOf[id], list, addresses, instead)
     }
     let holders = SubnetHolders(
       nodes: found.sorted { ($0.spares, $1.name) > ($1.spares, $0.name) },
@@ -139,9 +142,11 @@ extension Investigation {
     let prefixes = interfaces.flatMap { eni in
       eni["Ipv4Prefixes"].items.compactMap { $0["Ipv4Prefix"].string.flatMap { CIDR($0) } }
     }
-    let held = addresses.compactMap { IPv4Address($0) }
-    let inPrefixes = prefixes.reduce(0) { sum, prefix in sum + held.count { prefix.contains($0) } }
-    let freePrefixes = prefixes.count { prefix in !held.contains { prefix.contains($0) } }
+    let held = prefixes.map { prefix in
+      (0..<16).count { addresses.contains((prefix.base + $0).description) }
+    }
+    let inPrefixes = held.reduce(0, +)
+    let freePrefixes = held.count { $0 == 0 }
     let total = singles.count + prefixes.count * 16
     let spares = singles.count { !addresses.contains($0) } + prefixes.count * 16 - inPrefixes
     let facts = PoolFacts(

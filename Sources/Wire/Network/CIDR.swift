@@ -10,8 +10,11 @@ package struct CIDR: Hashable, Sendable, Codable, CustomStringConvertible {
   }
 
   /// Parses `a.b.c.d/n`, host bits dropped; nil when it is none.
-  package init?(_ text: some StringProtocol) {
-    guard let slash = text.firstIndex(of: "/"), let address = IPv4Address(text[..<slash]) else { return nil }
+  package init?(_ text: String) { self.init(text[...]) }
+
+  package init?(_ text: Substring) {
+    guard let slash = text.utf8.firstIndex(of: UInt8(ascii: "/")), let address = IPv4Address(text[..<slash])
+    else { return nil }
     let tail = text[text.index(after: slash)...]
     guard (1...2).contains(tail.utf8.count), tail.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
       let length = Int(tail), length <= 32

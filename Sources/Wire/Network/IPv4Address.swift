@@ -5,22 +5,31 @@ package struct IPv4Address: Hashable, Comparable, Sendable, Codable, CustomStrin
   package init(bits: UInt32) { self.bits = bits }
 
   /// Four decimal numbers without leading zeros, as Go's `netip` takes them; nil otherwise.
-  package init?(_ text: some StringProtocol) {
+  package init?(_ text: String) { self.init(bytes: text.utf8) }
+
+  package init?(_ text: Substring) { self.init(bytes: text.utf8) }
+
+  private init?(bytes: some Sequence<UInt8>) {
     var bits: UInt32 = 0
-    var parts = 0
-    for part in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
-      guard (1...3).contains(part.count), part.count == 1 || part.first != 0x30 else { return nil }
-      var value: UInt32 = 0
-      for byte in part {
-        guard (0x30...0x39).contains(byte) else { return nil }
-        value = value * 10 + UInt32(byte - 0x30)
+    var part: UInt32 = 0
+    var digits = 0
+    var dots = 0
+    for byte in bytes {
+      switch byte {
+      case UInt8(ascii: "."):
+        guard digits > 0, dots < 3 else { return nil }
+        bits = bits << 8 | part
+        (part, digits, dots) = (0, 0, dots + 1)
+      case 0x30...0x39:
+        guard digits == 0 || part > 0 else { return nil }
+        part = part * 10 + UInt32(byte - 0x30)
+        digits += 1
+        guard part < 256 else { return nil }
+      default: return nil
       }
-      guard value < 256 else { return nil }
-      bits = bits << 8 | value
-      parts += 1
     }
-    guard parts == 4 else { return nil }
-    self.bits = bits
+    guard dots == 3, digits > 0 else { return nil }
+    self.bits = bits << 8 | part
   }
 
   package var description: String { "\(bits >> 24).\(bits >> 16 & 255).\(bits >> 8 & 255).\(bits & 255)" }

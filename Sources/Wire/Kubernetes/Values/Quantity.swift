@@ -25,8 +25,11 @@ package struct Quantity: Sendable {
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
   /// Parses a quantity; nil when the text is none.
-  package init?(_ text: some StringProtocol) {
-    let bytes = Array(text.utf8)
+  package init?(_ text: String) { self.init(bytes: Array(text.utf8)) }
+
+  package init?(_ text: Substring) { self.init(bytes: Array(text.utf8)) }
+
+  private init?(bytes: [UInt8]) {
     var at = 0
     var isNegative = false
     if let first = bytes.first, first == UInt8(ascii: "-") || first == UInt8(ascii: "+") {
