@@ -120,4 +120,19 @@ import World
         "CreateAddon", input([("addonName", "coredns"), ("namespaceConfig", ["namespace": "dns"])]))?.hasPrefix(
           "InvalidParameterException") == true)
   }
+
+  /// Of the Marketplace are add-ons that the account would have to subscribe to.
+  @Test func anAddonOfTheMarketplace() throws {
+    let region = try Region()
+    _ = try region.makeCluster("demo")
+    let offers = try region.ok("eks", "DescribeAddonVersions", ["owners": ["aws-marketplace"]])["addons"].items
+    #expect(offers.compactMap { $0["addonName"].string } == ["teleport_teleport"])
+    let name = input([("addonName", "teleport_teleport")])
+    let made = try region.ok("eks", "CreateAddon", name)["addon"]
+    #expect(made["marketplaceInformation"] == offers[0]["marketplaceInformation"])
+    region.run(.seconds(5))
+    let addon = try region.ok("eks", "DescribeAddon", name)["addon"]
+    #expect(addon["status"].string == "CREATE_FAILED")
+    #expect(addon["health"]["issues"][0]["code"].string == "AddonSubscriptionNeeded")
+  }
 }

@@ -27,7 +27,10 @@ package final class AutoScalingService: AWSService {
   }
 
   package func requirements(_ request: AWSRequest) -> [AWSRequirement] {
-    let name = request.input["AutoScalingGroupName"].string
+    var name = request.input["AutoScalingGroupName"].string
+    if name == nil, let instance = request.input["InstanceId"].string {
+      name = groups.first { $0.members.contains { $0.id == instance } }?.name
+    }
     let isRead = request.operation.hasPrefix("Describe")
     let resource = isRead ? "*" : name.map { groups[$0]?.arn ?? arn($0, "*") } ?? "*"
     var context: [String: [String]] = [:]

@@ -75,18 +75,23 @@ package final class CloudTrailService: AWSService {
 
   private static func identity(_ request: AWSRequest, _ reply: AWSReply) -> JSON {
     let principal = request.principal
+    // A service that goes on in its caller's name stands beside the caller.
+    let agent = request.call.userAgent
+    let service = request.call.isInside && agent.hasSuffix(".amazonaws.com") ? agent : nil
     switch principal.kind {
     case .service: return ["type": "AWSService", "invokedBy": .string(principal.service ?? principal.arn)]
     case .root:
       return [
         "type": "Root", "principalId": .string(principal.userID), "arn": .string(principal.arn),
         "accountId": .string(principal.account), "accessKeyId": .string(principal.accessKeyID),
+        "invokedBy": JSON(service),
       ]
     case .user:
       return [
         "type": "IAMUser", "principalId": .string(principal.userID), "arn": .string(principal.arn),
         "accountId": .string(principal.account), "accessKeyId": .string(principal.accessKeyID),
         "userName": .string(principal.arn.split(separator: "/").last.map(String.init) ?? ""),
+        "invokedBy": JSON(service),
       ]
     case .assumedRole, .federatedUser:
       let role = principal.roleARN ?? ""
@@ -107,7 +112,7 @@ package final class CloudTrailService: AWSService {
             "creationDate": principal.issuedAt.map { .string($0.rfc3339) } ?? .null, "mfaAuthenticated": "false",
           ],
         ],
-        "invokedBy": JSON(principal.service),
+        "invokedBy": JSON(principal.service ?? service),
       ]
     case .anonymous: return webIdentity(request, reply)
     }

@@ -6,7 +6,7 @@ extension IAMService {
   /// May the principal do what the request needs? Nil when it may.
   func authorize(_ request: AWSRequest, _ requirements: [AWSRequirement]) -> AWSError? {
     guard !requirements.isEmpty, let facts = policyFacts(of: request.principal) else { return nil }
-    let around = surroundings(of: request)
+    let around = isServiceLinked(request.principal) ? .none : surroundings(of: request)
     for requirement in requirements {
       let context = context(of: request, requirement, around)
       for resource in requirement.resources {
@@ -22,6 +22,15 @@ extension IAMService {
   struct Surroundings {
     var control: ControlPolicies
     var endpoint: EndpointWay.Endpoint?
+
+    /// Neither control policies nor those of endpoints bind a service's own role.
+    static let none = Surroundings(control: ControlPolicies())
+  }
+
+  private func isServiceLinked(_ principal: AWSPrincipal) -> Bool {
+    guard principal.kind == .assumedRole, principal.service != nil else { return false }
+    let id = principal.userID.prefix { $0 != ":" }
+    return roles.first { $0.id == id }?.service != nil
   }
 
   func surroundings(of request: AWSRequest) -> Surroundings {
@@ -62,10 +71,7 @@ extension IAMService {
     case .assumedRole:
       // A role that was deleted leaves its sessions without any permission.
       let id = principal.userID.prefix { $0 != ":" }
-      let role = roles.first { $0.id == id }
-      // What a service's own role may is AWS's business; nobody can change it.
-      if let role, role.service != nil { return nil }
-      holder = role?.policies ?? PolicyHolder()
+      holder = roles.first { $0.id == id }?.policies ?? PolicyHolder()
     }
     guard let known = PolicyPrincipal(caller: principal.arn, roleARN: principal.roleARN) else { return nil }
     var facts = PolicyFacts(principal: known, identity: identityPolicies(holder) + more)

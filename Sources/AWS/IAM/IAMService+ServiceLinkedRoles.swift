@@ -47,7 +47,7 @@ extension IAMService {
       throw AWSError(
         code: "InvalidInput", message: "The role \(role.name) is not a service-linked role.", status: 400)
     }
-    roles[role.name] = nil
+    if usage(of: role).isEmpty { roles[role.name] = nil }
     let task = world.newID { $0.uuid() }
     return ["DeletionTaskId": .string("task/aws-service-role/\(service)/\(role.name)/\(task)")]
   }
@@ -55,9 +55,51 @@ extension IAMService {
   func serviceLinkedRoleDeletionStatus(_ request: AWSRequest) throws(AWSError) -> JSON {
     let task = request.input["DeletionTaskId"].string ?? ""
     let parts = task.split(separator: "/")
-    guard parts.count == 5, roles[String(parts[3])] == nil else {
+    guard parts.count == 5, Self.serviceLinkedRoles.contains(where: { $0.name == parts[3] }) else {
       throw .noSuchEntity("The deletion task \(task) cannot be found.")
     }
-    return ["Status": "SUCCEEDED"]
+    // A role that is still there, or there again, was in use.
+    guard let role = roles[String(parts[3])] else { return ["Status": "SUCCEEDED"] }
+    let used = usage(of: role)
+    return [
+      "Status": "FAILED",
+      "Reason": [
+        "Reason": "The service-linked role is in use by resources of its service.",
+        "RoleUsageList": used.isEmpty
+          ? [] : [["Region": .string(world.region), "Resources": JSON(used)]],
+      ],
+    ]
+  }
+
+  /// What of a role's service stands in the account and needs the role, by the service's own word.
+  private func usage(of role: IAMRole) -> [String] {
+    func ask(_ service: String, _ operation: String, _ input: JSON = .emptyObject) -> JSON {
+      let call = AWSCall(
+        service: service, operation: operation, input: input, region: world.region,
+        caller: .service("iam.amazonaws.com"), sourceIP: "iam.amazonaws.com", userAgent: "iam.amazonaws.com")
+      return world.aws.perform(call).output ?? .null
+    }
+    let base = "arn:aws:eks:\(world.region):\(world.account)"
+    let clusters = ask("eks", "ListClusters")["clusters"].strings
+    switch role.service {
+    case "eks.amazonaws.com": return clusters.map { "\(base):cluster/\($0)" }
+    case "eks-nodegroup.amazonaws.com":
+      return clusters.flatMap { cluster in
+        ask("eks", "ListNodegroups", ["clusterName": .string(cluster)])["nodegroups"].strings.map {
+          "\(base):nodegroup/\(cluster)/\($0)"
+        }
+      }
+    case "eks-fargate.amazonaws.com":
+      return clusters.flatMap { cluster in
+        ask("eks", "ListFargateProfiles", ["clusterName": .string(cluster)])["fargateProfileNames"].strings.map {
+          "\(base):fargateprofile/\(cluster)/\($0)"
+        }
+      }
+    case "autoscaling.amazonaws.com":
+      return ask("autoscaling", "DescribeAutoScalingGroups")["AutoScalingGroups"].items.compactMap {
+        $0["AutoScalingGroupARN"].string
+      }
+    default: return []
+    }
   }
 }

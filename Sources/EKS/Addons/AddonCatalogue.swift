@@ -12,6 +12,10 @@ struct AddonOffer: Sendable {
 
   var name: String
   var type: String
+  var publisher: String
+  var owner: String
+  /// Of an add-on of the AWS Marketplace: `productId`, `productUrl`; null for one of EKS.
+  var marketplace: JSON
   var computeTypes: [String]
   var requiresIAM: Bool
   /// Service accounts that call AWS, with the policies AWS recommends for them.
@@ -22,6 +26,13 @@ struct AddonOffer: Sendable {
   init(_ row: JSON) {
     name = row["name"].string ?? ""
     type = row["type"].string ?? ""
+    publisher = row["publisher"].string ?? "eks"
+    owner = row["owner"].string ?? "aws"
+    if let id = row["productId"].string {
+      marketplace = ["productId": .string(id), "productUrl": row["productUrl"]]
+    } else {
+      marketplace = .null
+    }
     computeTypes = row["computeTypes"].strings
     requiresIAM = row["requiresIam"].bool ?? false
     permissions = row["permissions"].items.map { ($0["serviceAccount"].string ?? "", $0["policies"].strings) }
@@ -59,7 +70,8 @@ struct AddonOffer: Sendable {
     let shown = versions.filter { version in kubernetes.map { version.kubernetes.contains($0) } ?? true }
     guard !shown.isEmpty else { return nil }
     return [
-      "addonName": .string(name), "type": .string(type), "publisher": "eks", "owner": "aws",
+      "addonName": .string(name), "type": .string(type), "publisher": .string(publisher), "owner": .string(owner),
+      "marketplaceInformation": marketplace,
       "addonVersions": .array(
         shown.map { version in
           [

@@ -71,7 +71,7 @@ package struct AddonLife: Component {
     func wanted(_ member: String) -> String {
       (change.has(member) ? change[member] : row.document[member]).string ?? ""
     }
-    if let issue = service.permissionIssue(role: wanted("serviceAccountRoleArn")) {
+    if let issue = service.subscriptionIssue(name) ?? service.permissionIssue(role: wanted("serviceAccountRoleArn")) {
       return fail(issue, service, context)
     }
     objects = context.world.ports.addonObjects(

@@ -72,6 +72,14 @@ extension EKSService {
     }
   }
 
+  /// The local account has no agreement with any seller of the AWS Marketplace, and there is none to make one with.
+  func subscriptionIssue(_ addon: String) -> AddonIssue? {
+    guard let offer = AddonOffer.named(addon), let url = offer.marketplace["productUrl"].string else { return nil }
+    return AddonIssue(
+      "AddonSubscriptionNeeded", "The account is not subscribed to \(addon) in the AWS Marketplace. Subscribe at \(url)"
+    )
+  }
+
   /// The issue of an add-on whose service account is to take a role that isn't there; nil without one.
   func permissionIssue(role: String) -> AddonIssue? {
     guard !role.isEmpty else { return nil }

@@ -30,7 +30,7 @@ extension EKSService {
   ) throws(AWSError) -> (offer: AddonOffer, version: String) {
     guard let offer = AddonOffer.named(name) else {
       guard name.contains("_") else { throw Self.wrong("Addon specified is not supported", cluster, name) }
-      throw Self.wrong("ekswhy does not simulate add-ons of the AWS Marketplace: \(name)", cluster, name)
+      throw Self.wrong("ekswhy does not know this add-on of the AWS Marketplace: \(name)", cluster, name)
     }
     guard let standard = offer.defaultVersion(cluster.version) else {
       throw Self.wrong(
@@ -83,7 +83,8 @@ extension EKSService {
     let document: JSON = [
       "addonName": .string(name), "clusterName": .string(cluster.name), "status": "CREATING",
       "addonVersion": .string(version), "health": ["issues": []],
-      "addonArn": .string(arn), "createdAt": timeNow,
+      "addonArn": .string(arn), "createdAt": timeNow, "publisher": .string(offer.publisher),
+      "owner": .string(offer.owner), "marketplaceInformation": offer.marketplace,
       "podIdentityAssociations": associations.isEmpty ? .null : JSON(associations),
       "namespaceConfig": namespace.map { ["namespace": .string($0)] } ?? .null,
       "modifiedAt": timeNow, "serviceAccountRoleArn": input["serviceAccountRoleArn"],
@@ -159,7 +160,7 @@ extension EKSService {
     func wants(_ list: String, _ value: String) -> Bool { input[list].isNull || input[list].strings.contains(value) }
     let shown = AddonOffer.all.filter {
       (input["addonName"].isNull || input["addonName"].string == $0.name) && wants("types", $0.type)
-        && wants("publishers", "eks") && wants("owners", "aws")
+        && wants("publishers", $0.publisher) && wants("owners", $0.owner)
     }.compactMap { $0.document(kubernetes: input["kubernetesVersion"].string) }
     return try page(shown, input, "addons")
   }

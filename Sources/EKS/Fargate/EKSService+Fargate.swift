@@ -74,7 +74,7 @@ extension EKSService {
     let arn = eksARN("fargateprofile/\(cluster.name)/\(name)/\(uuid())")
     let role = input["podExecutionRoleArn"].string ?? ""
     try requireExecutionRole(role, profileARN: arn, cluster)
-    ensureServiceLinkedRole("eks-fargate.amazonaws.com", "AWSServiceRoleForAmazonEKSForFargate")
+    try ensureServiceLinkedRole("eks-fargate.amazonaws.com", "AWSServiceRoleForAmazonEKSForFargate", for: request)
     let profile: JSON = [
       "fargateProfileName": .string(name), "fargateProfileArn": .string(arn), "clusterName": .string(cluster.name),
       "createdAt": timeNow, "podExecutionRoleArn": .string(role), "subnets": JSON(subnets), "selectors": selectors,

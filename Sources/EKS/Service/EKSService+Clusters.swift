@@ -39,7 +39,7 @@ extension EKSService {
     let network = try clusterNetwork(input, cluster: name)
     let access = try accessConfig(input["accessConfig"], cluster: name)
     try requireClusterRole(input["roleArn"].string ?? "", cluster: name)
-    ensureServiceLinkedRole("eks.amazonaws.com", "AWSServiceRoleForAmazonEKS")
+    try ensureServiceLinkedRole("eks.amazonaws.com", "AWSServiceRoleForAmazonEKS", for: request, looksAsCaller: false)
 
     let id = world.newID { $0.hex(32) }.uppercased()
     var document: JSON = [

@@ -47,7 +47,7 @@ extension EKSService {
     let image = try nodeImage(input, source, version: version, cluster: cluster.name, nodegroup: name)
     let subnets = try nodegroupSubnets(input["subnets"].strings, cluster: cluster, nodegroup: name)
     try requireNodeRole(input["nodeRole"].string ?? "", cluster: cluster.name, nodegroup: name)
-    ensureServiceLinkedRole("eks-nodegroup.amazonaws.com", "AWSServiceRoleForAmazonEKSNodegroup")
+    try ensureServiceLinkedRole("eks-nodegroup.amazonaws.com", "AWSServiceRoleForAmazonEKSNodegroup", for: request)
     guard ClusterVersion.named(version) != nil, version <= cluster.version else {
       throw .invalidParameter(
         "Nodegroup Kubernetes version \(version) must not be newer than the cluster's, \(cluster.version)",

@@ -136,10 +136,37 @@ package final class EKSService: AWSService {
     return world.aws.perform(call)
   }
 
-  /// Makes a role of EKS's own where the account has none yet.
-  func ensureServiceLinkedRole(_ service: String, _ name: String) {
-    guard call("iam", "GetRole", ["RoleName": .string(name)], by: .plain).output == nil else { return }
-    _ = call("iam", "CreateServiceLinkedRole", ["AWSServiceName": .string(service)], by: .plain)
+  /// Makes a role of EKS's own where the account has none yet, in the name of who asks: it needs their permission.
+  /// Whether there is one, EKS asks in their name too, but for the role of clusters.
+  func ensureServiceLinkedRole(
+    _ service: String, _ name: String, for request: AWSRequest, looksAsCaller: Bool = true
+  ) throws(AWSError) {
+    let caller = onBehalf(of: request)
+    let look: JSON = ["RoleName": .string(name)]
+    let found = looksAsCaller ? call("iam", "GetRole", look, as: caller) : call("iam", "GetRole", look, by: .plain)
+    if found.output != nil { return }
+    if found.error?.code == "AccessDenied" {
+      throw .invalidRequest(
+        "Failed to validate if SLR: \(name) already exists due to missing permissions for 'iam:GetRole'")
+    }
+    let made = call("iam", "CreateServiceLinkedRole", ["AWSServiceName": .string(service)], as: caller)
+    if made.error?.code == "AccessDenied" {
+      throw .invalidRequest(
+        "Failed to create service linked role: \(name) due to missing permissions for 'iam:CreateServiceLinkedRole'")
+    }
+  }
+
+  /// The caller of a request, in whose name EKS goes on; EKS itself for callers that hold no key.
+  private func onBehalf(of request: AWSRequest) -> AWSCall.Caller {
+    let key = request.principal.accessKeyID
+    return key.isEmpty ? EKSActor.plain.caller(account: world.account) : .credential(accessKeyID: key)
+  }
+
+  private func call(_ service: String, _ operation: String, _ input: JSON, as caller: AWSCall.Caller) -> AWSReply {
+    world.aws.perform(
+      AWSCall(
+        service: service, operation: operation, input: input, region: world.region, caller: caller,
+        sourceIP: "eks.amazonaws.com", userAgent: "eks.amazonaws.com"))
   }
 
   func uuid() -> String { world.newID { $0.uuid() } }

@@ -71,13 +71,14 @@ package struct TrunkInterface: Component {
   var client: KubeClient { VPCResourceController.client(cluster) }
   var reads: (Context) -> VPCResourceReads { { VPCResourceReads(world: $0.world, cluster: cluster) } }
 
-  /// Calls EC2: what changes the account's interfaces as the cluster's role, the rest as EKS itself.
+  /// Calls EC2: what changes the account's interfaces as the cluster's role, the rest as EKS itself,
+  /// whom no policy of the account binds.
   func ec2(_ operation: String, _ input: JSON, _ tag: String, asEKS: Bool = false, _ context: Context) {
     context.submit(
       AWSCall(
         service: "ec2", operation: operation, input: input, region: context.world.region,
         caller: asEKS
-          ? EKSActor.service.caller(account: context.world.account)
+          ? EKSActor.plain.caller(account: context.world.account)
           : .service("eks.amazonaws.com", roleARN: role, session: "aws-vpc-resource-controller"),
         sourceIP: "eks.amazonaws.com", userAgent: "eks.amazonaws.com"), tag: tag)
   }

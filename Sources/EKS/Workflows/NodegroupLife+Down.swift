@@ -73,8 +73,15 @@ extension NodegroupLife {
     if left.output?["AutoScalingGroups"].items.isEmpty == false {
       return context.wake("next", after: context.durations[.instanceTerminate])
     }
-    if let template = group.launchTemplateID {
-      _ = service.call("ec2", "DeleteLaunchTemplate", ["LaunchTemplateId": .string(template)], by: .nodegroup)
+    if let template = group.launchTemplateID,
+      let error = service.call("ec2", "DeleteLaunchTemplate", ["LaunchTemplateId": .string(template)], by: .nodegroup)
+        .error, !error.code.hasPrefix("InvalidLaunchTemplateId")
+    {
+      service.nodegroups.update(key) { row in
+        row.raise("Ec2LaunchTemplateDeletionFailure", error.message, [template])
+        row.status = "DELETE_FAILED"
+      }
+      return
     }
     if let profile = group.instanceProfile {
       _ = service.call(

@@ -78,14 +78,45 @@ extension NodegroupLife {
   /// The last launch, where it failed and instances are missing.
   private func lastFailure(_ service: EKSService, _ group: NodegroupRow, _ found: JSON) -> Issue? {
     guard found["Instances"].items.count < found["DesiredCapacity"].int ?? 0 else { return nil }
+    // EKS is told by the group's notifications; its role may not ask for activities.
     let reply = service.call(
       "autoscaling", "DescribeScalingActivities",
-      ["AutoScalingGroupName": .string(group.autoScalingGroup), "MaxRecords": 1], by: .nodegroup)
+      ["AutoScalingGroupName": .string(group.autoScalingGroup), "MaxRecords": 1], by: .plain)
     guard let last = reply.output?["Activities"][0], last["StatusCode"].string == "Failed" else { return nil }
+    let message = last["StatusMessage"].string ?? ""
     return Issue(
-      code: "AsgInstanceLaunchFailures",
-      message: "Could not launch On-Demand Instances. \(last["StatusMessage"].string ?? "")",
+      code: Self.code(ofLaunch: message), message: "Could not launch On-Demand Instances. \(message)",
       resources: [group.autoScalingGroup])
+  }
+
+  /// The issue that EC2's refusal of an instance is.
+  static func code(ofLaunch message: String) -> String {
+    func says(_ texts: String...) -> Bool { texts.contains { message.contains($0) } }
+    if says("InsufficientFreeAddressesInSubnet", "not enough free addresses") { return "InsufficientFreeAddresses" }
+    if says("VcpuLimitExceeded", "InstanceLimitExceeded", "vCPU capacity than your current") {
+      return "InstanceLimitExceeded"
+    }
+    return says("InvalidAMIID", "The image id") ? "AmiIdNotFound" : "AsgInstanceLaunchFailures"
+  }
+
+  /// Subnets with a way to the Internet whose instances get no address for it; such a group is not made (EKS user
+  /// guide, creating a managed node group).
+  func unaddressedSubnets(_ service: EKSService, _ row: ClusterRow, _ group: NodegroupRow) -> [String] {
+    let described = service.call(
+      "ec2", "DescribeSubnets", ["SubnetIds": JSON(group.document["subnets"].strings)], by: .nodegroup)
+    let tables = service.routeTables(row.document["resourcesVpcConfig"]["vpcId"].string ?? "")
+    return (described.output?["Subnets"].items ?? []).filter { subnet in
+      subnet["MapPublicIpOnLaunch"].bool != true && Self.isPublic(subnet["SubnetId"].string ?? "", tables)
+    }.compactMap { $0["SubnetId"].string }
+  }
+
+  private static func isPublic(_ subnet: String, _ tables: [JSON]) -> Bool {
+    func has(_ table: JSON, _ test: (JSON) -> Bool) -> Bool { table["Associations"].items.contains(where: test) }
+    let own = tables.first { has($0) { $0["SubnetId"].string == subnet } }
+    let table = own ?? tables.first { has($0) { $0["Main"].bool == true } } ?? .null
+    return table["Routes"].items.contains {
+      $0["DestinationCidrBlock"].string == "0.0.0.0/0" && $0["GatewayId"].string?.hasPrefix("igw-") == true
+    }
   }
 
   private func identityIssues(_ service: EKSService, _ group: NodegroupRow) -> [Issue] {

@@ -89,6 +89,19 @@ package struct NodegroupLife: Component {
     let profile = "eks-\(group.uuid)"
     let role = ARN.parse(group.role)?.name ?? ""
     let document = group.document
+    let unaddressed = document["launchTemplate"].isNull ? unaddressedSubnets(service, row, group) : []
+    guard unaddressed.isEmpty else {
+      service.nodegroups.update(key) {
+        $0.raise(
+          "Ec2SubnetInvalidConfiguration",
+          "One or more Amazon EC2 Subnets of [\(unaddressed.joined(separator: ", "))] for node group \(name) does not "
+            + "automatically assign public IP addresses to instances launched into it. If you want your instances to be "
+            + "assigned a public IP address, then you need to enable auto-assign public IP address for the subnet. See "
+            + "IP addressing in VPC guide: "
+            + "https://docs.aws.amazon.com/vpc/latest/userguide/vpc-ip-addressing.html#subnet-public-ip", unaddressed)
+      }
+      return false
+    }
     for (operation, input) in [
       ("CreateInstanceProfile", ["InstanceProfileName": .string(profile)] as JSON),
       ("AddRoleToInstanceProfile", ["InstanceProfileName": .string(profile), "RoleName": .string(role)] as JSON),
@@ -303,13 +316,12 @@ package struct NodegroupLife: Component {
 
   func checkLaunches(_ service: EKSService, _ group: NodegroupRow, _ context: Context) {
     let reply = service.call(
-      "autoscaling", "DescribeScalingActivities", ["AutoScalingGroupName": .string(group.autoScalingGroup)],
-      by: .nodegroup)
+      "autoscaling", "DescribeScalingActivities", ["AutoScalingGroupName": .string(group.autoScalingGroup)], by: .plain)
     if let failed = reply.output?["Activities"].items.first(where: { $0["StatusCode"].string == "Failed" }) {
       service.nodegroups.update(key) { row in
+        let message = failed["StatusMessage"].string ?? ""
         row.raise(
-          "AsgInstanceLaunchFailures",
-          "Could not launch On-Demand Instances. \(failed["StatusMessage"].string ?? "")", [row.autoScalingGroup])
+          Self.code(ofLaunch: message), "Could not launch On-Demand Instances. \(message)", [row.autoScalingGroup])
       }
     }
     context.wake("launches", after: Self.launchCheck, .background)

@@ -38,16 +38,21 @@ struct NodegroupIssue: Link {
   let code = "nodes/nodegroup-issue"
   let explains: [Effect.Kind] = [.nodegroupTrouble]
   /// These only wrap a cause that stands elsewhere.
-  static let wrappers = ["NodeCreationFailure", "AsgInstanceLaunchFailures", "InternalFailure", "Unknown"]
+  static let wrappers = [
+    "NodeCreationFailure", "AsgInstanceLaunchFailures", "InsufficientFreeAddresses", "InstanceLimitExceeded",
+    "AmiIdNotFound", "InternalFailure", "Unknown",
+  ]
 
   func test(_ effect: Effect, _ world: Investigation) async -> Finding {
     let group = await NodegroupReading.read(effect.entity.name, world)
     let issues = group.group["health"]["issues"].items
-    let issue = issues.first {
+    let named = issues.first {
       !NodegroupIssue.wrappers.contains($0["code"].string ?? "")
         && $0["message"].string?.contains(NodeManager.user) != true
     }
-    guard let issue else { return .silent }
+    // Where nothing else is wrong there is nothing more to be known.
+    let bare = group.isWhole ? issues.first { Self.causeless.contains($0["code"].string ?? "") } : nil
+    guard let issue = named ?? bare else { return .silent }
     let code = issue["code"].string ?? ""
     let message = issue["message"].string ?? ""
     let resources = issue["resourceIds"].strings
@@ -61,7 +66,7 @@ struct NodegroupIssue: Link {
       : RootCause(
         "nodes/nodegroup-issue-\(AWSCall.kebab(code))", layer: .eks, entity: effect.entity,
         statement: "EKS reports \(code): \(Ages.shortened(message, 300))", evidence: evidence,
-        fixes: [
+        fixes: subnetFix(code, resources, effect, world) ?? supportFix(code, effect) ?? [
           Fix(
             "remove what EKS names\(resources.isEmpty ? "" : " on \(Count.list(resources))"); a node group that is CREATE_FAILED must then be made anew",
             owner: "unknown", touches: resources.isEmpty ? [effect.entity.title] : resources,
@@ -70,6 +75,37 @@ struct NodegroupIssue: Link {
     return .holds(
       Explanation(
         "EKS could not do its part: issue \(code)", entity: effect.entity, evidence: evidence, root: root))
+  }
+}
+
+extension NodegroupIssue {
+  /// To these EKS gives no cause.
+  private static let causeless = ["InternalFailure", "Unknown"]
+
+  private func supportFix(_ code: String, _ effect: Effect) -> [Fix]? {
+    guard Self.causeless.contains(code) else { return nil }
+    return [
+      Fix(
+        "try it once more; when it fails the same way again, ask AWS Support: EKS gives no cause", owner: "unknown",
+        touches: [effect.entity.title], verify: "ekswhy \(effect.entity.title)")
+    ]
+  }
+
+  /// Instances in subnets with a way to the Internet are to get an address for it.
+  private func subnetFix(
+    _ code: String, _ subnets: [String], _ effect: Effect, _ world: Investigation
+  ) -> [Fix]? {
+    guard code == "Ec2SubnetInvalidConfiguration", !subnets.isEmpty else { return nil }
+    func each(_ option: String) -> String {
+      subnets.map { "aws ec2 modify-subnet-attribute --subnet-id \($0) \(option)\(world.target.awsOptions)" }
+        .joined(separator: " && ")
+    }
+    return [
+      Fix(
+        "lets the subnets give their instances public addresses; then delete the node group and make it anew, or make it in private subnets",
+        command: each("--map-public-ip-on-launch"), owner: "hand", touches: subnets,
+        undo: each("--no-map-public-ip-on-launch"), verify: "ekswhy \(effect.entity.title)")
+    ]
   }
 }
 
@@ -122,6 +158,12 @@ struct NodegroupReading: Sendable {
   var nodes: [NodeState]
   var gap: Gap?
   var evidence: [Exhibit]
+
+  /// All the nodes it should have are there and Ready.
+  var isWhole: Bool {
+    gap == nil && absent.isEmpty && nodes.allSatisfy(\.isReady)
+      && instanceCount >= group["scalingConfig"]["desiredSize"].int ?? 0
+  }
 
   static func read(_ name: String, _ world: Investigation) async -> NodegroupReading {
     var result = NodegroupReading(group: .null, instanceCount: 0, absent: [], nodes: [], evidence: [])
