@@ -29,6 +29,7 @@ package final class AWSStorey {
     world.know(InstanceLife.self, VolumeChange.self, AutoScalingGroupLife.self)
     let services: [any AWSService] = [
       iam, sts, S3Service(iam: iam), ec2, autoScaling, logs, cloudTrail, kms, organizations,
+      CloudWatchService(world: world, ec2: ec2),
     ]
     for service in services { world.aws.register(service) }
     world.aws.authenticate = { [sts] in sts.authenticate($0) }

@@ -33,6 +33,14 @@ package final class KubernetesStorey: KubernetesHost {
       servers[key] = APIServer(restoring: key, value, in: self)
     }
     world.kube.host = self
+    world.ports.packets.traffic = { [unowned world] instance in
+      let traffic = world.state(of: NodeTraffic.id(instance), as: NodeTraffic.self)
+      return (traffic?.minutes ?? []).map { minute in
+        PacketPorts.TrafficMinute(
+          number: minute.number, bytesIn: minute.counter.receivedBytes, bytesOut: minute.counter.sentBytes,
+          packetsIn: minute.counter.receivedPackets, packetsOut: minute.counter.sentPackets)
+      }
+    }
     world.ports.packets.dial = { [unowned world] cluster, node, address, port in
       let network = ClusterNetwork(cluster: cluster, world: world)
       guard let host = network.host(named: node), let target = IPv4Address(address), let port = UInt16(exactly: port)

@@ -4,7 +4,7 @@ package import World
 package enum Machine {
   /// Makes the kinds of component known; once for each world, before it is restored.
   package static func know(in world: World) {
-    world.know(NodeBoot.self, Kubelet.self, LeaseKeeper.self, PodRuntime.self)
+    world.know(NodeBoot.self, Kubelet.self, LeaseKeeper.self, PodRuntime.self, NodeTraffic.self)
   }
 
   /// An instance has booted: cloud-init and nodeadm begin.
@@ -29,7 +29,9 @@ package enum Machine {
       world.kube.host?.unwatch(cluster: kubelet.identity.cluster, component: Kubelet.id(instanceID))
     }
     world.stop(ComponentID("policy-maps/\(instanceID)"))
-    for id in [NodeBoot.id(instanceID), LeaseKeeper.id(instanceID), Kubelet.id(instanceID)] { world.stop(id) }
+    for id in [
+      NodeBoot.id(instanceID), LeaseKeeper.id(instanceID), Kubelet.id(instanceID), NodeTraffic.id(instanceID),
+    ] { world.stop(id) }
   }
 }
 

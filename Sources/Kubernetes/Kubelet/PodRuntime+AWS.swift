@@ -33,6 +33,7 @@ extension PodRuntime {
     case .names(let queries, let timeout):
       return ask(queries, timeout: timeout, for: process, pod, context).map { .names($0) }
     case .connect(let connection): return connect(connection, pod, context)
+    case .transfer(let wanted): return transfer(wanted, pod, context)
     case .echo(let address): return echo(address, pod, context)
     case .host(let words):
       guard let instance = instanceID(pod, context) else { return .nothing }

@@ -184,6 +184,7 @@ package struct PodRuntime: Component {
 
   private mutating func goOn(_ context: Context) {
     if !system.isQuiet { mount(context) }
+    showDevices(context)
     var next = system.run(at: context.now)
     while answerQuestions(context) { next = system.run(at: context.now) }
     let effects = system.effects
@@ -229,6 +230,15 @@ package struct PodRuntime: Component {
     } else {
       context.cancel("go-on")
     }
+  }
+
+  /// Counters are shown once packets have passed.
+  private mutating func showDevices(_ context: Context) {
+    guard !system.isQuiet, let pod = pod(context), let instance = instanceID(pod, context),
+      context.world.exists(NodeTraffic.id(instance))
+    else { return }
+    let view = HostView(cluster: cluster, pod: pod, instance: instance, context: context)
+    system.devices = view.devices
   }
 
   private func log(_ container: String) -> String {

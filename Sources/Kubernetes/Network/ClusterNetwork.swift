@@ -63,12 +63,27 @@ struct ClusterNetwork {
   /// When clients were seen last by the rules of Services with session affinity, by the rules' lists.
   typealias Affinities = [String: Int]
 
+  /// A connection's way, and what becomes of it.
+  struct Walked {
+    var effect: Effect
+    /// Nil where the way has no end.
+    var flow: Flow?
+  }
+
   /// What becomes of a connection; nil where no network is known. `seed` decides where chance does. `pod` is one on
   /// the sender's host of which the API server need not have heard all.
   func effect(
     of target: Target, from sender: Sender, to pod: ObjectView? = nil, seed: UInt64 = 0,
     _ affinities: inout Affinities
   ) -> Effect? {
+    walk(to: target, from: sender, to: pod, seed: seed, keepsFlow: false, &affinities)?.effect
+  }
+
+  /// The same, and the way itself.
+  func walk(
+    to target: Target, from sender: Sender, to pod: ObjectView? = nil, seed: UInt64 = 0, keepsFlow: Bool = true,
+    _ affinities: inout Affinities
+  ) -> Walked? {
     guard let endpoint, let base = ports.fabric(endpoint.vpc) else { return nil }
     var layout = Layout(services: services(to: target), blocks: base.vpcs.flatMap(\.blocks))
     guard lay(sender, &layout, endpoint) else { return nil }
@@ -93,9 +108,10 @@ struct ClusterNetwork {
       }
       if let node = origin.node { affinities = picture.remembered(origin.client, node) }
       tellDenial(walk, picture)
-      return effect(of: walk, picture, endpoint)
+      return Walked(
+        effect: effect(of: walk, picture, endpoint), flow: keepsFlow ? picture.flow(of: walk) : nil)
     }
-    return .silence
+    return Walked(effect: .silence)
   }
 
   /// Packets that policies stop stand in the agent's log of their node.

@@ -32,18 +32,34 @@ struct Reach {
 
   private var network: ClusterNetwork { ClusterNetwork(cluster: cluster, world: context.world) }
 
+  /// Where a connection leads, and its way where that is known.
+  struct Found {
+    var destination: Destination
+    var flow: Flow?
+  }
+
   /// The destination of a packet from the pod to an address and port. `affinities` are those of the pod.
   func reach(
     _ address: String, _ port: Int, _ transport: Transport, _ affinities: inout ClusterNetwork.Affinities?
+  ) -> Found {
+    var flow: Flow?
+    let destination = destination(address, port, transport, &affinities, &flow)
+    return Found(destination: destination, flow: flow)
+  }
+
+  private func destination(
+    _ address: String, _ port: Int, _ transport: Transport, _ affinities: inout ClusterNetwork.Affinities?,
+    _ flow: inout Flow?
   ) -> Destination {
     if address.hasPrefix("127.") || address == "::1" { return .pod(pod, port: port) }
     if let plain = IPv4Address(address), let number = UInt16(exactly: port) {
       let target = ClusterNetwork.Target(address: plain, port: number, transport: transport)
       var known = affinities ?? [:]
       let seed = context.random { $0.next() }
-      if let effect = network.effect(of: target, from: .pod(pod), seed: seed, &known) {
+      if let walked = network.walk(to: target, from: .pod(pod), seed: seed, &known) {
         affinities = known.isEmpty ? nil : known
-        return destination(effect, address)
+        flow = walked.flow
+        return destination(walked.effect, address)
       }
     }
     return reachDirectly(address, port, transport)

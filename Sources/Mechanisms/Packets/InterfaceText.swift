@@ -54,8 +54,11 @@ package struct InterfaceText {
     if case .peer = interface.link { true } else { false }
   }
 
-  /// `ip link`, of one interface where it is named; nil where there is none of that name.
-  package func link(_ name: String? = nil) -> String? { text(name) { head($0) } }
+  /// `ip link`, of one interface where it is named, each with what `more` says of it; nil where there is none of that
+  /// name.
+  package func link(_ name: String? = nil, _ more: (String) -> String = { _ in "" }) -> String? {
+    text(name) { head($0) + more(interfaces[$0].name) }
+  }
 
   /// `ip addr`.
   package func addresses(_ name: String? = nil) -> String? {

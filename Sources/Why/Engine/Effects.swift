@@ -61,6 +61,8 @@ extension Effect.Kind {
   static let imagePullRefused: Self = "application/image-pull-refused"
   static let containerEnds: Self = "application/container-ends"
   static let probeFails: Self = "application/probe-fails"
+  /// The probe `container/kind` of a pod with an interface of its own is not answered in time.
+  static let probeUnanswered: Self = "packets/probe-unanswered"
   static let noNodes: Self = "nodes/none"
   static let fargateNoMachine: Self = "scheduling/fargate-no-machine"
   static let podOnFargate: Self = "scheduling/pod-on-fargate"

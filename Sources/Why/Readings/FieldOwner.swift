@@ -77,11 +77,13 @@ struct FieldOwner: Sendable {
         "metadata.managedFields[].manager", managers.isEmpty ? "none" : Set(managers).sorted().joined(separator: ", ")))
   }
 
-  /// A change of environment variables; nil removes one.
+  /// A change of environment variables, of the agent or of its init container; nil removes one.
   func fix(
-    setting: [String: String?], previous: [String: String?], _ statement: String, verify: String, _ world: Investigation
+    setting: [String: String?], previous: [String: String?], ofInit isInit: Bool = false, _ statement: String,
+    verify: String, _ world: Investigation
   ) -> Fix {
     let target = "daemonset/aws-node"
+    let place = isInit ? "init.env" : "env"
     func words(_ values: [String: String?]) -> String {
       values.sorted { $0.key > $1.key }.map { name, value in value.map { "\(name)=\($0)" } ?? "\(name)-" }
         .joined(separator: " ")
@@ -93,7 +95,8 @@ struct FieldOwner: Sendable {
         var merged = configuration
         if merged.object == nil { merged = .emptyObject }
         for (name, value) in values.sorted(by: { $0.key < $1.key }) {
-          merged["env"][name] = value.map { .string($0) } ?? .null
+          let value: JSON = value.map { .string($0) } ?? .null
+          if isInit { merged["init"]["env"][name] = value } else { merged["env"][name] = value }
         }
         return
           "aws eks update-addon --cluster-name \(cluster) --addon-name vpc-cni --resolve-conflicts PRESERVE --configuration-values \(Shell.quote(merged.text()))\(world.target.awsOptions)"
@@ -104,7 +107,7 @@ struct FieldOwner: Sendable {
         undo: update(previous), verify: verify, expectWithin: "3m")
     case .helm(let release):
       return Fix(
-        "\(statement): set \(words(setting)) under env in the values of Helm release \(release), and upgrade it",
+        "\(statement): set \(words(setting)) under \(place) in the values of Helm release \(release), and upgrade it",
         owner: "helm", touches: [target], restarts: true, verify: verify)
     case .gitOps(let tool):
       return Fix(
@@ -115,7 +118,7 @@ struct FieldOwner: Sendable {
         "\(statement): set \(words(setting)) on \(target); who owns it can't be told (\(gap.read): \(gap.why))",
         owner: "unknown", touches: [target], restarts: true, verify: verify)
     case .hand:
-      let kubectl = "\(world.target.kubectl) -n kube-system set env ds/aws-node"
+      let kubectl = "\(world.target.kubectl) -n kube-system set env ds/aws-node\(isInit ? " -c aws-vpc-cni-init" : "")"
       return Fix(
         "\(statement); restarts aws-node on every node, pods keep running", command: "\(kubectl) \(words(setting))",
         owner: "hand", touches: [target], restarts: true, undo: "\(kubectl) \(words(previous))", verify: verify,

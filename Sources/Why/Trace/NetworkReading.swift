@@ -104,9 +104,12 @@ extension Investigation {
     let own = interfaces.items.filter { $0["Attachment"]["InstanceId"].string == id }
     let pods = await pods(on: name)
     if let gap = pods.gap { reading.gaps.append(gap) }
+    // What its agent was started with is in force there, whatever the DaemonSet says by now.
+    let agent = pods.items.first { $0["metadata"]["labels"]["k8s-app"].string == "aws-node" }
+    let settings = agent.map { CNISettings(podSpec: $0["spec"]) } ?? reading.settings.value
     let isLaidOut = reading.packets.add(
       ClusterPackets.Node(
-        name, interfaces: own, pods: pods.items, settings: reading.settings.value ?? CNISettings(),
+        name, interfaces: own, pods: pods.items, settings: settings ?? CNISettings(),
         zone: node["metadata"]["labels"]["topology.kubernetes.io/zone"].string,
         osImage: node["status"]["nodeInfo"]["osImage"].string ?? "",
         hasProxy: kind.proxy.value != ServiceProxy.none, policies: await policies(pods: pods)))

@@ -20,9 +20,7 @@ struct TraceFindings: Sendable {
       subject: Entity("Trace", title), status: .healthy, summary: "")
     var codes: Set<String> = []
     for walk in stopped {
-      guard let first = root(of: walk) else { continue }
-      let root = await adapted(first, walk)
-      guard codes.insert(root.code + root.entity.name).inserted else { continue }
+      guard let root = await cause(of: walk), codes.insert(root.code + root.entity.name).inserted else { continue }
       answer.roots.append(Root(id: answer.roots.count + 1, sufficient: stopped.count == 1, cause: root))
     }
     if answer.roots.count == 1 { answer.roots[0].sufficient = true }
@@ -364,22 +362,25 @@ struct TraceFindings: Sendable {
       ])
   }
 
-  /// With a fix whose writing needs to know who owns what it changes.
+  /// The root of a walk that stops, with a fix whose writing needs to know who owns what it changes.
+  func cause(of walk: PacketWalk) async -> RootCause? {
+    guard let root = root(of: walk) else { return nil }
+    return await adapted(root, walk)
+  }
+
   private func adapted(_ root: RootCause, _ walk: PacketWalk) async -> RootCause {
     if let hop = walk.last, hop.kind == .policyDenied, let denial = denial(hop) {
       return await denial.root(exhibit(hop))
     }
     var root = root
     if root.code == "packets/tcp-early-demux" {
+      let owner = await FieldOwner.environment(of: "DISABLE_TCP_EARLY_DEMUX", in: world)
+      root.evidence += owner.evidence
       root.fixes = [
-        Fix(
-          "routes every packet of the node; the init container of aws-node sets it",
-          command:
-            "\(world.target.kubectl) -n kube-system set env ds/aws-node -c aws-vpc-cni-init DISABLE_TCP_EARLY_DEMUX=true",
-          owner: "hand", touches: ["daemonset/aws-node"], restarts: true,
-          undo:
-            "\(world.target.kubectl) -n kube-system set env ds/aws-node -c aws-vpc-cni-init DISABLE_TCP_EARLY_DEMUX=false",
-          verify: "ekswhy trace \(source.title) \(target.title)", expectWithin: "3m")
+        owner.fix(
+          setting: ["DISABLE_TCP_EARLY_DEMUX": "true"], previous: ["DISABLE_TCP_EARLY_DEMUX": "false"], ofInit: true,
+          "lets the kernel route every packet; the init container of aws-node sets it",
+          verify: "ekswhy trace \(source.title) \(target.title)", world)
       ]
     }
     return root

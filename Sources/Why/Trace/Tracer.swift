@@ -75,6 +75,30 @@ package struct Tracer: Sendable {
     return report
   }
 
+  /// The ways of a connection from a node itself to a port of a pod on it, and who tells of them.
+  func ways(from name: String, to pod: JSON, port: UInt16) async throws(QuestionError) -> (
+    findings: TraceFindings, walks: [PacketWalk]
+  ) {
+    var reading = try await world.network(nodes: [name])
+    let target = try found(pod: pod, nil, port: port)
+    guard let address = target.address, let stack = reading.nodes[name],
+      target.pod.map({ reading.pods[$0] != nil }) ?? true
+    else {
+      throw .unreachable(
+        Gap(
+          read: "ec2:DescribeNetworkInterfaces",
+          why: "the address of \(target.title) is on no interface of node \(name)", how: "ask again in a minute"))
+    }
+    let packet = Packet(.tcp, from: IPv4Address(bits: 0), 40000, to: address, port)
+    let walks = walk(packet, from: stack, &reading)
+    let source = Found(title: "node/\(name)", node: name)
+    return (
+      TraceFindings(
+        world: world, reading: reading, source: source, target: target,
+        title: "\(source.title) → \(target.title):\(port)", packet: packet), walks
+    )
+  }
+
   private func walk(_ packet: Packet, from stack: Int, _ reading: inout NetworkReading) -> [PacketWalk] {
     var walks: [PacketWalk] = []
     var hopLimits: [Int: UInt8] = [:]
@@ -135,7 +159,7 @@ package struct Tracer: Sendable {
     }
   }
 
-  private func found(pod: JSON, _ end: TraceEnd) throws(QuestionError) -> Found {
+  private func found(pod: JSON, _ end: TraceEnd?, port given: UInt16? = nil) throws(QuestionError) -> Found {
     let name = pod["metadata"]["name"].string ?? ""
     let namespace = pod["metadata"]["namespace"].string ?? ""
     guard let node = pod["spec"]["nodeName"].string, let address = pod["status"]["podIP"].string else {
@@ -144,8 +168,8 @@ package struct Tracer: Sendable {
     let isHost = pod["spec"]["hostNetwork"].bool == true
     let ports = pod["spec"]["containers"].items.flatMap { $0["ports"].items }
     let port =
-      end.port
-      ?? ports.first { end.portName == nil || $0["name"].string == end.portName }?["containerPort"].int
+      given ?? end?.port
+      ?? ports.first { end?.portName == nil || $0["name"].string == end?.portName }?["containerPort"].int
       .flatMap { UInt16(exactly: $0) }
     return Found(
       title: "pod/\(name)", node: node, pod: isHost ? nil : "\(namespace)/\(name)", address: IPv4Address(address),

@@ -18,6 +18,28 @@ package final class PacketPorts {
   /// policy agent has loaded.
   package var shape: (_ instance: String) -> String = { _ in "" }
 
+  /// What crossed the interfaces of an instance in the minutes in which anything did, in order. Registered by
+  /// Kubernetes.
+  package var traffic: (_ instance: String) -> [TrafficMinute] = { _ in [] }
+
+  /// Bytes and packets in one minute.
+  package struct TrafficMinute: Sendable {
+    /// Minutes since 1970.
+    package var number: Int64
+    package var bytesIn: Int
+    package var bytesOut: Int
+    package var packetsIn: Int
+    package var packetsOut: Int
+
+    package init(number: Int64, bytesIn: Int, bytesOut: Int, packetsIn: Int, packetsOut: Int) {
+      self.number = number
+      self.bytesIn = bytesIn
+      self.bytesOut = bytesOut
+      self.packetsIn = packetsIn
+      self.packetsOut = packetsOut
+    }
+  }
+
   /// Why a program in a node's own network gets no connection to an address, in the words of Go's dialer; nil where
   /// it gets one. Registered by Kubernetes.
   package var dial: (_ cluster: String, _ node: String, _ address: String, _ port: Int) -> String? = {

@@ -18,6 +18,7 @@ extension APIServer {
     case ("pods", "exec", _), ("pods", "attach", _): return try connect(exchange, row)
     case ("pods", "portforward", _): return try portForward(exchange, row)
     case ("pods", "proxy", _), ("services", "proxy", _): return try proxy(exchange, row)
+    case ("nodes", "proxy", "get"): return try nodeProxy(exchange, row)
     case (_, "proxy", _):
       _ = try existing(exchange, row)
       throw KubeStatus(

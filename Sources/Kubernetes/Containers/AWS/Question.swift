@@ -15,6 +15,8 @@ package enum Question: Sendable, Equatable {
   case connect(Connection)
   /// What a command shows of the network and the logs around it, by its words.
   case host([String])
+  /// Bytes that are sent over a connection as fast as it takes them.
+  case transfer(Transfer)
   /// An ICMP echo to an address.
   case echo(String)
 
@@ -23,6 +25,16 @@ package enum Question: Sendable, Equatable {
     package var port: Int
     package var method: String
     package var path: String
+  }
+
+  package struct Transfer: Sendable, Equatable {
+    package var address: String
+    package var port: Int
+    package var seconds: Int
+    /// How many; as many as the time allows where it isn't said.
+    package var bytes: Int?
+    /// From the other end to this one.
+    package var isReversed: Bool
   }
 
   package struct AWSQuestion: Sendable, Equatable {

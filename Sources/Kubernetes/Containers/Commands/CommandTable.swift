@@ -212,6 +212,7 @@ enum CommandTable {
     "ip": HostCommands.run, "ss": HostCommands.run, "netstat": HostCommands.run, "sysctl": HostCommands.run,
     "iptables-save": HostCommands.run, "iptables": HostCommands.run, "conntrack": HostCommands.run,
     "journalctl": HostCommands.run, "chroot": HostCommands.chroot,
+    "tcpdump": CaptureCommands.tcpdump, "iperf3": CaptureCommands.iperf3,
   ]
 
   /// Options in single letters and the other words. Letters of `valued` take the next word or the rest of theirs.

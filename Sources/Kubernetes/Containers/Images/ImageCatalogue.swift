@@ -57,7 +57,7 @@ package enum ImageCatalogue {
   package static let hostPrograms: [String] =
     (systems["amazonlinux"]?.files.nodes.filter { $0.value.content == .program }.map(\.key) ?? []).sorted() + [
       "/usr/sbin/conntrack", "/usr/sbin/ip", "/usr/sbin/iptables", "/usr/sbin/iptables-save", "/usr/sbin/ss",
-      "/usr/sbin/sysctl", "/usr/bin/journalctl", "/usr/bin/ping", "/usr/bin/netstat",
+      "/usr/sbin/sysctl", "/usr/sbin/tcpdump", "/usr/bin/journalctl", "/usr/bin/ping", "/usr/bin/netstat",
     ]
 
   static func isBusybox(_ image: String) -> Bool { system(of: image).isBusybox }

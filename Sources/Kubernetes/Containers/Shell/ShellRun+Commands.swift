@@ -227,7 +227,7 @@ extension ShellRun {
         if let number = Signal.number(name) { system.processes[index].ignored.append(number) }
       }
       system.processes[index].ignored.sort()
-      if case .server = program { system.tellPorts(process.container) }
+      if !system.ports(of: system.processes[index]).isEmpty { system.tellPorts(process.container) }
       return .became
     case .failure(let fault):
       let status = tellNotRun(words[0], fault, shell)

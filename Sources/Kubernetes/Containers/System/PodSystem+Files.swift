@@ -32,6 +32,9 @@ extension PodSystem {
     if path == "/" { return FileNode(.directory, at: now) }
     guard let container = containers[process.container] else { return nil }
     if path == "/proc" || path.hasPrefix("/proc/") { return procNode(path, process) }
+    if let root = process.root, path.hasPrefix("\(root)/proc/") {
+      return procNode(String(path.dropFirst(root.count)), process)
+    }
     if path == "/dev" || path.hasPrefix("/dev/"), container.files.mount(of: path) == nil {
       return deviceNode(path, process)
     }
@@ -251,6 +254,10 @@ extension PodSystem {
     } else if let pid = Int(first) {
       about = visible(process).first { $0.pid == pid }
     } else {
+      if first == "net" {
+        guard parts.count > 1 else { return FileNode(.directory, mode: 0o555, at: now) }
+        return parts.count == 2 && parts[1] == "dev" ? devices.map { file($0) } : nil
+      }
       guard parts.count == 1, let text = procText(first, process) else { return nil }
       return file(text)
     }
@@ -324,9 +331,10 @@ extension PodSystem {
     if path == "/proc" {
       return Set(
         visible(process).map { String($0.pid) } + [
-          "self", "mounts", "uptime", "loadavg", "version", "cpuinfo", "meminfo",
+          "self", "mounts", "uptime", "loadavg", "version", "cpuinfo", "meminfo", "net",
         ])
     }
+    if path == "/proc/net" { return ["dev"] }
     return ["cmdline", "environ", "comm", "status", "cgroup", "mounts", "cwd", "exe"]
   }
 }

@@ -132,7 +132,7 @@ extension PodSystem {
     let process = processes[index]
     close(key)
     if containers[process.container]?.main == key { return mainEnded(process.container, code: code & 255) }
-    if case .server = process.program { tellPorts(process.container) }
+    if !ports(of: process).isEmpty { tellPorts(process.container) }
     for id in sessions.keys.sorted() where sessions[id]!.root == key && !sessions[id]!.isAttached {
       effects.append(.sessionEnded(session: id, code: code & 255))
       hangUp(id, except: key)

@@ -44,6 +44,8 @@ package final class PodSystem: Codable {
 
   /// Gathered during a step.
   package var effects: [Effect] = []
+  /// `/proc/net/dev`, as whoever runs the pod last set it.
+  package var devices: String?
   /// Answers that processes have not taken yet; they do in the step that brought them.
   var replies: [Int: QuestionReply] = [:]
 
@@ -199,7 +201,7 @@ package final class PodSystem: Codable {
     }
     processes.append(process)
     // Of one that only stands there its data says what it listens on.
-    if !serves, case .server = process.program { tellPorts(container) }
+    if !serves, !ports(of: process).isEmpty { tellPorts(container) }
     return .success(process.key)
   }
 
@@ -286,12 +288,21 @@ package final class PodSystem: Codable {
 
   // MARK: - Ports
 
+  /// What a process listens on.
+  func ports(of process: Process) -> [Int] {
+    switch process.program {
+    case .server(let name):
+      ImageCatalogue.ports(of: name, process.arguments, containers[process.container]?.image ?? "")
+    case .command(let state) where state.name == "iperf3":
+      CaptureCommands.port(state.arguments).map { [$0] } ?? []
+    default: []
+    }
+  }
+
   func tellPorts(_ container: String) {
     var ports: [Int] = []
     for process in processes where process.container == container && process.exit == nil {
-      if case .server(let name) = process.program {
-        ports += ImageCatalogue.ports(of: name, process.arguments, containers[container]?.image ?? "")
-      }
+      ports += self.ports(of: process)
     }
     effects.append(.ports(container: container, ports.sorted()))
   }

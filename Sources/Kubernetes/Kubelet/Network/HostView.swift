@@ -26,10 +26,39 @@ struct HostView {
     case "sysctl": return sysctl(arguments)
     case "iptables-save", "iptables": return tables(words[0], arguments)
     case "journalctl": return journal(arguments)
-    case "conntrack":
-      return failed("conntrack: ekswhy keeps no flows of nodes to list; ekswhy trace walks one\n")
+    case "conntrack": return traffic.tracked(arguments, at: context.now)
+    case "tcpdump": return capture(arguments)
     default: return failed("\(words.first ?? ""): ekswhy does not simulate this program\n", 126)
     }
+  }
+
+  // MARK: - What passed
+
+  private var traffic: TrafficView {
+    let id = NodeTraffic.id(instance)
+    return TrafficView(
+      traffic: context.world.state(of: id, as: NodeTraffic.self) ?? NodeTraffic(instance: instance),
+      pod: isHost ? nil : pod.uid)
+  }
+
+  private var text: InterfaceText? {
+    isHost ? network?.text : network?.text(ofPod: pod.status["podIP"].string ?? "")
+  }
+
+  /// `/proc/net/dev`.
+  var devices: String? {
+    guard isHost else { return traffic.devices(["lo", "eth0"]) }
+    return text.map { traffic.devices($0.interfaces.map(\.name)) }
+  }
+
+  /// Since when, how many at most, which interface; then the filter.
+  private func capture(_ arguments: [String]) -> QuestionReply {
+    guard arguments.count >= 3, let since = Int64(arguments[0]), let limit = Int(arguments[1]), let text else {
+      return failed("tcpdump: nothing is known of this network\n")
+    }
+    return traffic.capture(
+      since: Timestamp(microseconds: since), limit: limit, arguments[2], filter: Array(arguments.dropFirst(3)),
+      interfaces: text.interfaces.map(\.name))
   }
 
   // MARK: - iproute2
@@ -37,15 +66,18 @@ struct HostView {
   private func ip(_ arguments: [String]) -> QuestionReply {
     let words = arguments.filter { !$0.hasPrefix("-") && $0 != "show" && $0 != "list" && $0 != "ls" && $0 != "dev" }
     if arguments.contains("-6") { return printed("") }
-    guard let network else { return failed("ip: nothing is known of this node's interfaces\n") }
-    let text = isHost ? network.text : network.text(ofPod: pod.status["podIP"].string ?? "")
-    guard let text else { return failed("ip: nothing is known of this pod's network\n") }
+    guard let text else { return failed("ip: nothing is known of this network\n") }
     guard let object = words.first else { return failed("Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }\n", 255) }
     let name = words.count > 1 ? words[1] : nil
     func missing() -> QuestionReply { failed("Device \"\(name ?? "")\" does not exist.\n") }
     func matches(_ whole: String) -> Bool { whole.hasPrefix(object) }
     if matches("address") || object == "addr" { return text.addresses(name).map(printed) ?? missing() }
-    if matches("link") { return text.link(name).map(printed) ?? missing() }
+    let countsTraffic = arguments.contains { "-statistics".hasPrefix($0) && $0.count > 1 }
+    if matches("link") {
+      let traffic = traffic
+      let counted = countsTraffic ? { (interface: String) in Self.statistics(traffic, interface) } : { _ in "" }
+      return text.link(name, counted).map(printed) ?? missing()
+    }
     if matches("rule") { return printed(text.rule) }
     if matches("neighbour") || matches("neighbor") { return printed(text.neighbour) }
     if matches("route") {
@@ -59,6 +91,20 @@ struct HostView {
       return shown.isEmpty ? failed("Error: ipv4: FIB table does not exist.\nDump terminated\n", 2) : printed(shown)
     }
     return failed("Object \"\(object)\" is unknown, try \"ip help\".\n", 1)
+  }
+
+  /// What `-s` adds to an interface.
+  private static func statistics(_ view: TrafficView, _ interface: String) -> String {
+    let counter = view.traffic.counter(interface, pod: view.pod)
+    func columns(_ bytes: Int, _ packets: Int) -> String {
+      let (first, second) = (String(bytes), String(packets))
+      return "    " + first + String(repeating: " ", count: max(1, 14 - first.count)) + second
+        + String(repeating: " ", count: max(1, 8 - second.count))
+    }
+    return "    RX:  bytes packets errors dropped  missed   mcast\n"
+      + columns(counter.receivedBytes, counter.receivedPackets) + "     0       0       0       0\n"
+      + "    TX:  bytes packets errors dropped carrier collsns\n"
+      + columns(counter.sentBytes, counter.sentPackets) + "     0       0       0       0\n"
   }
 
   // MARK: - netfilter

@@ -22,17 +22,67 @@ extension PodRuntime {
     let services = context.world.kube.host?.list(cluster: cluster, resource: "services", namespace: "") ?? []
     guard !services.contains(where: { $0["spec"]["clusterIPs"].strings.contains(address) }) else { return .silence }
     var none: ClusterNetwork.Affinities?
-    guard case .pod(let target, _) = reach.reach(address, 0, .tcp, &none) else { return .silence }
+    let found = reach.reach(address, 0, .icmp, &none)
+    found.flow?.record(said: 0, answered: 0, in: context.world)
     // Between nodes two of them forward it, within one the one.
-    let hops = target.uid == pod.uid ? 64 : target.nodeName == pod.nodeName ? 63 : 62
-    return .text(String(hops), errors: "", status: 0)
+    switch found.destination {
+    case .pod(let target, _):
+      let hops = target.uid == pod.uid ? 64 : target.nodeName == pod.nodeName ? 63 : 62
+      return .text(String(hops), errors: "", status: 0)
+    // A node answers though nothing listens.
+    case .refused where found.flow?.isAnswered == true: return .text("63", errors: "", status: 0)
+    default: return .silence
+    }
   }
+
+  /// Bytes of a request and of an answer, with their heads as clients and servers commonly write them.
+  private static let requestHead = 74
+  private static let answerHead = 230
 
   /// What comes of a connection: what the container at its other end says by its data.
   mutating func connect(_ request: Question.Connection, _ pod: ObjectView, _ context: Context) -> QuestionReply {
     if let page = agentPage(request, pod, context) { return page }
     let reach = Reach(cluster: cluster, pod: pod, instance: instanceID(pod, context), context: context)
-    switch reach.reach(request.address, request.port, .tcp, &affinities) {
+    let found = reach.reach(request.address, request.port, .tcp, &affinities)
+    let reply = reply(to: request, at: found.destination, context)
+    var (said, answered) = (0, 0)
+    if case .page(_, _, let body) = reply {
+      said = Self.requestHead + request.path.utf8.count
+      answered = Self.answerHead + body.utf8.count
+    }
+    found.flow?.record(said: said, answered: answered, in: context.world)
+    return reply
+  }
+
+  /// A transfer of as many bytes as its time and the way allow.
+  mutating func transfer(_ wanted: Question.Transfer, _ pod: ObjectView, _ context: Context) -> QuestionReply {
+    let reach = Reach(cluster: cluster, pod: pod, instance: instanceID(pod, context), context: context)
+    let found = reach.reach(wanted.address, wanted.port, .tcp, &affinities)
+    switch found.destination {
+    case .pod(let target, let port):
+      guard let containers = storey(context)?.containers else { return .silence }
+      guard containers.refusal(cluster: cluster, pod: target.json, port: port) == nil else { return .closed }
+      // Within a node memory is the limit, between nodes what EC2 gives one flow.
+      let rate = target.nodeName == pod.nodeName ? Self.localRate : Self.flowRate
+      let bytes = wanted.bytes ?? wanted.seconds * rate
+      let (said, answered) = wanted.isReversed ? (Self.requestHead, bytes) : (bytes, Self.requestHead)
+      found.flow?.record(said: said, answered: answered, in: context.world)
+      return .text("\(bytes) \(max(1, bytes / rate))", errors: "", status: 0)
+    case .refused: return .closed
+    default:
+      found.flow?.record(said: 0, answered: 0, in: context.world)
+      return .silence
+    }
+  }
+
+  /// Bytes a second.
+  private static let localRate = 35_000_000_000 / 8
+  private static let flowRate = 5_000_000_000 / 8
+
+  private func reply(to request: Question.Connection, at destination: Reach.Destination, _ context: Context)
+    -> QuestionReply
+  {
+    switch destination {
     case .pod(let target, let port):
       guard let containers = storey(context)?.containers else { return .silence }
       let found = containers.answer(

@@ -9,6 +9,9 @@ struct PendingNames: Codable {
   var process: Int
   var answers: [StubAnswer?]
   var deadline: Timestamp
+  /// The ways of the queries, as far as they are known, and the bytes of each.
+  var flows: [Flow?]?
+  var lengths: [Int]?
 }
 
 extension PodRuntime {
@@ -23,9 +26,12 @@ extension PodRuntime {
     let ticket = lastLookup!
     let reach = Reach(cluster: cluster, pod: pod, instance: instanceID(pod, context), context: context)
     var answers = [StubAnswer?](repeating: nil, count: queries.count)
+    var flows = [Flow?](repeating: nil, count: queries.count)
     for (index, query) in queries.enumerated() {
       let (address, port) = Self.parts(query.server)
-      switch reach.reach(address, port, .udp, &affinities) {
+      let found = reach.reach(address, port, .udp, &affinities)
+      flows[index] = found.flow
+      switch found.destination {
       case .resolver(let vpc):
         if case .reply(let reply) = context.world.ports.names.ask(vpc: vpc, query.question) {
           answers[index] = .reply(reply)
@@ -40,12 +46,29 @@ extension PodRuntime {
       case .apiServer, .unroutable, .silence: break
       }
     }
-    if answers.allSatisfy({ $0 != nil }) { return answers.compactMap { $0 } }
-    let pending = PendingNames(process: process, answers: answers, deadline: context.now + timeout)
+    let lengths = queries.map { Self.head + $0.question.name.utf8.count }
+    if answers.allSatisfy({ $0 != nil }) {
+      Self.record(flows, lengths, answers, context)
+      return answers.compactMap { $0 }
+    }
+    let pending = PendingNames(
+      process: process, answers: answers, deadline: context.now + timeout, flows: flows, lengths: lengths)
     lookups = lookups ?? [:]
     lookups![ticket] = pending
     wakeForNames(context)
     return nil
+  }
+
+  /// Bytes of a DNS message beside its name, and of a record in an answer.
+  private static let head = 18
+  private static let record = 16
+
+  private static func record(_ flows: [Flow?], _ lengths: [Int], _ answers: [StubAnswer?], _ context: Context) {
+    for (index, flow) in flows.enumerated() {
+      var answered = 0
+      if case .reply(let reply)? = answers[index] { answered = lengths[index] + reply.answers.count * record }
+      flow?.record(said: lengths[index], answered: answered, in: context.world)
+    }
   }
 
   private static func parts(_ server: String) -> (String, Int) {
@@ -80,19 +103,24 @@ extension PodRuntime {
     else { return false }
     pending.answers[index] = .reply(reply)
     lookups![ticket] = pending
-    if pending.answers.allSatisfy({ $0 != nil }) { finish(ticket) }
+    if pending.answers.allSatisfy({ $0 != nil }) { finish(ticket, context) }
     wakeForNames(context)
     return true
   }
 
   /// Gives those up whose time is over.
   mutating func giveUpNames(_ context: Context) {
-    for ticket in (lookups ?? [:]).keys.sorted() where lookups![ticket]!.deadline <= context.now { finish(ticket) }
+    for ticket in (lookups ?? [:]).keys.sorted() where lookups![ticket]!.deadline <= context.now {
+      finish(ticket, context)
+    }
     wakeForNames(context)
   }
 
-  private mutating func finish(_ ticket: Int) {
+  private mutating func finish(_ ticket: Int, _ context: Context) {
     guard let pending = lookups?.removeValue(forKey: ticket) else { return }
+    if let flows = pending.flows, let lengths = pending.lengths {
+      Self.record(flows, lengths, pending.answers, context)
+    }
     if lookups?.isEmpty == true { lookups = nil }
     system.answer(pending.process, .names(pending.answers.map { $0 ?? .silence }))
   }

@@ -98,6 +98,16 @@ struct ProbeFails: Link {
         + "\(probe.text), after \(Ages.text(probe.initialDelay)), every \(Ages.text(probe.period)), "
         + "within \(Ages.text(probe.timeout)), \(Count.of(probe.failureThreshold, "failure"))")
     let maker = await PodMaker.of(pod, world)
+    // Between a node and its other pods no packet can get lost: they are on one machine.
+    let mayBeStopped = trouble.complaint == .late && PodENI(pod: pod) != nil && probe.port != nil
+    guard !mayBeStopped else {
+      return .holds(
+        Explanation(
+          "its \(kind.rawValue) probe is \(probe.text), and \(trouble.got)", entity: effect.entity,
+          evidence: [complaint.exhibit(now: world.now), field],
+          causes: [.init(Effect(.probeUnanswered, effect.entity, detail: effect.detail))],
+          lastSymptomAt: complaint.last))
+    }
     return .holds(
       Explanation(
         "its \(kind.rawValue) probe is \(probe.text), and \(trouble.got)", entity: effect.entity,
@@ -107,7 +117,7 @@ struct ProbeFails: Link {
 }
 
 /// A probe that fails, in words.
-private struct ProbeTrouble {
+struct ProbeTrouble {
   let container: PodState.Container
   let spec: JSON
   let probe: Probe
