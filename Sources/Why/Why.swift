@@ -97,7 +97,7 @@ extension Catalogue {
     BootstrapDenied(),
     RoleIsMapped(), NodeIsReady(), NodeRefusesPods(),
     CNINotInitialized(), CNIAgentNotReady(), OtherCNINotReady(), CNIAbsent(), CNIAgentIsReady(),
-    CNICallsDenied(), CNIPolicyMissing(), CNICallsAreAllowed(),
+    CNICallsDenied(), CNIWithoutCredentials(), CNIPolicyMissing(), CNICallsAreAllowed(),
     NoAddressToAssign(), PoolIsFull(), AddressesCoolDown(), EC2Throttles(), SubnetShort(), ENILimitReached(),
     SparesHoard(),
     SubnetFull(), InterfacesLeftBehind(), WarmENIHoarding(), SettingsNotInForce(), ENIConfigMissing(),

@@ -13,6 +13,8 @@ struct AddressScenarioTests {
     func advance(_ time: String) throws { try scene.eks.ekswhy("clock", "advance", time, "--state", scene.eks.state) }
     let node = try scene.kubectl("get nodes -o jsonpath={.items[0].metadata.name}")
 
+    try await whatANodeHolds(scene, node, advance)
+
     // Settings that the DaemonSet has and the agent of the node was not started with.
     try scene.kubectl(
       "-n kube-system patch ds aws-node -p '{\"spec\":{\"updateStrategy\":{\"type\":\"OnDelete\",\"rollingUpdate\":null}}}'"
@@ -29,6 +31,29 @@ struct AddressScenarioTests {
     try await aControlPlaneWithoutRoom(scene)
     try await aTrunkThatMayNotBeMade(scene, advance)
     await scene.end()
+  }
+
+  /// One small pod costs a whole interface more; a minimum alone brings the node down to it.
+  private func whatANodeHolds(_ scene: IdentityScene, _ node: String, _ advance: (String) throws -> Void) async throws {
+    let id = try scene.kubectl("get node \(node) -o jsonpath={.spec.providerID}").split(separator: "/").last ?? ""
+    func held() async throws -> (interfaces: Int, addresses: Int) {
+      let found = try await scene.call(
+        "ec2", "DescribeNetworkInterfaces",
+        ["Filters": [["Name": "attachment.instance-id", "Values": [.string(String(id))]]]])["NetworkInterfaces"].items
+      return (found.count, found.reduce(0) { $0 + $1["PrivateIpAddresses"].items.count })
+    }
+    try advance("60s")
+    // CoreDNS has addresses of it already.
+    var now = try await held()
+    #expect(now == (2, 20))
+    try scene.kubectl("-n kube-system set env ds/aws-node MINIMUM_IP_TARGET=5")
+    try scene.kubectl("-n kube-system rollout status ds/aws-node --timeout=60s")
+    try advance("240s")
+    now = try await held()
+    #expect(now == (1, 6))
+    try scene.kubectl("-n kube-system set env ds/aws-node MINIMUM_IP_TARGET-")
+    try scene.kubectl("-n kube-system rollout status ds/aws-node --timeout=60s")
+    try advance("60s")
   }
 
   private func interfacesThatNothingUses(_ scene: IdentityScene) async throws {
@@ -109,5 +134,33 @@ struct AddressScenarioTests {
     try scene.kubectl("wait pod/web --for=condition=Ready --timeout=60s")
     let groups = try await scene.subject("security-groups", "web")
     #expect(groups.status == .healthy, "\(groups.summary)")
+    try await probesByTheVPC(scene, advance)
+  }
+
+  /// A probe of such a pod is stopped by its group, then by the kernel of its node.
+  private func probesByTheVPC(_ scene: IdentityScene, _ advance: (String) throws -> Void) async throws {
+    let pod: JSON = [
+      "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "probed", "labels": ["app": "web"]],
+      "spec": [
+        "containers": [["name": "c", "image": "nginx", "readinessProbe": ["httpGet": ["path": "/", "port": 80]]]]
+      ],
+    ]
+    try scene.kubectl("apply -f -", input: pod.text())
+    try advance("120s")
+    var answer = try await scene.subject("pod", "probed")
+    #expect(scene.roots(answer) == ["packets/group-ingress"], "\(answer.summary) \(answer.gaps.map(\.gap))")
+    try scene.cure(answer)
+    try advance("60s")
+    answer = try await scene.subject("pod", "probed")
+    #expect(scene.roots(answer) == ["packets/tcp-early-demux"], "\(answer.summary) \(answer.gaps.map(\.gap))")
+    try scene.cure(answer)
+    // Pods of the DaemonSet are not replaced by themselves here (OnDelete): the next answer says so.
+    try advance("30s")
+    answer = try await scene.subject("pod", "probed")
+    #expect(answer.roots.first?.cause.fixes.first?.command?.contains("delete pod -l k8s-app=aws-node") == true)
+    try scene.cure(answer)
+    try advance("120s")
+    answer = try await scene.subject("pod", "probed")
+    #expect(answer.status == .healthy, "\(answer.summary)")
   }
 }

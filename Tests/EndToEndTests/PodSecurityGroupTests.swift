@@ -91,5 +91,24 @@ struct PodSecurityGroupTests {
       "ec2 revoke-security-group-ingress --group-id \(group) --protocol tcp --port 80 --source-group \(nodes)")
     try advance("60s")
     #expect(try !isReady())
+
+    // What the node and AWS each show of it.
+    let node = try eks.kubectl("get pod probed -o jsonpath={.spec.nodeName}")
+    func onNode(_ words: String...) throws -> String { try eks.ekswhy(["shell", "node/\(node)", "--"] + words).output }
+    let rules = try onNode("ip", "rule")
+    #expect(rules.contains("10:\tfrom all iif vlan.eth."), "\(rules)")
+    #expect(rules.contains("20:\tfrom all lookup local"), "\(rules)")
+    let table = try #require(
+      rules.split(separator: "\n").first { $0.contains("iif vlan.eth.") }?.split(separator: " ").last.map(String.init))
+    let routes = try onNode("ip", "route", "show", "table", table)
+    #expect(routes.contains("default via ") && routes.contains("\(address) dev vlan"), "\(routes)")
+
+    // In standard mode what stays on the node is not asked by groups.
+    try eks.kubectl("-n kube-system set env ds/aws-node POD_SECURITY_GROUP_ENFORCING_MODE=standard")
+    try eks.kubectl("-n kube-system rollout status ds/aws-node --timeout=60s")
+    try eks.kubectl("delete pod probed --grace-period=1")
+    try eks.kubectl("apply -f -", input: probed)
+    try advance("120s")
+    #expect(try isReady())
   }
 }

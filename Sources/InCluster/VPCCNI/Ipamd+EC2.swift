@@ -2,7 +2,7 @@ import Mechanisms
 import Wire
 import World
 
-/// ipamd's calls to EC2, as the role of the instance and in upstream's order.
+/// ipamd's calls to EC2, in upstream's order.
 extension Ipamd {
   /// A new interface on its way into the instance.
   struct Growth: Codable {
@@ -21,24 +21,6 @@ extension Ipamd {
 
   func metadata(_ path: String, _ context: Context) -> String {
     context.world.ports.instanceMetadata(launch.instanceID, "meta-data/\(path)") ?? ""
-  }
-
-  mutating func call(_ operation: String, _ input: JSON, _ tag: String, _ context: Context) {
-    let weight: Weight = refusals > 1 || phase == .discovering && attempts > 2 ? .background : .foreground
-    guard let credentials = context.world.ports.instanceCredentials(launch.instanceID) else {
-      answered(
-        tag,
-        .error(
-          AWSError(
-            code: "NoCredentialProviders", message: "no EC2 IMDS role found, operation error ec2imds: GetMetadata")),
-        context)
-      return
-    }
-    context.submit(
-      AWSCall(
-        service: "ec2", operation: operation, input: input, region: launch.region,
-        caller: .credential(accessKeyID: credentials.accessKeyID), sourceIP: metadata("local-ipv4", context),
-        userAgent: "amazon-vpc-cni-k8s/v1.20.4"), tag: tag, weight: weight)
   }
 
   // MARK: - Start
@@ -164,6 +146,7 @@ extension Ipamd {
 
   mutating func answered(_ tag: String, _ reply: AWSReply, _ context: Context) {
     switch tag {
+    case "session": sessionCame(reply, context)
     case "discover": discovered(reply, context)
     case "reconcile": reconciled(reply, context)
     case "assign": assigned(reply, context)

@@ -36,11 +36,14 @@ package struct Ipamd: Component {
   var asksForTrunk: Bool?
   /// When it last compared its own picture with the instance's metadata.
   var comparedAt: Timestamp?
+  /// Of its own role, where it has one.
+  var session: Session?
   /// Its service account's token is never kept in the state.
   var token: String?
 
   private enum CodingKeys: String, CodingKey {
-    case launch, phase, pool, attempts, startedAt, growth, queued, busy, events, refusals, asksForTrunk, comparedAt
+    case launch, phase, pool, attempts, startedAt, growth, queued, busy, events, refusals, asksForTrunk, comparedAt,
+      session
   }
 
   package init(_ launch: NodeHooks.Launch) {
@@ -153,6 +156,7 @@ package struct Ipamd: Component {
 
   private mutating func told(_ name: String, _ value: JSON, _ context: Context) {
     switch name {
+    case "token" where value["audience"].string != nil: exchange(value, context)
     case "token":
       if let text = value["token"].string {
         token = text

@@ -91,7 +91,7 @@ package struct PodFit: Sendable {
   }
 
   /// Nodes that one question may be about: each pod of each is worked out.
-  package static let nodeLimit = 500
+  package static let nodeLimit = 5000
 
   package static func simulate(_ plan: Plan) -> Outcome {
     var fit = PodFit(plan)

@@ -35,7 +35,8 @@ extension Investigation {
     guard let vpc = cluster.first?["resourcesVpcConfig"]["vpcId"].string else {
       throw .unreachable(cluster.gap ?? Gap(read: "eks:DescribeCluster", why: "it names no VPC"))
     }
-    let fabric = Fabric(await fabricReadings(vpc))
+    let readings = await fabricReadings(vpc)
+    let fabric = Fabric(readings)
     guard let daemonSet = await awsNode().value else {
       throw .unsupported(
         "kube-system/aws-node can't be read: ekswhy follows packets on nodes with the Amazon VPC CNI only")
@@ -45,7 +46,8 @@ extension Investigation {
     let (services, slices) = await (servicesRead, slicesRead)
     reading.packets = ClusterPackets(
       fabric, services: ServicePort.read(services: services.items, slices: slices.items))
-    for found in [services, slices] { if let gap = found.gap { reading.gaps.append(gap) } }
+    // Without the VPC's blocks it isn't known what stays inside of it.
+    for gap in [services.gap, slices.gap, readings.vpcs.gap] { if let gap { reading.gaps.append(gap) } }
     addEndpoint(&reading)
     let instances = await aws(.describeInstances, filters: ["vpc-id": [vpc]])
     let interfaces = await aws(.describeNetworkInterfaces, filters: ["vpc-id": [vpc]])

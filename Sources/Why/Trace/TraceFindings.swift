@@ -373,7 +373,17 @@ struct TraceFindings: Sendable {
       return await denial.root(exhibit(hop))
     }
     var root = root
-    if root.code == "packets/tcp-early-demux" {
+    if root.code == "packets/tcp-early-demux", reading.settings.value?.disablesEarlyDemux == true {
+      let node = source.node ?? target.node ?? ""
+      root.fixes = [
+        Fix(
+          "the DaemonSet sets DISABLE_TCP_EARLY_DEMUX already; aws-node of this node is older than that and is made anew",
+          command:
+            "\(world.target.kubectl) -n kube-system delete pod -l k8s-app=aws-node --field-selector spec.nodeName=\(node)",
+          owner: "hand", touches: ["aws-node on \(node)"], restarts: true,
+          verify: "ekswhy trace \(source.title) \(target.title)", expectWithin: "2m")
+      ]
+    } else if root.code == "packets/tcp-early-demux" {
       let owner = await FieldOwner.environment(of: "DISABLE_TCP_EARLY_DEMUX", in: world)
       root.evidence += owner.evidence
       root.fixes = [

@@ -17,6 +17,15 @@ struct Walks {
     }
     var walks = Walks(services: 100)
     measure("packets of known fate", 5_000_000) { walks.look($0) }
+    Addresses.plan()
+    Addresses.burst()
+  }
+
+  /// Prints the seconds that something takes.
+  static func time(_ what: String, _ work: () -> Void) {
+    let time = ContinuousClock().measure(work)
+    let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
+    print("\(what)\t\((seconds * 1000).rounded() / 1000) s")
   }
 
   private static func measure(_ what: String, _ count: Int, _ work: (Int) -> Int) {

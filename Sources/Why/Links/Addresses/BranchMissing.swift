@@ -90,7 +90,7 @@ struct BranchAnnotationDenied: Link {
 
   func test(_ effect: Effect, _ world: Investigation) async -> Finding {
     let (event, gap) = await latest("BranchENIAnnotationFailed", effect, world)
-    guard let event else { return gap.map { .open([$0]) } ?? .silent }
+    guard let event else { return await unbound(effect, world) ?? gap.map { .open([$0]) } ?? .silent }
     let evidence = [event.exhibit(now: world.now)]
     let root = RootCause(
       code, layer: .kubernetes, entity: effect.entity,
@@ -106,6 +106,46 @@ struct BranchAnnotationDenied: Link {
       Explanation(
         "its branch interface was made, and its annotation could not be written", entity: effect.entity,
         evidence: evidence, root: root, lastSymptomAt: event.last))
+  }
+}
+
+extension BranchAnnotationDenied {
+  /// Without its binding the controller can't even say in an event what it may not do.
+  private func unbound(_ effect: Effect, _ world: Investigation) async -> Finding? {
+    var deed = KubernetesDeed(verb: "patch")
+    deed.resource("pods")
+    deed.namespace = effect.entity.namespace ?? "default"
+    let user = "eks:vpc-resource-controller"
+    let request = deed.request(username: user, groups: ["system:authenticated"])
+    let grant = await world.grant(request, policies: [], entry: nil)
+    guard grant.verdict.isNo else { return nil }
+    let bindings = await world.list(.clusterRoleBindings)
+    let exhibit = Exhibit(
+      Citation(
+        source: "kubernetes", locator: "clusterrolebindings.rbac.authorization.k8s.io",
+        value: "none of \(bindings.items.count) lets \(user) patch pods", at: bindings.at))
+    let name = "vpc-resource-controller-rolebinding"
+    let role = "vpc-resource-controller-role"
+    let kubectl = world.target.kubectl
+    let hasRole = await world.object(.clusterRoles, namespace: nil, name: role).first != nil
+    let root = RootCause(
+      code, layer: .kubernetes, entity: effect.entity,
+      statement:
+        "no binding lets the user \(user), EKS's resource controller, patch pods; ClusterRoleBinding \(name) did",
+      evidence: [exhibit],
+      fixes: [
+        Fix(
+          hasRole
+            ? "binds ClusterRole \(role) to it again, as EKS does" : "restore ClusterRole \(role) and its binding",
+          command: hasRole
+            ? "\(kubectl) create clusterrolebinding \(name) --clusterrole=\(role) --user=\(user)" : nil, owner: "hand",
+          touches: ["clusterrolebinding/\(name)"], undo: hasRole ? "\(kubectl) delete clusterrolebinding \(name)" : nil,
+          verify: "ekswhy \(effect.entity.title) -n \(effect.entity.namespace ?? "default")", expectWithin: "1m")
+      ])
+    return .holds(
+      Explanation(
+        "EKS's resource controller, which makes it and writes the annotation, may not patch pods",
+        entity: effect.entity, evidence: [exhibit], root: root))
   }
 }
 

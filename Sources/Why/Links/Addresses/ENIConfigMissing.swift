@@ -43,10 +43,7 @@ struct ENIConfigMissing: Link {
           setting: ["ENI_CONFIG_LABEL_DEF": "topology.kubernetes.io/zone"], previous: ["ENI_CONFIG_LABEL_DEF": nil],
           "has every node use the ENIConfig named as its zone", verify: "ekswhy node/\(nodeName)", world))
     } else {
-      fixes.append(
-        Fix(
-          "make an ENIConfig \(name) with spec.subnet in zone \(zone ?? "of the node") and spec.securityGroups, or turn AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG off",
-          owner: "hand", touches: ["eniconfig/\(name)"], verify: "ekswhy node/\(nodeName)"))
+      fixes.append(await making(name, zone: zone, node: nodeName, world))
     }
     let statement =
       "custom networking is on, and node \(nodeName) uses the ENIConfig \(name) (\(because.text)), which does not exist"
@@ -56,5 +53,35 @@ struct ENIConfigMissing: Link {
         root: RootCause(
           code, layer: .inCluster, entity: Entity("ENIConfig", name), statement: statement, evidence: evidence,
           fixes: fixes)))
+  }
+
+  /// Makes it, in the subnet of the node's zone that has the most room.
+  private func making(_ name: String, zone: String?, node: String, _ world: Investigation) async -> Fix {
+    let statement = "make an ENIConfig \(name) with a subnet in zone \(zone ?? "of the node")"
+    let touches = ["eniconfig/\(name)"]
+    let otherwise = "; or turn AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG off"
+    guard let zone, let vpc = await world.cluster().first?["resourcesVpcConfig"]["vpcId"].string else {
+      return Fix(statement + otherwise, owner: "hand", touches: touches, verify: "ekswhy node/\(node)")
+    }
+    let subnets = await world.aws(.describeSubnets, filters: ["vpc-id": [vpc]]).items
+      .filter { $0["AvailabilityZone"].string == zone }
+    let roomy = subnets.max {
+      ($0["AvailableIpAddressCount"].int ?? 0, $1["SubnetId"].string ?? "") < (
+        $1["AvailableIpAddressCount"].int ?? 0, $0["SubnetId"].string ?? ""
+      )
+    }
+    guard let roomy, let subnet = roomy["SubnetId"].string else {
+      return Fix(statement + otherwise, owner: "hand", touches: touches, verify: "ekswhy node/\(node)")
+    }
+    let object: JSON = [
+      "apiVersion": "crd.k8s.amazonaws.com/v1alpha1", "kind": "ENIConfig", "metadata": ["name": .string(name)],
+      "spec": ["subnet": .string(subnet)],
+    ]
+    let free = roomy["AvailableIpAddressCount"].int ?? 0
+    return Fix(
+      "\(statement), here \(subnet), which has \(free) free: take another where pods are to stand elsewhere; without spec.securityGroups pods have the node's groups\(otherwise)",
+      command: "echo \(Shell.quote(object.text())) | \(world.target.kubectl) apply -f -", owner: "hand",
+      touches: touches, undo: "\(world.target.kubectl) delete eniconfig \(Shell.quote(name))",
+      verify: "ekswhy node/\(node)", expectWithin: "5m")
   }
 }

@@ -40,6 +40,32 @@ struct CNICallsDenied: Link {
   }
 }
 
+/// The VPC CNI is to have a role of its own, and gets no credentials for it: no EC2 call is even made.
+struct CNIWithoutCredentials: Link {
+  let code = "identity/cni-without-credentials"
+  let explains: [Effect.Kind] = [.cniAgentBroken, .poolCannotGrow]
+  let worlds = Worlds.vpcCNI
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let nodeName = effect.entity.kind == "Node" ? effect.entity.name : effect.detail
+    let found = await world.cniPod(on: nodeName)
+    guard let pod = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
+    let agent = await world.cniAgent(pod, node: nodeName)
+    guard case .serviceAccountRole = agent.identity, let role = agent.roleARN.value else { return .silent }
+    let entity = Entity("Pod", pod["metadata"]["name"].string ?? "", namespace: "kube-system")
+    let web = Effect(.podWebIdentity, entity, detail: role)
+    guard let check = await WebIdentityCheck.make(web, world) else { return .silent }
+    guard check.gaps.isEmpty else { return .open(check.gaps) }
+    guard check.root(world) != nil else {
+      return .refuted("STS gives aws-node its role", check.evidence)
+    }
+    return .holds(
+      Explanation(
+        "it gets no credentials for its own role \(ARN.parse(role)?.name ?? role), and does not fall back to the node's",
+        entity: entity, evidence: agent.evidence, causes: [.init(web)]))
+  }
+}
+
 /// A role lacks the permissions that the VPC CNI needs.
 struct CNIPolicyMissing: Link {
   let code = "identity/cni-policy-missing"

@@ -31,6 +31,9 @@ struct ProbeUnanswered: Link {
         Gap(read: "the way from node \(node) to the pod", why: "\(error)", how: "curl the port from the node")
       ])
     }
+    // What isn't known may stop it before that which does further on.
+    let gaps = way.walks.flatMap(\.gaps) + way.findings.reading.gaps
+    guard gaps.isEmpty else { return .open(gaps) }
     let entity = Entity("Pod", effect.entity.name, namespace: effect.entity.namespace)
     if let stopped = way.walks.first(where: { $0.truth == .no }), var root = await way.findings.cause(of: stopped) {
       root.fixes = root.fixes.map { fix in
@@ -43,8 +46,6 @@ struct ProbeUnanswered: Link {
           "the kubelet's packets to port \(port) go by the VPC, for the pod has an interface of its own, and \(stopped.back == nil ? "don't arrive" : "the answers don't come back")",
           entity: entity, evidence: root.evidence, root: root))
     }
-    let gaps = way.walks.flatMap(\.gaps)
-    guard gaps.isEmpty else { return .open(gaps) }
     let exhibit = Exhibit(
       Citation(source: "walk", locator: way.findings.title, value: "arrives, and is answered", at: world.now),
       text: "\(way.findings.title): groups, ACLs and routes let it through, both ways")

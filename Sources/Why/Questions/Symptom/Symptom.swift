@@ -27,12 +27,20 @@ package enum Symptom: Hashable, Sendable {
   case updateFailed
   /// Nothing answers at the cluster's endpoint.
   case unreachable
+  /// A program got no address for a name.
+  case unresolved(name: String)
+  /// The VPC CNI gave a pod no address.
+  case noAddress
 
   /// Nil for a text that says nothing ekswhy knows.
   package init?(_ text: String) {
     let low = text.lowercased()
     if let found = Symptom.deniedAction(text) ?? Symptom.forbiddenRequest(text) {
       self = found
+      return
+    }
+    if let name = Symptom.unresolvedName(text) {
+      self = .unresolved(name: name)
       return
     }
     for (words, symptom) in Symptom.known where words.contains(where: { low.contains($0) }) {
@@ -45,6 +53,7 @@ package enum Symptom: Hashable, Sendable {
   /// Texts without parts, in the order in which they are looked for.
   private static let known: [([String], @Sendable (String) -> Symptom)] = [
     (["doesn't have access to kubernetes objects"], { _ in .console }),
+    (["failed to assign an ip address to container", "add cmd: failed to assign an ip"], { _ in .noAddress }),
     (["unable to connect to the server"], { _ in .unreachable }),
     (["podevictionfailure", "max retries while trying to evict pods"], { _ in .updateFailed }),
     (["only loopback hosts are allowed"], { _ in .oldSDK }),
@@ -114,6 +123,29 @@ package enum Symptom: Hashable, Sendable {
       deed.name = text[..<head].dropLast().split(separator: "\"").last.map(String.init) ?? ""
     }
     return .forbidden(username: username, deed)
+  }
+
+  /// `lookup NAME on 10.100.0.10:53: no such host`, and how other programs word it.
+  private static func unresolvedName(_ text: String) -> String? {
+    let failures = [
+      "no such host", "i/o timeout", "server misbehaving", "connection refused", "network is unreachable",
+    ]
+    if let rest = after(text, "lookup "), failures.contains(where: { rest.contains($0) }) {
+      let name = String(rest.prefix { !" \n\t".contains($0) })
+      return trimmed(name.hasSuffix(":") ? String(name.dropLast()) : name)
+    }
+    for start in [
+      "Could not resolve host: ", "bad address ", "getaddrinfo ENOTFOUND ", "getaddrinfo EAI_AGAIN ",
+      "Name or service not known: ", "can't resolve ", "server can't find ",
+    ] {
+      guard let rest = after(text, start) else { continue }
+      let name = trimmed(String(rest.prefix { !" \n\t".contains($0) }))
+      return name.hasSuffix(":") ? String(name.dropLast()) : name
+    }
+    // As the plugin errors of CoreDNS tells it: code, name, type.
+    guard let rest = after(text, "plugin/errors: ") else { return nil }
+    let words = rest.split(separator: " ")
+    return words.count > 2 ? String(words[1]) : nil
   }
 
   private static func trimmed(_ word: String) -> String {

@@ -47,6 +47,11 @@ package struct SymptomQuestion: Question {
       inquiry.effects = inquiry.effects.map { .init(Effect(.oldSDK, $0.effect.entity)) }
       return inquiry
     case .noCredentials: return try await pods(subject, world) { _ in true }
+    case .unresolved(let name):
+      return told(
+        try await NameQuestion().inquire(
+          Subject(kind: "name", name: name, namespace: subject.namespace), world), name: name)
+    case .noAddress: return try await sandboxes(subject, world)
     case .nodesMissing: return try await nodes(world)
     case .updateFailed: return try await updates(world)
     case .unreachable:
@@ -116,6 +121,43 @@ package struct SymptomQuestion: Question {
       inquiry.summary = "\(inquiry.summary.dropFirst(4)) (\(what))"
     }
     return inquiry
+  }
+
+  // MARK: - Names and addresses
+
+  /// What resolves by all that can be read now did not when the text was written.
+  private func told(_ inquiry: Inquiry, name: String) -> Inquiry {
+    var inquiry = inquiry
+    guard !inquiry.isTrouble else { return inquiry }
+    inquiry.isTrouble = true
+    inquiry.summary = inquiry.summary.replacing("no fault found in ", with: "what can be read now resolves ")
+    inquiry.lastResort = Gap(
+      read: "what happened to the queries",
+      why:
+        "servers and names are well now; queries may be dropped in between (the VPC's resolver takes 1024 packets a second of each interface), or the pod that wrote this asks other servers",
+      how:
+        "ask from its pod: ekswhy name/\(name) --seen-from pod/POD; the log of CoreDNS tells what it forwarded in vain")
+    return inquiry
+  }
+
+  /// Pods of the namespace that have a node and no address yet.
+  private func sandboxes(_ subject: Subject, _ world: Investigation) async throws(QuestionError) -> Inquiry {
+    let listed = await world.list(.pods, namespace: subject.namespace)
+    if let gap = listed.gap { throw .unreachable(gap) }
+    let waiting = listed.items.filter { pod in
+      pod["spec"]["nodeName"].string != nil && pod["status"]["podIP"].isNull
+        && pod["spec"]["hostNetwork"].bool != true && !["Succeeded", "Failed"].contains(pod["status"]["phase"].string)
+    }
+    let entities = waiting.prefix(SymptomQuestion.limit).map { pod in
+      Entity(
+        "Pod", pod["metadata"]["name"].string ?? "", namespace: pod["metadata"]["namespace"].string ?? "default")
+    }
+    guard let first = entities.first else {
+      throw .noSuchObject("pod that waits for an address now; ask ekswhy pod/NAME of the one that did")
+    }
+    return Inquiry(
+      first, effects: entities.map { .init(Effect(.podNotStarted, $0)) }, isTrouble: true,
+      summary: "\(Count.of(waiting.count, "pod")) on a node \(waiting.count == 1 ? "has" : "have") no address yet")
   }
 
   // MARK: - AWS

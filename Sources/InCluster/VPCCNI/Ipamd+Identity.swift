@@ -1,0 +1,115 @@
+import Mechanisms
+import Wire
+import World
+
+/// As whom ipamd calls EC2: a role of its service account where its pod has the variables for one, else the node's.
+extension Ipamd {
+  /// What it has of a role of its own.
+  struct Session: Codable {
+    var accessKeyID: String?
+    var expires: Timestamp?
+    /// Calls that wait for it.
+    var waiting: [Waiting] = []
+
+    struct Waiting: Codable {
+      var operation: String
+      var input: JSON
+      var tag: String
+    }
+  }
+
+  private func variable(_ name: String) -> String? {
+    let containers = launch.pod["spec"]["containers"].items
+    return containers.first { $0["name"].string == launch.container }?["env"].items
+      .first { $0["name"].string == name }?["value"].string
+  }
+
+  /// Whose token is exchanged for a role's credentials; nil where the node's role is used.
+  private var audience: String? {
+    if variable("AWS_ROLE_ARN") != nil, variable("AWS_WEB_IDENTITY_TOKEN_FILE") != nil { return "sts.amazonaws.com" }
+    return variable("AWS_CONTAINER_CREDENTIALS_FULL_URI") != nil ? "pods.eks.amazonaws.com" : nil
+  }
+
+  mutating func call(_ operation: String, _ input: JSON, _ tag: String, _ context: Context) {
+    guard let audience else {
+      guard let credentials = context.world.ports.instanceCredentials(launch.instanceID) else {
+        let why = "no EC2 IMDS role found, operation error ec2imds: GetMetadata"
+        answered(tag, .error(AWSError(code: "NoCredentialProviders", message: why)), context)
+        return
+      }
+      submit(operation, input, tag, as: credentials.accessKeyID, context)
+      return
+    }
+    if let id = session?.accessKeyID, let expires = session?.expires, context.now + .seconds(60) < expires {
+      submit(operation, input, tag, as: id, context)
+      return
+    }
+    var session = session ?? Session()
+    session.waiting.append(.init(operation: operation, input: input, tag: tag))
+    self.session = session
+    guard session.waiting.count == 1 else { return }
+    context.send(
+      launch.kubelet, "token",
+      [
+        "uid": launch.pod["metadata"]["uid"], "program": .string(context.id.text), "audience": .string(audience),
+      ])
+  }
+
+  private func submit(_ operation: String, _ input: JSON, _ tag: String, as key: String, _ context: Context) {
+    let weight: Weight = refusals > 1 || phase == .discovering && attempts > 2 ? .background : .foreground
+    context.submit(
+      AWSCall(
+        service: "ec2", operation: operation, input: input, region: launch.region,
+        caller: .credential(accessKeyID: key), sourceIP: metadata("local-ipv4", context), userAgent: Self.userAgent),
+      tag: tag, weight: weight)
+  }
+
+  private static let userAgent = "amazon-vpc-cni-k8s/v1.20.4"
+
+  /// Turns the pod's token into a session.
+  mutating func exchange(_ value: JSON, _ context: Context) {
+    guard let text = value["token"].string else {
+      sessionRefused(value["error"].string ?? "no token", context)
+      return
+    }
+    let isWebIdentity = value["audience"].string == "sts.amazonaws.com"
+    let cluster = context.world.ports.clusterStatus().first { $0["id"].string == launch.cluster }?["name"].string
+    context.submit(
+      AWSCall(
+        service: isWebIdentity ? "sts" : "eks-auth",
+        operation: isWebIdentity ? "AssumeRoleWithWebIdentity" : "AssumeRoleForPodIdentity",
+        input: isWebIdentity
+          ? [
+            "RoleArn": JSON(variable("AWS_ROLE_ARN")), "WebIdentityToken": .string(text),
+            "RoleSessionName": .string(context.random { $0.letters(19, from: "0123456789") }),
+          ] : ["clusterName": JSON(cluster), "token": .string(text)],
+        region: launch.region, caller: .anonymous, sourceIP: metadata("local-ipv4", context),
+        userAgent: Self.userAgent), tag: "session")
+  }
+
+  mutating func sessionCame(_ reply: AWSReply, _ context: Context) {
+    let output = reply.output ?? .null
+    guard
+      let id = output["Credentials"]["AccessKeyId"].string ?? output["credentials"]["accessKeyId"].string
+    else {
+      let error = reply.error
+      sessionRefused(
+        "failed to retrieve credentials, operation error STS: AssumeRoleWithWebIdentity, https response error StatusCode: \(error?.status ?? 400), RequestID: \(context.random { $0.uuid() }), api error \(error?.code ?? ""): \(error?.message ?? "")",
+        context)
+      return
+    }
+    let waiting = session?.waiting ?? []
+    session = Session(accessKeyID: id, expires: context.now + .seconds(3600))
+    for call in waiting { submit(call.operation, call.input, call.tag, as: id, context) }
+  }
+
+  /// What waited for credentials fails with the reason, in the words of the AWS SDK; another role is not tried.
+  private mutating func sessionRefused(_ why: String, _ context: Context) {
+    let waiting = session?.waiting ?? []
+    session = nil
+    for call in waiting {
+      let text = "get identity: get credentials: failed to refresh cached credentials, \(why)"
+      answered(call.tag, .error(AWSError(code: "CredentialsFailed", message: text)), context)
+    }
+  }
+}
