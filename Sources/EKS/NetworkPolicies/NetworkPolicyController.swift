@@ -137,7 +137,7 @@ package struct NetworkPolicyController: Component {
   }
 
   private mutating func finalize(_ policy: ObjectView, _ finalizers: [String], _ context: Context) {
-    let patch: JSON = ["metadata": ["finalizers": finalizers.isEmpty ? .null : JSON(finalizers)]]
+    let patch: JSON = ["metadata": ["finalizers": JSON(finalizers)]]
     submit(client.patch(Self.policies, policy.namespace, policy.name, patch, .merge), context)
   }
 
