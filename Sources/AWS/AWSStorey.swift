@@ -57,6 +57,12 @@ package final class AWSStorey {
     }
   }
 
+  /// Whether calls are refused that come faster than AWS takes them.
+  package func limitRates(_ isOn: Bool, in world: World) {
+    let rates = isOn ? RequestRates() : nil
+    world.aws.throttle = { rates?.refuse($0) }
+  }
+
   private struct Reference {
     weak var value: EC2Service?
     init(_ value: EC2Service) { self.value = value }

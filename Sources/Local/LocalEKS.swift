@@ -23,11 +23,13 @@ package final class LocalEKS: Sendable {
     /// Controllers that run, as `--controllers` of the kube-controller-manager has them.
     package var controllers: [String]
     package var scheduler: Bool
+    /// Whether calls to AWS are throttled at its rates.
+    package var limitsRates: Bool
 
     package init(
       state: String, port: Int = 4566, clock: ClockMode = .live, awsTime: Durations.Mode = .fast, seed: UInt64? = nil,
       record: Bool = false, authorities: String = "",
-      controllers: [String] = ["*"], scheduler: Bool = true
+      controllers: [String] = ["*"], scheduler: Bool = true, limitsRates: Bool = false
     ) {
       self.state = state
       self.port = port
@@ -38,6 +40,7 @@ package final class LocalEKS: Sendable {
       self.authorities = authorities
       self.controllers = controllers
       self.scheduler = scheduler
+      self.limitsRates = limitsRates
     }
   }
 
@@ -112,6 +115,7 @@ package final class LocalEKS: Sendable {
     let port = try doors.open(DoorRequest(door: "aws", port: options.port), handler: handler)
     started.withLock { $0.port = port }
     storeys.choose(ControlPlane.Selection(controllers: options.controllers, scheduler: options.scheduler))
+    storeys.chooseRates(options.limitsRates)
     storeys.began(endpoint: "http://localhost:\(port)")
     try folder.writePrivate("environment.json", environment(port: port).bytes(.pretty))
     thread.start()

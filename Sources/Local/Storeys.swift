@@ -19,6 +19,8 @@ final class Storeys {
   /// Which parts of the control planes run.
   private var selection = ControlPlane.Selection.everything
   private static let selectionRow = "control-plane/"
+  private var limitsRates = false
+  private static let ratesRow = "request-rates/"
 
   /// `host` and `secrets` keep what stays outside the world's state; `authorities` (PEM) are believed beside the
   /// system's; `post` hands something to the world's thread from any other.
@@ -43,6 +45,8 @@ final class Storeys {
     for (_, bytes) in world.takeLoaded(prefix: Self.selectionRow) {
       selection = (try? JSON.parse(bytes).decode(ControlPlane.Selection.self)) ?? .everything
     }
+    limitsRates = world.takeLoaded(prefix: Self.ratesRow).contains { $0.1 == Array("on".utf8) }
+    aws.limitRates(limitsRates, in: world)
     Machine.know(in: world)
     InCluster.register(in: world)
     connectKubernetes(post)
@@ -52,6 +56,7 @@ final class Storeys {
       WebIdentities(world: world, clusterID: { eks.clusterID(issuer: $0) }).read(token, isInside: isInside)
     }
     world.inputs.listen("control-plane") { [unowned self] in select($0) }
+    world.inputs.listen("request-rates") { [unowned self] in limitRates($0.bool == true) }
     world.inputs.listen("endpoint") { [unowned eks] in eks.localOrigins = [$0.string ?? ""] }
     world.outbound.send = { [calls] ticket, call in
       calls.send(call) { reply in post { world in world.outbound.answer(ticket, reply) } }
@@ -130,6 +135,17 @@ final class Storeys {
     selection = wanted
     world.put(Self.selectionRow, json.bytes())
     for cluster in kubernetes.clusters { ControlPlane.change(cluster: cluster, to: wanted, in: world) }
+  }
+
+  /// Whether calls are throttled at AWS's rates from now on.
+  func chooseRates(_ isOn: Bool) {
+    if isOn != limitsRates { world.inputs.tell("request-rates", .bool(isOn)) }
+  }
+
+  private func limitRates(_ isOn: Bool) {
+    limitsRates = isOn
+    world.put(Self.ratesRow, Array((isOn ? "on" : "off").utf8))
+    aws.limitRates(isOn, in: world)
   }
 
   /// Tokens signed for this endpoint are the local EKS's own.

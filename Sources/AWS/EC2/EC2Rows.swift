@@ -353,3 +353,20 @@ extension SubnetSpace {
     for text in interface.prefixes { if let prefix = CIDR(text) { release(prefix) } }
   }
 }
+
+/// A path of Reachability Analyzer.
+struct InsightsPath: Codable, Sendable {
+  var id: String
+  /// The members of the request that say where from and where to; resources by their ids.
+  var wanted: JSON
+  var createdAt: Timestamp
+  var tags = Tags()
+}
+
+struct InsightsAnalysis: Codable, Sendable {
+  var id: String
+  var path: String
+  var startedAt: Timestamp
+  var result: JSON
+  var tags = Tags()
+}

@@ -20,6 +20,8 @@ extension EC2Service {
     case "acl": acls.update(id) { change(&$0.tags) } != nil
     case "dopt": dhcpOptionSets.update(id) { change(&$0.tags) } != nil
     case "pcx": peerings.update(id) { change(&$0.tags) } != nil
+    case "nip": insightsPaths.update(id) { change(&$0.tags) } != nil
+    case "nia": insightsAnalyses.update(id) { change(&$0.tags) } != nil
     case "vpce": endpoints.update(id) { change(&$0.tags) } != nil
     case "scr": reservations.update(id) { change(&$0.tags) } != nil
     case "eni": interfaces.update(id) { change(&$0.tags) } != nil
@@ -94,6 +96,8 @@ extension EC2Service {
     for row in interfaces.all { add("network-interface", row.id, row.tags) }
     for row in instances.all { add("instance", row.id, row.tags) }
     for row in dhcpOptionSets.all { add("dhcp-options", row.id, row.tags) }
+    for row in insightsPaths.all { add("network-insights-path", row.id, row.tags) }
+    for row in insightsAnalyses.all { add("network-insights-analysis", row.id, row.tags) }
     for row in peerings.all { add("vpc-peering-connection", row.id, row.tags) }
     for row in endpoints.all { add("vpc-endpoint", row.id, row.tags) }
     for row in reservations.all { add("subnet-cidr-reservation", row.id, row.tags) }

@@ -29,6 +29,8 @@ package final class EC2Service: AWSService {
   let instances: Table<Instance>
   let templates: Table<LaunchTemplate>
   let volumes: Table<Volume>
+  let insightsPaths: Table<InsightsPath>
+  let insightsAnalyses: Table<InsightsAnalysis>
   /// Answers to calls that carried a client token, by operation and token.
   let tokens: Table<JSON>
 
@@ -66,6 +68,8 @@ package final class EC2Service: AWSService {
     instances = Table("ec2-instance", in: world)
     templates = Table("ec2-launch-template", in: world)
     volumes = Table("ec2-volume", in: world)
+    insightsPaths = Table("ec2-insights-path", in: world)
+    insightsAnalyses = Table("ec2-insights-analysis", in: world)
     tokens = Table("ec2-token", in: world)
     operations = .joined([
       Self.vpcOperations, Self.subnetOperations, Self.routeOperations, Self.gatewayOperations,
@@ -73,6 +77,7 @@ package final class EC2Service: AWSService {
       Self.assignmentOperations, Self.instanceOperations, Self.templateOperations, Self.tagOperations,
       Self.catalogOperations, Self.volumeOperations, Self.blockOperations, Self.reservationOperations,
       Self.dhcpOperations, Self.peeringOperations, Self.endpointOperations, Self.trunkOperations,
+      Self.insightsOperations,
     ])
     modelled = Set(operations.keys)
     for subnet in subnets.all { occupied[subnet.id] = SubnetSpace(subnet.block) }

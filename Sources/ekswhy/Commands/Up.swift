@@ -54,6 +54,9 @@ struct Up: ParsableCommand {
   @Option(help: "Whether the built-in scheduler runs: on, or off for one of your own.")
   var scheduler = Switch.on
 
+  @Option(help: "Whether calls that come faster than AWS takes them are throttled: on or off.")
+  var requestRates = Switch.off
+
   enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }
 
   @Option(help: "Another store than the state folder's own.")
@@ -121,6 +124,7 @@ struct Up: ParsableCommand {
     if let seed { arguments += ["--seed", String(seed)] }
     if controllers != "*" { arguments += ["--controllers", controllers] }
     if scheduler == .off { arguments += ["--scheduler", scheduler.rawValue] }
+    if requestRates == .on { arguments += ["--request-rates", requestRates.rawValue] }
     if record { arguments.append("--record") }
     for file in trustCA { arguments += ["--trust-ca", file] }
     return arguments

@@ -26,7 +26,8 @@ struct Server {
         options: LocalEKS.Options(
           state: folder, port: options.port, clock: options.clock, awsTime: options.awsTime, seed: options.seed,
           record: options.record, authorities: try options.authorities(),
-          controllers: try options.wantedControllers(), scheduler: options.scheduler == .on),
+          controllers: try options.wantedControllers(), scheduler: options.scheduler == .on,
+          limitsRates: options.requestRates == .on),
         doors: doors, report: Server.report)
       local.onStopRequest { kill(getpid(), SIGTERM) }
       let port = try local.start()
