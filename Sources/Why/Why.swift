@@ -116,7 +116,7 @@ extension Catalogue {
     WebIdentityTaken(), PodIdentityRefused(), PodIdentityGranted(),
     KubernetesAccess(), SignIn(), DeedAllowed(), PodAWSAccess(), AWSPolicies(), AuditRecords(),
     AuthenticatorRecords(), EndpointClosed(), TokenMisfits(), TokenRefusals(), StaleTokens(), CloudTrailRecords(),
-    ServingCertificates(), OldSDK(),
+    ServingCertificates(), HybridCertificates(), ProviderThumbprint(), RegionNotTold(), OldSDK(),
     WaitsForFargate(), NotOnFargate(), FargateProfileMissing(), FargateUnsupported(), FargateTooLarge(),
     FargateRoleBlocked(), FargateNetworkFails(), PodGroupsCutOff(), PodOnFargate(), FargateProfileFails(),
     FargateProfileBlocked(),

@@ -140,9 +140,9 @@ struct IdentityScene {
     return try kubectlOutcome(token: token, "auth whoami")
   }
 
-  func kubectlOutcome(token: String, _ line: String) throws -> Outcome {
+  func kubectlOutcome(token: String, _ line: String, input: String? = nil) throws -> Outcome {
     try eks.kubectlOutcome(
-      "--server \(cluster.endpoint) --insecure-skip-tls-verify --token \(token) \(line)",
+      "--server \(cluster.endpoint) --insecure-skip-tls-verify --token \(token) \(line)", input: input,
       environment: ["KUBECONFIG": "/dev/null"])
   }
 

@@ -284,6 +284,36 @@ import Wire
     #expect(answer.roots.isEmpty)
   }
 
+  /// What the issuer shows is in no API: STS says that it differs, and the provider says from what.
+  @Test func thumbprints() async throws {
+    var f = Self.irsa()
+    f.edit(Self.providerPath) { $0["ThumbprintList"] = ["9e99a48a9960b14926bb7f3b02e22da2b0ab7280"] }
+    let text = "InvalidIdentityToken: OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
+    let question = try #require(SymptomQuestion(text))
+    let answer = try await f.ask(question, about: question.subject(namespace: "shop"))
+    let root = try #require(answer.roots.first?.cause)
+    #expect(root.code == "identity/provider-thumbprint-differs")
+    #expect(root.statement.contains("9e99a48a9960b14926bb7f3b02e22da2b0ab7280"))
+    #expect(root.fixes.first?.command?.contains("update-open-id-connect-provider-thumbprint") == true)
+  }
+
+  /// In China, SDKs that aren't told a region ask where nobody knows their keys.
+  @Test(arguments: [true, false])
+  func aRegionThatIsNotTold(isTold: Bool) async throws {
+    var f = Self.irsa(injected: false)
+    f.edit("aws/eks/describe-cluster--name=demo") {
+      $0["cluster"]["arn"] = "arn:aws-cn:eks:cn-north-1:111122223333:cluster/demo"
+    }
+    f.edit("kubernetes/pods", named: "cart-1") {
+      $0["spec"]["containers"][0]["env"] = [["name": "AWS_ACCESS_KEY_ID", "value": "AKIAX"]]
+      if isTold { $0["spec"]["containers"][0]["env"].append(["name": "AWS_REGION", "value": "cn-north-1"]) }
+    }
+    let text = "InvalidClientTokenId: The security token included in the request is invalid."
+    let question = try #require(SymptomQuestion(text))
+    let answer = try await f.ask(question, about: question.subject(namespace: "shop"))
+    #expect(answer.roots.contains { $0.cause.code == "identity/region-not-set" } == !isTold, "\(answer.summary)")
+  }
+
   @Test func noiseChangesNothing() async throws {
     var f = Self.irsa(injected: false)
     let quiet = try await Self.ask(f)

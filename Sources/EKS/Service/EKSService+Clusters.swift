@@ -19,12 +19,10 @@ extension EKSService {
       if let token, existing.requestToken == token { return ["cluster": existing.document] }
       throw .inUse("Cluster already exists with name: \(name)", cluster: name)
     }
-    for (field, value) in [
-      ("outpostConfig", input["outpostConfig"]), ("remoteNetworkConfig", input["remoteNetworkConfig"]),
-    ]
-    where !value.isNull {
-      throw .invalidParameter("ekswhy does not simulate \(field); leave it out", cluster: name)
+    if !input["outpostConfig"].isNull {
+      throw .invalidParameter("ekswhy does not simulate outpostConfig; leave it out", cluster: name)
     }
+    try check(remoteNetworks: input["remoteNetworkConfig"], cluster: name)
     if input["computeConfig"]["enabled"].bool == true {
       throw .invalidParameter("ekswhy does not simulate EKS Auto Mode; leave computeConfig out", cluster: name)
     }
@@ -53,6 +51,7 @@ extension EKSService {
       "zonalShiftConfig": ["enabled": .bool(input["zonalShiftConfig"]["enabled"].bool ?? false)],
       "deletionProtection": .bool(input["deletionProtection"].bool ?? false),
     ]
+    if !input["remoteNetworkConfig"].isNull { document["remoteNetworkConfig"] = input["remoteNetworkConfig"] }
     if !input["encryptionConfig"].isNull { document["encryptionConfig"] = input["encryptionConfig"] }
     clusters[name] = ClusterRow(
       id: id, name: name, document: document, creatorARN: request.principal.roleARN ?? request.principal.arn,

@@ -45,13 +45,15 @@ extension EKSService {
     let input = request.input
     let vpc = input["resourcesVpcConfig"]
     let endpoint = vpc.has("endpointPublicAccess") || vpc.has("endpointPrivateAccess") || vpc.has("publicAccessCidrs")
-    let simple = ["upgradePolicy", "zonalShiftConfig", "deletionProtection"].filter { input.has($0) }
+    let simple = ["upgradePolicy", "zonalShiftConfig", "deletionProtection", "remoteNetworkConfig"].filter {
+      input.has($0)
+    }
     let kinds = [
       input.has("logging"), endpoint, vpc.has("subnetIds") || vpc.has("securityGroupIds"), input.has("accessConfig"),
     ]
     let asked = kinds.count { $0 } + simple.count
     for field in [
-      "computeConfig", "storageConfig", "kubernetesNetworkConfig", "remoteNetworkConfig", "controlPlaneScalingConfig",
+      "computeConfig", "storageConfig", "kubernetesNetworkConfig", "controlPlaneScalingConfig",
     ]
     where input.has(field) {
       throw .invalidParameter("ekswhy does not simulate updates of \(field)", cluster: row.name)
@@ -84,14 +86,25 @@ extension EKSService {
         change: ["accessConfig": access])
     }
     guard let field = simple.first else { throw .invalidParameter("No changes needed", cluster: row.name) }
+    try check(remoteNetworks: input["remoteNetworkConfig"], cluster: row.name)
     let (type, parameter) =
       switch field {
+      case "remoteNetworkConfig": ("RemoteNetworkConfigUpdate", "RemoteNetworkConfig")
       case "upgradePolicy": ("UpgradePolicyUpdate", "UpgradePolicy")
       case "zonalShiftConfig": ("ZonalShiftConfigUpdate", "ZonalShiftConfig")
       default: ("DeletionProtectionUpdate", "DeletionProtection")
       }
     return try begin(
       row, type, [["type": .string(parameter), "value": .string(input[field].text())]], change: [field: input[field]])
+  }
+
+  /// Networks outside AWS are told in CIDR notation.
+  func check(remoteNetworks config: JSON, cluster: String) throws(AWSError) {
+    for list in ["remoteNodeNetworks", "remotePodNetworks"] {
+      for cidr in config[list].items.flatMap({ $0["cidrs"].strings }) where CIDR(cidr) == nil {
+        throw .invalidParameter("The following CIDRs are invalid in \(list): [\(cidr)]", cluster: cluster)
+      }
+    }
   }
 
   /// Other subnets or security groups for the interfaces of the control plane.
@@ -113,7 +126,7 @@ extension EKSService {
           "Subnets specified must be in at least two different AZs", cluster: row.name)
       }
       next["subnetIds"] = vpc["subnetIds"]
-      params.append(["type": "SubnetIds", "value": .string(vpc["subnetIds"].text())])
+      params.append(["type": "Subnets", "value": .string(vpc["subnetIds"].text())])
     }
     if vpc.has("securityGroupIds") {
       next["securityGroupIds"] = vpc["securityGroupIds"]

@@ -19,6 +19,8 @@ package struct CertificateController: Reconciler {
 
   /// Requests by the time at which their turn is: as long as EKS takes.
   private var due: [String: Timestamp] = [:]
+  /// What EKS last said of the cluster, for requests of hybrid nodes.
+  private var described: [String: JSON]?
 
   package init() {}
 
@@ -27,6 +29,7 @@ package struct CertificateController: Reconciler {
       [Self.signer, Self.applicationSigner].contains(csr.spec["signerName"].string)
     else {
       due[key] = nil
+      described?[key] = nil
       return
     }
     if csr.isConditionTrue("Denied") || csr.isConditionTrue("Failed") { return }
@@ -41,6 +44,18 @@ package struct CertificateController: Reconciler {
       return
     }
     let gap = Gap(read: "subjectaccessreviews", why: "not asked yet")
+    if described?[key] == nil, hybrid(csr, desk)?.value.flatMap({ $0 }) != nil {
+      desk.call(
+        "eks", "DescribeCluster", ["name": .string(desk.facts.name)], region: desk.facts.region,
+        caller: .service("eks.amazonaws.com"), "cluster")
+      return
+    }
+    // What a hybrid node's request lacks may come: it is looked at again.
+    if at <= desk.now, verdict(csr, mayServe: .known(true), desk)?.isNo == true, described?[key] != nil {
+      described?[key] = nil
+      desk.again(after: .seconds(60), .background)
+      return
+    }
     guard at <= desk.now, let verdict = verdict(csr, mayServe: .unknown(gap), desk), !verdict.isNo else { return }
     desk.send(
       desk.client.create(
@@ -69,7 +84,23 @@ package struct CertificateController: Reconciler {
     let name = String(facts.subject.commonName.dropFirst("system:node:".count))
     let known = desk.get("nodes", "", name)?.status["addresses"].items.compactMap { $0["address"].string } ?? []
     return KubeletCSR.decide(
-      KubeletCSR.Facts(request: .known(request), mayServe: mayServe, instanceNames: .known(known + [name])))
+      KubeletCSR.Facts(
+        request: .known(request), mayServe: mayServe, instanceNames: .known(known + [name]),
+        hybrid: hybrid(csr, desk) ?? .known(nil)))
+  }
+
+  private func hybrid(_ csr: ObjectView, _ desk: Desk) -> Fact<KubeletCSR.Hybrid?>? {
+    guard let facts = Self.facts(csr, desk) else { return nil }
+    let name = String(facts.subject.commonName.dropFirst("system:node:".count))
+    return .known(
+      KubeletCSR.Hybrid(
+        node: desk.get("nodes", "", name)?.json ?? .null, name: name, cluster: described?[csr.name] ?? .null))
+  }
+
+  package mutating func replied(_ key: String, purpose: String, _ reply: AWSReply, _ desk: inout Desk) {
+    described = described ?? [:]
+    described?[key] = reply.output?["cluster"] ?? .null
+    desk.again(after: .zero)
   }
 
   private static func facts(_ csr: ObjectView, _ desk: Desk) -> CertificateRequestFacts? {

@@ -36,6 +36,18 @@ extension KubeletCSR.Request {
   }
 }
 
+extension KubeletCSR.Hybrid {
+  /// Nil for a node inside AWS. Hybrid nodes have the ids that Systems Manager or their own certificates give them.
+  package init?(node: JSON, name: String, cluster: JSON) {
+    let label = node["metadata"]["labels"][KubeletCSR.hybridLabel].string
+    let provider = node["spec"]["providerID"].string ?? ""
+    guard label == "hybrid" || provider.hasPrefix("eks-hybrid://") || name.hasPrefix("mi-") else { return nil }
+    self.init(
+      isLabelled: label == "hybrid",
+      networks: cluster["remoteNetworkConfig"]["remoteNodeNetworks"].items.flatMap { $0["cidrs"].strings })
+  }
+}
+
 extension KubeletCSR {
   /// How far a request has come by its status: what `kubectl get csr` prints under CONDITION.
   package static func condition(csr: JSON) -> String {

@@ -36,21 +36,39 @@ package enum KubeletCSR: Rule {
     }
   }
 
+  /// What counts for a node outside AWS, of which EC2 knows nothing.
+  package struct Hybrid: Sendable, Equatable {
+    /// Its Node has the label of hybrid nodes.
+    package var isLabelled: Bool
+    /// DescribeCluster, `remoteNetworkConfig.remoteNodeNetworks`.
+    package var networks: [String]
+
+    package init(isLabelled: Bool, networks: [String]) {
+      self.isLabelled = isLabelled
+      self.networks = networks
+    }
+  }
+
   package struct Facts: FactSet {
     package var request: Fact<Request>
     /// Whether RBAC lets the requester create `certificatesigningrequests/selfnodeserver`.
     package var mayServe: Fact<Bool>
     /// The names and addresses that EC2 has for the node's instance.
     package var instanceNames: Fact<[String]>
+    /// Nil for a node inside AWS.
+    package var hybrid: Fact<Hybrid?>
 
-    package init(request: Fact<Request>, mayServe: Fact<Bool>, instanceNames: Fact<[String]>) {
+    package init(
+      request: Fact<Request>, mayServe: Fact<Bool>, instanceNames: Fact<[String]>, hybrid: Fact<Hybrid?> = .known(nil)
+    ) {
       self.request = request
       self.mayServe = mayServe
       self.instanceNames = instanceNames
+      self.hybrid = hybrid
     }
 
     package static let hiders: [@Sendable (inout Self) -> Void] = [
-      hider(\.request), hider(\.mayServe), hider(\.instanceNames),
+      hider(\.request), hider(\.mayServe), hider(\.instanceNames), hider(\.hybrid),
     ]
   }
 
@@ -86,6 +104,11 @@ package enum KubeletCSR: Rule {
           evidence: [facts.mayServe.citation])
       ])
     }
+    switch facts.hybrid {
+    case .unknown(let gap): return .open([gap])
+    case .known(nil, _): break
+    case .known(let hybrid?, let source): return decide(request, hybrid, evidence + [source.citation])
+    }
     guard let names = facts.instanceNames.value else { return .open([facts.instanceNames.gap!]) }
     let foreign = (request.dnsNames + request.addresses).filter { !names.contains($0) }
     guard foreign.isEmpty else {
@@ -99,6 +122,32 @@ package enum KubeletCSR: Rule {
     }
     return .yes(.issued, [Because("nodes/kubelet-csr/issued", approvalMessage, evidence: evidence)])
   }
+
+  /// Of a hybrid node: its label, its own name and addresses in the cluster's remote node networks.
+  private static func decide(_ request: Request, _ hybrid: Hybrid, _ evidence: [Citation?]) -> Verdict<Outcome, Because>
+  {
+    func no(_ code: String, _ text: String) -> Verdict<Outcome, Because> {
+      .no([Because("nodes/kubelet-csr/hybrid-\(code)", text, evidence: evidence)])
+    }
+    let name = String(request.commonName.dropFirst("system:node:".count))
+    guard hybrid.isLabelled else { return no("label", "node \(name) has no label \(hybridLabel)=hybrid") }
+    guard request.dnsNames.contains(name) else {
+      return no("name", "no DNS name in it (\(request.dnsNames.joined(separator: ", "))) is the node's, \(name)")
+    }
+    let networks = hybrid.networks.compactMap { CIDR($0) }
+    let outside = request.addresses.filter { text in
+      IPv4Address(text).map { address in !networks.contains { $0.contains(address) } } ?? false
+    }
+    guard outside.isEmpty else {
+      let known = hybrid.networks.isEmpty ? "there are none" : hybrid.networks.joined(separator: ", ")
+      return no(
+        "address",
+        "\(outside.joined(separator: ", ")) is in none of the cluster's remote node networks (\(known))")
+    }
+    return .yes(.issued, [Because("nodes/kubelet-csr/issued", approvalMessage, evidence: evidence)])
+  }
+
+  package static let hybridLabel = "eks.amazonaws.com/compute-type"
 
   /// What is wrong with its form; nil for a good one.
   package static func fault(_ request: Request) -> String? { faults(request).first }

@@ -121,5 +121,8 @@ extension Effect.Kind {
   static let tokenRefused: Self = "identity/token-refused"
   static let staleTokens: Self = "identity/stale-tokens"
   static let oldSDK: Self = "identity/old-sdk"
+  static let providerThumbprint: Self = "identity/provider-thumbprint"
+  /// AWS knows the token in a call as nobody's.
+  static let tokenOfNobody: Self = "identity/token-of-nobody"
   static let servingCertificates: Self = "identity/serving-certificates"
 }

@@ -77,6 +77,22 @@ import Wire
     #expect(NodeLifecycle.taints(ready: "Unknown").map(\.key).first == "node.kubernetes.io/unreachable")
   }
 
+  @Test(arguments: [
+    (true, "10.80.0.5", "mi-a", nil), (false, "10.80.0.5", "mi-a", "nodes/kubelet-csr/hybrid-label"),
+    (true, "10.81.0.5", "mi-a", "nodes/kubelet-csr/hybrid-address"),
+    (true, "10.80.0.5", "host", "nodes/kubelet-csr/hybrid-name"),
+  ])
+  func servingCertificatesOfHybridNodes(isLabelled: Bool, address: String, dnsName: String, code: String?) {
+    let request = KubeletCSR.Request(
+      username: "system:node:mi-a", groups: ["system:nodes"], usages: ["digital signature", "server auth"],
+      commonName: "system:node:mi-a", organizations: ["system:nodes"], dnsNames: [dnsName], addresses: [address])
+    let verdict = KubeletCSR.decide(
+      .init(
+        request: .known(request), mayServe: .known(true), instanceNames: .known([]),
+        hybrid: .known(.init(isLabelled: isLabelled, networks: ["10.80.0.0/16"]))))
+    #expect(code == nil ? verdict.value == .issued : verdict.reasons.last?.code == code)
+  }
+
   @Test func servingCertificates() {
     var request = KubeletCSR.Request(
       username: "system:node:a", groups: ["system:nodes"], usages: ["digital signature", "server auth"],

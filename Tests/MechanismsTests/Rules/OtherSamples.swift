@@ -192,7 +192,10 @@ extension KubeletCSR: Sampled {
           username: chance.pick(["system:node:a", "test"]), groups: ["system:nodes"],
           usages: ["digital signature", "server auth"], commonName: "system:node:a",
           organizations: chance.flip(5) ? ["x"] : ["system:nodes"], dnsNames: ["a"], addresses: ["10.0.0.1"])),
-      mayServe: .known(!chance.flip(3)), instanceNames: .known(chance.flip() ? ["a", "10.0.0.1"] : ["a"]))
+      mayServe: .known(!chance.flip(3)), instanceNames: .known(chance.flip() ? ["a", "10.0.0.1"] : ["a"]),
+      hybrid: .known(
+        chance.flip(3)
+          ? Hybrid(isLabelled: chance.flip(), networks: [chance.pick(["10.0.0.0/8", "192.168.0.0/16"])]) : nil))
   }
 }
 

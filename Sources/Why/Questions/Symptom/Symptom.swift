@@ -13,6 +13,10 @@ package enum Symptom: Hashable, Sendable {
   case denied(principal: String, action: String, resource: String, by: String, isExplicit: Bool)
   /// STS took no token of a pod for its role.
   case webIdentity(String)
+  /// STS found another certificate at the issuer than IAM was told of.
+  case thumbprint
+  /// AWS knows the credentials of a pod as nobody's.
+  case invalidToken
   /// The agent of EKS Pod Identity, or EKS Auth behind it, gave nothing.
   case podIdentity(String)
   /// The SDK is older than Pod Identity.
@@ -57,10 +61,12 @@ package enum Symptom: Hashable, Sendable {
     (["unable to connect to the server"], { _ in .unreachable }),
     (["podevictionfailure", "max retries while trying to evict pods"], { _ in .updateFailed }),
     (["only loopback hosts are allowed"], { _ in .oldSDK }),
+    (["doesn't match configured thumbprint"], { _ in .thumbprint }),
+    (["invalidclienttokenid", "security token included in the request is invalid"], { _ in .invalidToken }),
     (
       [
         "assumerolewithwebidentity", "no openidconnect provider found", "incorrect token audience",
-        "doesn't match configured thumbprint", "invalididentitytoken", "webidentityerr",
+        "invalididentitytoken", "webidentityerr",
       ], { .webIdentity($0) }
     ),
     (

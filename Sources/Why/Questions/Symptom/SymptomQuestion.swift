@@ -38,6 +38,19 @@ package struct SymptomQuestion: Question {
     case .denied(let principal, let action, let resource, let by, let isExplicit):
       return try await denied(principal, action, resource, by, isExplicit, subject, world)
     case .webIdentity: return try await pods(subject, world) { $0.environment.value?["AWS_ROLE_ARN"] != nil }
+    case .thumbprint:
+      let entity = Entity("Cluster", world.target.cluster ?? "")
+      return Inquiry(
+        entity, effects: [.init(Effect(.providerThumbprint, entity))], isTrouble: true,
+        summary: "STS doesn't take tokens of cluster \(entity.name), because of its issuer's certificate")
+    case .invalidToken:
+      var inquiry = try await pods(subject, world) { reading in
+        let names = reading.environment.value ?? [:]
+        return names["AWS_ACCESS_KEY_ID"] != nil || (names["AWS_REGION"] == nil && names["AWS_DEFAULT_REGION"] == nil)
+      }
+      inquiry.effects =
+        inquiry.effects.map { .init(Effect(.tokenOfNobody, $0.effect.entity), deciding: false) } + inquiry.effects
+      return inquiry
     case .podIdentity:
       return try await pods(subject, world) { $0.environment.value?["AWS_CONTAINER_CREDENTIALS_FULL_URI"] != nil }
     case .oldSDK:
