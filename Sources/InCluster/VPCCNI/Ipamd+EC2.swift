@@ -23,6 +23,9 @@ extension Ipamd {
     context.world.ports.instanceMetadata(launch.instanceID, "meta-data/\(path)") ?? ""
   }
 
+  /// The code of errors that no service answered.
+  static let noConnection = "RequestError"
+
   // MARK: - Start
 
   /// The interfaces that the instance has, by its metadata and EC2.
@@ -94,8 +97,11 @@ extension Ipamd {
 
   /// Logs a refusal; for want of permission tells it as an event of its pod too.
   mutating func failed(_ operation: String, _ error: AWSError, _ context: Context) {
+    let why =
+      error.code == Self.noConnection
+      ? "operation error EC2: \(operation), \(error.message)" : "api error \(error.code): \(error.message)"
     log(
-      "error", "Failed to call ec2:\(operation): api error \(error.code): \(error.message)", context,
+      "error", "Failed to call ec2:\(operation): \(why)", context,
       caller: "awsutils/awsutils.go")
     guard ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"].contains(error.code) else { return }
     guard let token else {

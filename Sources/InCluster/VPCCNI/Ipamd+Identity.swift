@@ -56,6 +56,18 @@ extension Ipamd {
   }
 
   private func submit(_ operation: String, _ input: JSON, _ tag: String, as key: String, _ context: Context) {
+    let host = "ec2.\(launch.region).amazonaws.com"
+    if let obstacle = context.world.ports.obstacle(from: launch.instanceID, to: host) {
+      let dial = obstacle.dialError(host, resolver: VPCResolver.linkLocal)
+      let error = AWSError(
+        code: Self.noConnection,
+        message:
+          "https response error StatusCode: 0, RequestID: , request send failed, Post \"https://\(host)/\": \(dial)")
+      // The SDK waits for ten seconds, and for each of its tries.
+      context.world.schedule(
+        context.id, .aws(tag: tag, .error(error)), at: context.now + .seconds(10), .background)
+      return
+    }
     let weight: Weight = refusals > 1 || phase == .discovering && attempts > 2 ? .background : .foreground
     context.submit(
       AWSCall(

@@ -1,4 +1,5 @@
 import Containers
+import Mechanisms
 import Wire
 import World
 
@@ -67,6 +68,10 @@ extension Kubelet {
     record.containers[index].pullEnds = nil
     var told = self.told(of: record.containers[index].name, pod)["pull"].string
     if told == "private" { told = pullSecrets(pod, context).isEmpty ? "denied" : "ok" }
+    if let failure = told == nil ? unreached(image, context) : nil {
+      failedPull(&record, index, image, failure, pod, &turn, context)
+      return false
+    }
     if let failure = ImagePull.failure(image, told: told) {
       failedPull(&record, index, image, failure, pod, &turn, context)
       return false
@@ -81,6 +86,16 @@ extension Kubelet {
     record.containers[index].failedPulls = 0
     record.containers[index].pullAgainAt = nil
     return true
+  }
+
+  /// Why the node gets nothing from the image's registry, in containerd's words.
+  private func unreached(_ image: String, _ context: Context) -> String? {
+    let hosts = PublicNames.hosts(ofRegistry: String(ImageReference.full(image).prefix { $0 != "/" }))
+    for (place, host) in hosts.enumerated() {
+      guard let obstacle = context.world.ports.obstacle(from: identity.instanceID, to: host) else { continue }
+      return ImagePull.unreached(image, host, place, obstacle.dialError(host, resolver: VPCResolver.linkLocal))
+    }
+    return nil
   }
 
   /// A pull has failed: ten seconds until the next, doubled each time up to five minutes.

@@ -52,6 +52,11 @@ extension PodRuntime {
       if let fault = context.world.ports.credentialsFault(credentials, question.service) { return .error(fault) }
       caller = .credential(accessKeyID: credentials.accessKeyID)
     }
+    let host = PublicNames.host(ofService: question.service, question.region)
+    let network = ClusterNetwork(cluster: cluster, world: context.world)
+    if let obstacle = network.obstacle(from: pod, to: host) {
+      return .disconnected(Self.connectionError(obstacle, "https://\(host)/"))
+    }
     let reply = context.world.aws.perform(
       AWSCall(
         service: question.service, operation: question.operation, input: question.input, region: question.region,
@@ -59,6 +64,14 @@ extension PodRuntime {
     switch reply {
     case .ok(let output): return .output(output)
     case .error(let error): return .error(error)
+    }
+  }
+
+  /// As botocore says it.
+  private static func connectionError(_ obstacle: ConnectionObstacle, _ url: String) -> String {
+    switch obstacle {
+    case .silence: "Connect timeout on endpoint URL: \"\(url)\""
+    case .noResolver, .noSuchHost: "Could not connect to the endpoint URL: \"\(url)\""
     }
   }
 

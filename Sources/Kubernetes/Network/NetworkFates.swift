@@ -73,6 +73,23 @@ extension ClusterNetwork {
     return effect(of: Target(address: target, port: number), from: .controlPlane)
   }
 
+  /// What keeps a program in a pod from a host, by the names that the VPC's resolver knows; nil where nothing does.
+  func obstacle(from pod: ObjectView, to host: String) -> ConnectionObstacle? {
+    guard let vpc, ports.fabric(vpc) != nil, let node = self.host(named: pod.nodeName) else { return nil }
+    return fates?.obstacles.value("pod \(pod.uid) \(shape(node)) \(host)") {
+      guard case .reply(let reply) = world.ports.names.ask(vpc: vpc, DNSQuestion(host, .a)) else { return .noResolver }
+      let addresses = reply.answers.compactMap { $0.type == .a ? IPv4Address($0.data) : nil }
+      guard let first = addresses.first else { return .noSuchHost }
+      for address in addresses {
+        switch effect(of: Target(address: address, port: 443), from: .pod(pod)) {
+        case .arrives?, nil: return nil
+        case .refused?, .unroutable?, .silence?: continue
+        }
+      }
+      return .silence(first)
+    }
+  }
+
   /// Why a program in a node's own network gets no connection to the API server's endpoint, in the words of Go's
   /// dialer; nil where it gets one.
   func failureToReachServer(from host: Host) -> String? {

@@ -55,11 +55,38 @@ package enum PublicNames {
   private static let services: Set<String> = [
     "api.ecr", "autoscaling", "cloudformation", "dynamodb", "ec2", "ec2messages", "ecs", "eks", "eks-auth",
     "elasticfilesystem", "elasticloadbalancing", "fsx", "iam", "kms", "logs", "monitoring", "rds", "s3",
-    "secretsmanager", "sns", "sqs", "ssm", "ssmmessages", "sts", "xray", "cloudtrail", "events", "lambda",
+    "organizations", "secretsmanager", "sns", "sqs", "ssm", "ssmmessages", "sts", "xray", "cloudtrail", "events",
+    "lambda",
   ]
 
   /// The host of EKS Auth, which has none but dual-stack ones.
   package static func eksAuth(_ region: String) -> String { "eks-auth.\(region).api.aws" }
+
+  /// The host that SDKs call for a service, by the service's name in their models.
+  package static func host(ofService service: String, _ region: String) -> String {
+    switch service {
+    case "iam": "iam.amazonaws.com"
+    case "organizations": "organizations.us-east-1.amazonaws.com"
+    case "ecr": "api.ecr.\(region).amazonaws.com"
+    case "eks-auth": eksAuth(region)
+    case "elbv2": "elasticloadbalancing.\(region).amazonaws.com"
+    default: "\(service).\(region).amazonaws.com"
+    }
+  }
+
+  /// Hosts that a pull of an image asks, in their order: the registry, and for Amazon ECR the one that gives
+  /// credentials and the bucket with the layers. None for registries of which nothing is known.
+  package static func hosts(ofRegistry registry: String) -> [String] {
+    if registry == "docker.io" { return ["registry-1.docker.io"] }
+    let labels = registry.split(separator: ".").map(String.init)
+    if labels.count == 6, labels[1] == "dkr", labels[2] == "ecr" {
+      let region = labels[3]
+      return [
+        registry, "api.ecr.\(region).amazonaws.com", "prod-\(region)-starport-layer-bucket.s3.\(region).amazonaws.com",
+      ]
+    }
+    return answer(DNSQuestion(registry, .a)).answers.isEmpty ? [] : [registry]
+  }
 
   /// Public addresses of a host of AWS's: the same for the same name. Nil for names of no such form.
   package static func serviceHost(_ name: String) -> [String]? {
@@ -75,6 +102,9 @@ package enum PublicNames {
       guard services.contains(labels.joined(separator: ".")) || isRegistry || isBucket else { return nil }
     }
     let hash = name.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+    // Those of services with gateway endpoints stand in their prefix lists.
+    if labels.last == "s3" || host == "s3" { return ["52.216.\(hash >> 8 & 255).\(max(hash & 255, 1))"] }
+    if labels.last == "dynamodb" { return ["52.94.\(hash >> 8 & 3).\(max(hash & 255, 1))"] }
     return ["52.94.\(hash >> 8 & 255).\(max(hash & 255, 1))"]
   }
 

@@ -115,6 +115,7 @@ enum AWSCommand {
       let key = output["Credentials"]["AccessKeyId"].string ?? ""
       return send(call, line, request, signer: .session(accessKeyID: key))
     case .error(let error)?: return fail(call, error, "AssumeRoleWithWebIdentity")
+    case .disconnected(let text)?: return fail(call, text, 255)
     default: return noCredentials(call)
     }
   }
@@ -193,6 +194,7 @@ enum AWSCommand {
       call.out(text)
       return .exit(0)
     case .error(let error)?: return fail(call, error, request.operation)
+    case .disconnected(let text)?: return fail(call, text, 255)
     default: return noCredentials(call)
     }
   }

@@ -64,6 +64,8 @@ package enum QuestionReply: Sendable, Equatable {
   case credentials(accessKeyID: String)
   /// The agent's answer that is none: its status and text.
   case refused(status: Int, String)
+  /// What an SDK says where no connection comes about.
+  case disconnected(String)
   /// Nobody answers.
   case unreachable
   /// There are none.

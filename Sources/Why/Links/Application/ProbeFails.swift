@@ -97,6 +97,7 @@ struct ProbeFails: Link {
       text: "k8s pods/\(effect.entity.namespace ?? "")/\(effect.entity.name), \(kind.field) of \(container.name): "
         + "\(probe.text), after \(Ages.text(probe.initialDelay)), every \(Ages.text(probe.period)), "
         + "within \(Ages.text(probe.timeout)), \(Count.of(probe.failureThreshold, "failure"))")
+    if case .late = trouble.complaint, let closed = await closed(pod, probe, complaint, world, effect) { return closed }
     let maker = await PodMaker.of(pod, world)
     // Between a node and its other pods no packet can get lost: they are on one machine.
     let mayBeStopped = trouble.complaint == .late && PodENI(pod: pod) != nil && probe.port != nil
@@ -113,6 +114,38 @@ struct ProbeFails: Link {
         "its \(kind.rawValue) probe is \(probe.text), and \(trouble.got)", entity: effect.entity,
         evidence: [complaint.exhibit(now: world.now), field], root: trouble.root(maker),
         lastSymptomAt: complaint.last))
+  }
+}
+
+extension ProbeFails {
+  /// Where network policies keep the node's own packets from the pod.
+  private func closed(
+    _ pod: JSON, _ probe: Probe, _ complaint: EventRecord, _ world: Investigation, _ effect: Effect
+  ) async -> Finding? {
+    guard let node = pod["spec"]["nodeName"].string, let port = probe.port?.number,
+      let from = pod["status"]["hostIP"].string.flatMap({ IPv4Address($0) }),
+      let to = pod["status"]["podIP"].string.flatMap({ IPv4Address($0) })
+    else { return nil }
+    let neighbours = await world.pods(on: node)
+    guard let policies = await world.policies(pods: neighbours) else {
+      return neighbours.gap.map { .open([$0]) }
+    }
+    guard let known = policies.value else { return .open([policies.gap!]) }
+    let packet = Packet(.tcp, from: from, 40000, to: to, UInt16(clamping: port))
+    guard let policy = known.policy(of: pod), !policy.answer(packet, .ingress).passes else { return nil }
+    let denial = PolicyDenial(
+      world: world, key: "\(effect.entity.namespace ?? "default")/\(effect.entity.name)", policy: policy,
+      packet: packet, direction: .ingress, peer: .null,
+      verify: "ekswhy \(effect.entity.title) -n \(effect.entity.namespace ?? "default")")
+    let why = PolicyAdmission.text(policy.answer(packet, .ingress), policy, packet, .ingress)
+    let exhibit = Exhibit(
+      policies.citation ?? Citation(source: "kubernetes", locator: "policyendpoints", at: world.now),
+      text: "k8s policyendpoints, and aws-node on \(node): \(why)")
+    return .holds(
+      Explanation(
+        "its \(probe.kind.rawValue) probe gets no answer: network policies keep the kubelet's packets from it",
+        entity: effect.entity, evidence: [complaint.exhibit(now: world.now), exhibit],
+        root: await denial.root(exhibit), lastSymptomAt: complaint.last))
   }
 }
 

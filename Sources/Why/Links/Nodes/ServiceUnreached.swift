@@ -1,0 +1,77 @@
+import Evidence
+import Mechanisms
+import Wire
+
+/// A node gets no connection to an image's registry.
+struct RegistryUnreached: Link {
+  let code = "nodes/registry-unreached"
+  let explains: [Effect.Kind] = [.imagePullRefused]
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let found = await world.object(.pods, namespace: effect.entity.namespace, name: effect.entity.name)
+    guard let pod = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
+    let events = await world.events(about: pod, kind: "Pod").events
+    let state = PodState(pod)
+    let said = events.first { $0.reason == "Failed" && $0.message.contains("pull") }
+    let message = said?.message ?? state.containers.map { $0.waitingMessage }.first { $0.contains("pull") } ?? ""
+    guard message.contains("i/o timeout") || message.contains("401 Unauthorized") || message.contains("no such host"),
+      let node = pod["spec"]["nodeName"].string, let host = Self.host(message)
+    else { return .silent }
+    // Where the registry refuses, the host with its credentials may be the one that is not reached.
+    var hosts = [host]
+    if message.contains("401 Unauthorized") {
+      hosts = Array(PublicNames.hosts(ofRegistry: host).dropFirst().prefix(1))
+    }
+    guard let wanted = hosts.first else { return .silent }
+    return await ServiceUnreached(node: node, host: wanted, entity: effect.entity).finding(
+      said.map { [$0.exhibit(now: world.now)] } ?? [state.exhibit(world.now)], at: said?.last, world)
+  }
+
+  /// That of the first URL in a text.
+  static func host(_ text: String) -> String? {
+    guard let start = text.firstRange(of: "https://") else { return nil }
+    let host = text[start.upperBound...].prefix { $0 != "/" && $0 != "\"" && $0 != ":" }
+    return host.isEmpty ? nil : String(host)
+  }
+}
+
+/// The VPC CNI's agent gets no connection to EC2.
+struct CNIServiceUnreached: Link {
+  let code = "nodes/cni-service-unreached"
+  let explains: [Effect.Kind] = [.cniAgentBroken, .poolCannotGrow]
+  let worlds = Worlds.vpcCNI
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let node = effect.entity.kind == "Node" ? effect.entity.name : effect.detail
+    guard let region = world.target.region, !node.isEmpty else { return .silent }
+    return await ServiceUnreached(node: node, host: "ec2.\(region).amazonaws.com", entity: effect.entity)
+      .finding([], at: nil, world)
+  }
+}
+
+/// Whether a node's packets come to a host of AWS's, and what stops them.
+private struct ServiceUnreached {
+  let node: String
+  let host: String
+  let entity: Entity
+
+  func finding(_ evidence: [Exhibit], at last: Timestamp?, _ world: Investigation) async -> Finding {
+    let found = await world.node(node)
+    guard let object = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
+    guard let id = NodeState(object).instanceID, id.hasPrefix("i-") else { return .silent }
+    let instance = await world.instance(id)
+    guard let machine = instance.first else { return instance.gap.map { .open([$0]) } ?? .silent }
+    guard let reading = await world.connection(of: machine, to: .service(host)) else { return .silent }
+    if !reading.verdict.gaps.isEmpty { return .open(reading.verdict.gaps) }
+    let reasons = reading.verdict.reasons.map { reason in
+      Exhibit(
+        reason.evidence.first ?? Citation(source: "walk", locator: "instance/\(id) → \(host)", at: world.now),
+        text: reading.named(reason.text))
+    }
+    guard reading.verdict.isNo else { return .refuted("its node reaches \(host)", reasons) }
+    return .holds(
+      Explanation(
+        "node \(node) gets no connection to \(host)", entity: Entity("Node", node), evidence: evidence + reasons,
+        root: reading.root(of: id, world), lastSymptomAt: last))
+  }
+}
