@@ -312,6 +312,7 @@ final class APIServer {
   private func respond(_ exchange: Exchange) throws(KubeStatus) -> Answer {
     let info = exchange.info
     if let answer = unavailable(exchange) { return answer }
+    if let answer = try proxied(exchange) { return answer }
     guard info.isResource else { return try document(exchange) }
     guard let row = table[info.group, info.version, info.resource] else {
       throw .noSuchResource

@@ -135,6 +135,7 @@ package final class ContainerLogs: ContainerRuntime {
       let body = found.body.replacing("{hostname}", with: kubelet.hostname(pod))
         .replacing("{method}", with: method).replacing("{now}", with: world.now.rfc3339)
         .replacing("{uid}", with: posted["request"]["uid"].string ?? "")
+        .replacing("{hostPortConversion}", with: HostPortConversion.answer(posted).text())
       return .success(
         ContainerAnswer(
           status: found.status, contentType: body.hasPrefix("{") ? "application/json" : "text/plain; charset=utf-8",

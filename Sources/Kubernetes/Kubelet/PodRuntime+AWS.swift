@@ -32,7 +32,7 @@ extension PodRuntime {
     case .agent(let uri, let token): return askAgent(uri, token, pod, context)
     case .names(let queries, let timeout):
       return ask(queries, timeout: timeout, for: process, pod, context).map { .names($0) }
-    case .connect(let connection): return connect(connection, pod, context)
+    case .connect(let connection): return connect(connection, for: process, pod, context)
     case .transfer(let wanted): return transfer(wanted, pod, context)
     case .echo(let address): return echo(address, pod, context)
     case .host(let words):

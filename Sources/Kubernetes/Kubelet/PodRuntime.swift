@@ -56,7 +56,8 @@ package struct PodRuntime: Component {
 
   package mutating func step(_ input: Input, _ context: Context) {
     switch input {
-    case .start, .changed, .aws, .kube: return
+    case .start, .changed, .aws: return
+    case .kube(let tag, let reply): serverAnswered(tag, reply)
     case .wake("names"): giveUpNames(context)
     case .wake: wakes += 1
     case .message("dns", let value): guard namesAnswered(value, context) else { return }

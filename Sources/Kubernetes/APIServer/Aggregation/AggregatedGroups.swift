@@ -1,12 +1,14 @@
 import Wire
 
-/// Groups that are served by servers in the cluster, as its APIServices say. The only one whose server is simulated is
-/// metrics-server's.
+/// Groups that are served by servers in the cluster, as its APIServices say: metrics-server's is simulated, others are
+/// what the containers of their pods answer.
 struct AggregatedGroups: Equatable {
   static let metrics = GroupVersion(group: "metrics.k8s.io", version: "v1beta1")
 
   /// Versions whose servers answer.
   private(set) var available: Set<GroupVersion> = []
+  /// Where the servers of other versions stand.
+  private(set) var proxied: [GroupVersion: ServerPlace] = [:]
   /// Versions whose servers don't.
   private(set) var unavailable: Set<GroupVersion> = []
 
@@ -19,15 +21,31 @@ struct AggregatedGroups: Equatable {
       let isAvailable = service["status"]["conditions"].items.contains {
         $0["type"].string == "Available" && $0["status"].string == "True"
       }
-      if isAvailable, version == Self.metrics { available.insert(version) } else { unavailable.insert(version) }
+      if !isAvailable {
+        unavailable.insert(version)
+      } else if version == Self.metrics {
+        available.insert(version)
+      } else {
+        let place = service["spec"]["service"]
+        proxied[version] = ServerPlace(
+          namespace: place["namespace"].string ?? "", name: place["name"].string ?? "", port: place["port"].int ?? 443)
+      }
     }
+  }
+
+  /// The Service of an aggregated server.
+  struct ServerPlace: Equatable {
+    var namespace: String
+    var name: String
+    var port: Int
   }
 
   func serves(_ group: String) -> Bool { group == Self.metrics.group && !available.isEmpty }
 
   /// Changes with what is served.
   var fingerprint: String {
-    available.map { "+\($0)" }.sorted().joined() + unavailable.map { "-\($0)" }.sorted().joined()
+    (Array(available) + proxied.keys).map { "+\($0)" }.sorted().joined()
+      + unavailable.map { "-\($0)" }.sorted().joined()
   }
 
   /// Versions whose servers don't answer, by group, in order. They are told of all the same, without resources.

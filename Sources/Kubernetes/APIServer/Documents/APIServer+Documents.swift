@@ -122,7 +122,7 @@ extension APIServer {
         return Answer(200, .bytes(body, contentType: Discovery.aggregatedMediaType), headers: headers)
       }
       guard parts[0] == "api" else {
-        var list = Discovery.groupList(table)
+        var list = Discovery.groupList(served.table)
         Discovery.addStale(aggregated, toList: &list)
         return .ok(list)
       }
@@ -131,7 +131,9 @@ extension APIServer {
       guard let list = Discovery.resourceList(GroupVersion(group: "", version: parts[1]), table) else { break }
       return .ok(list)
     case ("apis", 2):
-      guard let group = Discovery.group(parts[1], table) ?? Discovery.staleGroup(parts[1], aggregated) else { break }
+      guard let group = Discovery.group(parts[1], served.table) ?? Discovery.staleGroup(parts[1], aggregated) else {
+        break
+      }
       return .ok(group)
     case ("apis", 3):
       guard let list = Discovery.resourceList(GroupVersion(group: parts[1], version: parts[2]), table) else { break }
@@ -229,13 +231,22 @@ struct Served {
 
   var name: String { "\(version)\(custom.fingerprint)\(aggregated.fingerprint)" }
   var openAPI: OpenAPI {
-    let own = aggregated.rows.isEmpty ? table : ResourceTable(table.resources.filter { !aggregated.serves($0.group) })
+    let own =
+      aggregated.rows.isEmpty && aggregated.proxied.isEmpty
+      ? table
+      : ResourceTable(
+        table.resources.filter { !aggregated.serves($0.group) && aggregated.proxied[$0.groupVersion] == nil })
     return OpenAPI(own, schema, version: version, custom: custom.schemas)
   }
 }
 
 extension APIServer {
-  var served: Served { Served(version: version, table: table, schema: schema, custom: custom, aggregated: aggregated) }
+  var served: Served {
+    let others = aggregated.proxied.isEmpty ? [] : aggregatedRows
+    return Served(
+      version: version, table: others.isEmpty ? table : ResourceTable(table.resources + others), schema: schema,
+      custom: custom, aggregated: aggregated)
+  }
 }
 
 /// Documents, which are the same for all clusters of a version that have the same custom resources; made at

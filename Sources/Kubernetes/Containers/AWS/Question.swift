@@ -25,6 +25,16 @@ package enum Question: Sendable, Equatable {
     package var port: Int
     package var method: String
     package var path: String
+    /// Lines of the request's head, as a program was told to send them.
+    package var headers: [String] = []
+    package var body = ""
+
+    /// The value of a header that was given.
+    package func header(_ name: String) -> String? {
+      headers.last { $0.lowercased().hasPrefix(name.lowercased() + ":") }.map {
+        String($0.dropFirst(name.count + 1).drop { $0 == " " })
+      }
+    }
   }
 
   package struct Transfer: Sendable, Equatable {

@@ -124,13 +124,29 @@ package struct APIServiceController: Reconciler {
         ? "context deadline exceeded (Client.Timeout exceeded while awaiting headers)" : fault
       return no("FailedDiscoveryCheck", "failing or missing response from \(url): Get \"\(url)\": \(why)")
     }
-    guard version == AggregatedGroups.metrics, Self.serves(subset, namespace, desk) else {
-      return no("FailedDiscoveryCheck", "failing or missing response from \(url): bad status from \(url): 404")
+    if version != AggregatedGroups.metrics || !Self.serves(subset, namespace, desk) {
+      if let fault = Self.fault(of: version, url, subset, number, namespace, desk) {
+        return no("FailedDiscoveryCheck", "failing or missing response from \(url): \(fault)")
+      }
     }
     return [
       "type": "Available", "status": "True", "lastTransitionTime": desk.now.json, "reason": "Passed",
       "message": "all checks passed",
     ]
+  }
+
+  /// What is wrong with what a server says of its own group version; nil when nothing is.
+  private static func fault(
+    of version: GroupVersion, _ url: String, _ subset: JSON, _ port: Int, _ namespace: String, _ desk: Desk
+  ) -> String? {
+    guard let name = subset["addresses"][0]["targetRef"]["name"].string, let pod = desk.get("pods", namespace, name),
+      let storey = desk.context.world.kube.host as? KubernetesStorey
+    else { return "bad status from \(url): 404" }
+    switch storey.aggregatedDocument(version, cluster: desk.cluster, pod: pod.json, port: port) {
+    case .success(let answer) where (200..<300).contains(answer.status): return nil
+    case .success(let answer): return "bad status from \(url): \(answer.status)"
+    case .failure, nil: return "bad status from \(url): 404"
+    }
   }
 
   /// Whether a metrics-server stands behind an address.

@@ -39,11 +39,18 @@ extension PodRuntime {
   private static let requestHead = 74
   private static let answerHead = 230
 
-  /// What comes of a connection: what the container at its other end says by its data.
-  mutating func connect(_ request: Question.Connection, _ pod: ObjectView, _ context: Context) -> QuestionReply {
+  /// What comes of a connection: what the container at its other end says by its data; nil where that comes later.
+  mutating func connect(
+    _ request: Question.Connection, for process: Int, _ pod: ObjectView, _ context: Context
+  ) -> QuestionReply? {
     if let page = agentPage(request, pod, context) { return page }
     let reach = Reach(cluster: cluster, pod: pod, instance: instanceID(pod, context), context: context)
     let found = reach.reach(request.address, request.port, .tcp, &affinities)
+    if case .apiServer = found.destination {
+      found.flow?.record(said: Self.requestHead, answered: Self.answerHead, in: context.world)
+      askServer(request, for: process, pod, context)
+      return nil
+    }
     let reply = reply(to: request, at: found.destination, context)
     var (said, answered) = (0, 0)
     if case .page(_, _, let body) = reply {
@@ -96,15 +103,41 @@ extension PodRuntime {
         if fault.message.hasSuffix("connection refused") { return .closed }
         return fault.code == 501 ? .speechless(fault.message) : .silence
       }
-    case .apiServer:
-      return .page(
-        status: 403, contentType: "application/json",
-        body:
-          "{\n  \"kind\": \"Status\",\n  \"apiVersion\": \"v1\",\n  \"metadata\": {},\n  \"status\": \"Failure\",\n  \"message\": \"forbidden: User \\\"system:anonymous\\\" cannot get path \\\"\(request.path)\\\"\",\n  \"reason\": \"Forbidden\",\n  \"details\": {},\n  \"code\": 403\n}"
-      )
     case .refused: return .closed
     // The Internet of this world has names and no pages.
-    case .outside, .resolver, .unroutable, .silence: return .silence
+    case .apiServer, .outside, .resolver, .unroutable, .silence: return .silence
+    }
+  }
+
+  // MARK: - The API server
+
+  /// A request to the cluster's API server, as whoever its token is of.
+  private func askServer(
+    _ request: Question.Connection, for process: Int, _ pod: ObjectView, _ context: Context
+  ) {
+    let parts = request.path.split(separator: "?", maxSplits: 1).map(String.init)
+    var headers: HTTPHeaders = ["User-Agent": "curl/8.11.1", "Accept": request.header("Accept") ?? "*/*"]
+    if !request.body.isEmpty { headers["Content-Type"] = request.header("Content-Type") ?? "application/json" }
+    var credential = KubeRequest.Credential.none
+    if let given = request.header("Authorization"), given.hasPrefix("Bearer ") {
+      credential = .bearer(String(given.dropFirst("Bearer ".count)).trimmingBlanks)
+    }
+    context.submit(
+      KubeRequest(
+        cluster: cluster, method: request.method, path: parts.first ?? "/",
+        query: parts.count > 1 ? PercentEncoding.pairs(parts[1]) ?? [] : [], headers: headers,
+        body: request.body.isEmpty ? .none : .bytes(Array(request.body.utf8)), credential: credential,
+        sourceIP: pod.status["podIP"].string ?? ""), tag: "server \(process)")
+  }
+
+  /// To curl an API server writes its objects with indentation.
+  mutating func serverAnswered(_ tag: String, _ reply: KubeReply) {
+    guard let process = tag.split(separator: " ").last.flatMap({ Int($0) }) else { return }
+    if let text = reply.body.string {
+      system.answer(process, .page(status: reply.status, contentType: "text/plain; charset=utf-8", body: text))
+    } else {
+      system.answer(
+        process, .page(status: reply.status, contentType: "application/json", body: reply.body.text(.pretty)))
     }
   }
 }

@@ -157,6 +157,8 @@ package enum ProtobufDecoder {
     case .quantity: return try quantity(block)
     case .intOrString: return try intOrString(block)
     case .rawJSON: return try raw(block, depth: depth)
+    case .anyJSON: return try plain(block)
+    case .schemaOr(let other, let message): return try schema(block, or: other, message, depth: depth)
     case .stringList:
       var list = ProtobufReader(block)
       var items: [JSON] = []
@@ -232,6 +234,43 @@ package enum ProtobufDecoder {
     do { return try JSON.parse(Array(bytes)) } catch { throw Failure(error.description) }
   }
 
+  private static func plain(_ block: ArraySlice<UInt8>) throws(Failure) -> JSON {
+    var reader = ProtobufReader(block)
+    var bytes: ArraySlice<UInt8> = []
+    while let (number, wire) = try reader.tag() {
+      if number == 1, wire == 2 { bytes = try reader.block() } else { try reader.skip(wire) }
+    }
+    if bytes.isEmpty { return .null }
+    do { return try JSON.parse(Array(bytes)) } catch { throw Failure(error.description) }
+  }
+
+  /// A schema, or what stands in its place.
+  private static func schema(
+    _ block: ArraySlice<UInt8>, or other: ProtobufTable.Alternative, _ message: Int, depth: Int
+  ) throws(Failure) -> JSON {
+    let place = other == .bool ? 2 : 1
+    var reader = ProtobufReader(block)
+    var found: JSON = other == .bool ? .bool(false) : .array([])
+    while let (number, wire) = try reader.tag() {
+      switch (number, wire, other) {
+      case (place, 2, _):
+        var object = JSONObject()
+        try read(try reader.block(), message, into: &object, depth: depth + 1)
+        found = .object(object)
+      case (1, 0, .bool):
+        let allows = try reader.varint() != 0
+        if found.object == nil { found = .bool(allows) }
+      case (2, 2, .schemas):
+        var object = JSONObject()
+        try read(try reader.block(), message, into: &object, depth: depth + 1)
+        found.append(.object(object))
+      case (2, 2, .strings): found.append(.string(text(try reader.block())))
+      default: try reader.skip(wire)
+      }
+    }
+    return found
+  }
+
   private static func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
 
   // MARK: What Go's JSON would leave out
@@ -242,6 +281,7 @@ package enum ProtobufDecoder {
     _ value: JSON, _ field: ProtobufTable.Field, of message: ProtobufTable.Message
   ) -> Bool {
     if field.isAlways { return true }
+    if field.isLeftOut, value == .bool(false) || value == .int(0) { return false }
     switch value {
     case .string(let text): return !text.isEmpty || pointedStrings.contains(field.name)
     case .bool(let flag): return flag || !plainBools.contains(field.name)
@@ -265,7 +305,7 @@ package enum ProtobufDecoder {
     "successThreshold", "failureThreshold", "hostPort", "nodePort", "healthCheckNodePort", "active", "succeeded",
     "failed", "readyReplicas", "availableReplicas", "unavailableReplicas", "updatedReplicas", "fullyLabeledReplicas",
     "updatedNumberScheduled", "numberAvailable", "numberUnavailable", "count", "weight", "code", "signal",
-    "restartCount", "sizeBytes", "currentReplicas", "deprecatedCount", "leaseTransitions",
+    "restartCount", "sizeBytes", "currentReplicas", "deprecatedCount",
   ]
 }
 

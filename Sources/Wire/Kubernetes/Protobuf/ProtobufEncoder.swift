@@ -58,6 +58,21 @@ package enum ProtobufEncoder {
     return writer.bytes
   }
 
+  /// A schema, or what stands in its place.
+  private static func schema(_ value: JSON, or other: ProtobufTable.Alternative, _ index: Int) -> [UInt8] {
+    var parts = ProtobufWriter()
+    let isSchema = value.object != nil
+    switch other {
+    case .bool:
+      parts.varint(1, isSchema || value.bool == true ? 1 : 0)
+      if isSchema { parts.put(2, message(value, index)) }
+    case .schemas where isSchema, .strings where isSchema: parts.put(1, message(value, index))
+    case .schemas: for item in value.items { parts.put(2, message(item, index)) }
+    case .strings: for text in value.strings { parts.text(2, text) }
+    }
+    return parts.bytes
+  }
+
   private static func write(_ value: JSON, _ kind: ProtobufTable.Kind, _ number: Int, to writer: inout ProtobufWriter) {
     switch kind {
     case .string: writer.text(number, value.string ?? "")
@@ -91,6 +106,11 @@ package enum ProtobufEncoder {
       var parts = ProtobufWriter()
       parts.put(1, encode(value) ?? value.bytes(.go))
       writer.put(number, parts.bytes)
+    case .anyJSON:
+      var parts = ProtobufWriter()
+      parts.put(1, value.bytes(.go))
+      writer.put(number, parts.bytes)
+    case .schemaOr(let other, let index): writer.put(number, schema(value, or: other, index))
     case .stringList:
       var parts = ProtobufWriter()
       for text in value.strings { parts.text(1, text) }

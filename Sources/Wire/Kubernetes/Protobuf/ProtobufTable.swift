@@ -9,6 +9,15 @@ final class ProtobufTable: Sendable {
     case map(Kind)
     // Messages with a JSON form of their own.
     case time, microTime, duration, quantity, intOrString, rawJSON, stringList
+    /// Any value, as its JSON stands.
+    case anyJSON
+    /// A schema or something else in its place, by the schema's place in the table.
+    case schemaOr(Alternative, Int)
+  }
+
+  /// What may stand where a schema does.
+  enum Alternative: Sendable {
+    case bool, schemas, strings
   }
 
   struct Field: Sendable {
@@ -19,6 +28,8 @@ final class ProtobufTable: Sendable {
     let isInline: Bool
     /// Written even when it has the zero value.
     let isAlways: Bool
+    /// Never written when it has the zero value.
+    let isLeftOut: Bool
   }
 
   struct Message: Sendable {
@@ -70,7 +81,8 @@ final class ProtobufTable: Sendable {
           Field(
             number: number, name: line[1],
             kind: ProtobufTable.kind(isRepeated ? String(line[2].dropLast(2)) : line[2], package, names),
-            isRepeated: isRepeated, isInline: marks.contains("~"), isAlways: marks.contains("!")))
+            isRepeated: isRepeated, isInline: marks.contains("~"), isAlways: marks.contains("!"),
+            isLeftOut: marks.contains("0")))
       }
     }
     finish()
@@ -99,6 +111,12 @@ final class ProtobufTable: Sendable {
     case "api/resource.Quantity": return .quantity
     case "util/intstr.IntOrString": return .intOrString
     case "meta/v1.FieldsV1", "runtime.RawExtension": return .rawJSON
+    case "apiextensions/v1.JSON": return .anyJSON
+    case "apiextensions/v1.JSONSchemaPropsOrBool": return .schemaOr(.bool, names["apiextensions/v1.JSONSchemaProps"]!)
+    case "apiextensions/v1.JSONSchemaPropsOrArray":
+      return .schemaOr(.schemas, names["apiextensions/v1.JSONSchemaProps"]!)
+    case "apiextensions/v1.JSONSchemaPropsOrStringArray":
+      return .schemaOr(.strings, names["apiextensions/v1.JSONSchemaProps"]!)
     default:
       let last = name.split(separator: ".").last ?? ""
       if last == "ExtraValue" || last == "AttestationValue" || last == "Verbs" { return .stringList }

@@ -59,10 +59,10 @@ enum WebhookAddress {
     return .unreachable(url: text, why: "dial tcp: lookup \(host): no such host")
   }
 
-  private struct Unreached: Error { var why: String }
+  struct Unreached: Error { var why: String }
 
   /// The pod behind a Service that is called, at its first ready endpoint and through the network.
-  private static func endpoint(
+  static func endpoint(
     of name: String, _ namespace: String, _ port: Int, _ server: APIServer
   ) -> Result<(ObjectView, Int), Unreached> {
     func no(_ why: String) -> Result<(ObjectView, Int), Unreached> { .failure(Unreached(why: why)) }

@@ -39,7 +39,9 @@ enum WebCommands {
   }
 
   /// Looks the host up and connects; in `texts` stands the address once it is known.
-  static func fetch(_ target: Target, method: String, _ call: Call) -> Progress {
+  static func fetch(_ target: Target, method: String, headers: [String] = [], body: String = "", _ call: Call)
+    -> Progress
+  {
     if call.state.texts.isEmpty {
       guard case .done(let result) = Resolving.lookUp(target.host, call) else { return .waits }
       guard case .addresses(let v4, let v6, _) = result, let address = v4.first ?? v6.first else {
@@ -47,7 +49,10 @@ enum WebCommands {
       }
       call.state.texts = [address]
       call.system.ask(
-        .connect(.init(address: address, port: target.port, method: method, path: target.path)), for: call.process)
+        .connect(
+          .init(
+            address: address, port: target.port, method: method, path: target.path, headers: headers, body: body)),
+        for: call.process)
       return .waits
     }
     let address = call.state.texts[0]
@@ -169,13 +174,13 @@ enum WebCommands {
       if let format = line.format { call.out(filled(format, status: 0, size: 0)) }
       return .exit(code)
     }
-    switch fetch(target, method: line.method, call) {
+    switch fetch(target, method: line.method, headers: line.headers, body: line.body, call) {
     case .waits: return .waits(.answer)
     case .unknown: return fail(6, "Could not resolve host: \(target.host)")
     case .came(let address, let reply):
       switch reply {
       case .page(let status, let type, let body):
-        if target.scheme == "https", !line.isInsecure {
+        if target.scheme == "https", !line.isInsecure, !line.hasAuthority {
           return fail(
             60,
             "SSL certificate problem: unable to get local issuer certificate\nMore details here: https://curl.se/docs/sslcerts.html"
@@ -267,6 +272,10 @@ struct CurlLine {
   var timeout: Int?
   var file: String?
   var format: String?
+  var headers: [String] = []
+  var body = ""
+  /// Of a certificate that the system doesn't know; taken for the right one.
+  var hasAuthority = false
 
   /// Options that take a word.
   private static let valued: Set<String> = [
@@ -292,12 +301,21 @@ struct CurlLine {
       case "--head": (method, showsHead) = ("HEAD", true)
       case "--url": url = words.popFirst()
       case _ where Self.valued.contains(word):
-        _ = words.popFirst()
+        take(words.popFirst() ?? "", of: word)
         if word.hasPrefix("-d") || word.hasPrefix("--data"), method == "GET" { method = "POST" }
       case _ where word.hasPrefix("--"): continue
       case _ where word.hasPrefix("-") && word.count > 1: letters(word.dropFirst(), &words)
       default: url = word
       }
+    }
+  }
+
+  private mutating func take(_ value: String, of option: String) {
+    switch option {
+    case "-H", "--header": headers.append(value)
+    case "--cacert": hasAuthority = true
+    case "-d", "--data", "--data-raw", "--data-binary": body += body.isEmpty ? value : "&\(value)"
+    default: break
     }
   }
 
@@ -326,7 +344,7 @@ struct CurlLine {
         method = value(&words) ?? method
         return
       case "H", "d", "u", "A", "b", "c", "F":
-        _ = value(&words)
+        take(value(&words) ?? "", of: "-\(letter)")
         if letter == "d", method == "GET" { method = "POST" }
         return
       default: continue
