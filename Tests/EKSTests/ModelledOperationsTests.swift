@@ -105,6 +105,12 @@ import World
     }
     _ = try ok(
       "ec2", "AssociateTrunkInterface", ["TrunkInterfaceId": ends[0], "BranchInterfaceId": ends[1], "VlanId": 1])
+    let path = try ok(
+      "ec2", "CreateNetworkInsightsPath",
+      ["Source": machine["InstanceId"], "Destination": ends[0], "Protocol": "tcp", "ClientToken": "p"])
+    _ = try ok(
+      "ec2", "StartNetworkInsightsAnalysis",
+      ["NetworkInsightsPathId": path["NetworkInsightsPath"]["NetworkInsightsPathId"], "ClientToken": "a"])
     let key = try ok("kms", "CreateKey", ["Tags": [["TagKey": "a", "TagValue": "b"]]])["KeyMetadata"]["KeyId"]
     _ = try ok("kms", "CreateAlias", ["AliasName": "alias/k", "TargetKeyId": key])
     let retiring: JSON = "arn:aws:iam::000000000000:user/bob"

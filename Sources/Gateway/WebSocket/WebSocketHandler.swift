@@ -16,6 +16,10 @@ final class WebSocketHandler: ChannelInboundHandler, UpgradedHandler {
   /// Fragments of the message under way; nil between messages.
   private var fragments: [UInt8]?
   private var closeIsSent = false
+  /// Nothing is sent before the client reads all its channels: kubectl drops what comes for a channel that it has
+  /// yet to open, which the start of a real container never lets happen.
+  private var isAwaited = true
+  private static let grace = TimeAmount.milliseconds(30)
 
   init(_ exchange: WebSocketExchange, messageLimit: Int) {
     self.exchange = exchange
@@ -25,6 +29,14 @@ final class WebSocketHandler: ChannelInboundHandler, UpgradedHandler {
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
     exchange.connect(self)
+    let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+    context.eventLoop.scheduleTask(in: Self.grace) { handler.value.open() }
+  }
+
+  /// The client speaks, or has had the time to.
+  private func open() {
+    guard isAwaited else { return }
+    isAwaited = false
     pump()
   }
 
@@ -78,6 +90,7 @@ final class WebSocketHandler: ChannelInboundHandler, UpgradedHandler {
   }
 
   private func receive(_ message: [UInt8], _ context: ChannelHandlerContext) {
+    open()
     if let receiver { return receiver(message) }
     earlyBytes += message.count
     guard earlyBytes <= messageLimit else { return close(context, code: 1008) }
@@ -107,7 +120,7 @@ final class WebSocketHandler: ChannelInboundHandler, UpgradedHandler {
 
   /// Writes as much as the client takes.
   func pump() {
-    guard let context else { return }
+    guard let context, !isAwaited else { return }
     exchange.queue.awake()
     if exchange.queue.isOverflowed { return context.close(promise: nil) }
     var wrote = false
