@@ -12,6 +12,12 @@ struct CNICalls: Sendable {
 
   var isOpen: Bool { !gaps.isEmpty }
 
+  /// What an agent's pod says of late that EC2 refused, newest first.
+  static func refusals(told pod: JSON, _ world: Investigation) async -> [EventRecord] {
+    await world.events(about: pod, kind: "Pod").events
+      .filter { $0.reason == "MissingIAMPermissions" && world.now - $0.last < .seconds(900) }
+  }
+
   static func check(_ agent: CNIAgent, _ calls: [String], _ world: Investigation) async -> CNICalls {
     var result = CNICalls()
     guard let arn = agent.roleARN.value else {

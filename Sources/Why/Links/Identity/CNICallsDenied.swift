@@ -15,8 +15,7 @@ struct CNICallsDenied: Link {
     let agent = await world.cniAgent(pod, node: nodeName)
     let calls = effect.kind == .cniAgentBroken ? VPCCNICalls.atStart : VPCCNICalls.all
     let check = await CNICalls.check(agent, calls, world)
-    let events = await world.events(about: pod, kind: "Pod").events
-      .filter { $0.reason == "MissingIAMPermissions" && world.now - $0.last < .seconds(900) }
+    let events = await CNICalls.refusals(told: pod, world)
     let refused = events.first.flatMap { VPCCNICalls.refusedAction(inEvent: $0.message) } ?? check.denied.first
     let who = agent.roleARN.value.map { "role \(ARN.parse($0)?.name ?? $0)" } ?? "its role"
     let cause = Effect(

@@ -44,6 +44,9 @@ struct CNIServiceUnreached: Link {
   func test(_ effect: Effect, _ world: Investigation) async -> Finding {
     let node = effect.entity.kind == "Node" ? effect.entity.name : effect.detail
     guard let region = world.target.region, !node.isEmpty else { return .silent }
+    if let pod = await world.cniPod(on: node).first, let event = await CNICalls.refusals(told: pod, world).first {
+      return .refuted("EC2 answers it", [event.exhibit(now: world.now)])
+    }
     return await ServiceUnreached(node: node, host: "ec2.\(region).amazonaws.com", entity: effect.entity)
       .finding([], at: nil, world)
   }

@@ -235,7 +235,11 @@ package struct SymptomQuestion: Question {
     if let gap = listed.gap { throw .unreachable(gap) }
     var entities: [Entity] = []
     var accounts: Set<String> = []
-    for pod in listed.items {
+    // What has ended is asked only where nothing stands that may have said it.
+    let standing = listed.items.filter { !PodState($0).isFinished }
+    let ended = listed.items.filter { PodState($0).isFinished }
+    for pod in standing + ended {
+      if PodState(pod).isFinished, !entities.isEmpty { break }
       let namespace = pod["metadata"]["namespace"].string ?? "default"
       let account = "\(namespace)/\(pod["spec"]["serviceAccountName"].string ?? "default")"
       let entity = Entity("Pod", pod["metadata"]["name"].string ?? "", namespace: namespace)
