@@ -443,6 +443,9 @@ package final class World {
   /// Whether anything waits for the next commit in order to leave.
   package var holdsAnswers: Bool { !replies.isEmpty || !committedActions.isEmpty }
 
+  /// Requests whose answers the next commit lets go.
+  package var heldAnswers: Int { replies.count }
+
   /// Whether the last commit failed: the world holds changes that are not on disk, and acknowledges nothing.
   package var failure: StoreError? { lastFailure }
 

@@ -12,9 +12,12 @@ import World
   @Test func keysAreMadeOnceAndReadBack() throws {
     let folder = try folder()
     let first = try Self.keys(folder)
+    // A token key is there from when it is first needed; a restart before that gives another one.
+    let published = first.tokens.published.map(\.keyID)
+    #expect(published.count == 1)
     let again = try Self.keys(folder)
     #expect(try first.authority.certificatePEM == again.authority.certificatePEM)
-    #expect(first.tokens.published.map(\.keyID) == again.tokens.published.map(\.keyID))
+    #expect(published == again.tokens.published.map(\.keyID))
     let mode = try FileManager.default.attributesOfItem(atPath: "\(folder.path)/keys/A/ca.key")[.posixPermissions]
     #expect((mode as? NSNumber)?.intValue == 0o600)
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 package import Wire
 package import World
 
@@ -8,6 +9,8 @@ final class WorldThread: @unchecked Sendable {
 
   /// Events carried out before waiting requests are looked at again.
   private static let slice = 500
+  /// What a slice is cut to where something came in meanwhile: events may be heavy.
+  private static let patience = Duration.milliseconds(2)
   /// Slices that one batch may hold while nobody waits for it.
   private static let batchSlices = 20
   /// Of a time in which there is always more to do, at most one part in this many goes into commits.
@@ -66,6 +69,9 @@ final class WorldThread: @unchecked Sendable {
     thread.start()
   }
 
+  /// Whether something came in since the last look; read without the lock.
+  private let hasJobs = Atomic(false)
+
   /// Hands something to the world's thread; in order of arrival. False once it is stopping.
   @discardableResult
   func post(_ job: @escaping @Sendable (World) -> Void) -> Bool {
@@ -73,6 +79,7 @@ final class WorldThread: @unchecked Sendable {
     defer { condition.unlock() }
     guard !stopping else { return false }
     jobs.append(job)
+    hasJobs.store(true, ordering: .releasing)
     condition.signal()
     return true
   }
@@ -93,6 +100,7 @@ final class WorldThread: @unchecked Sendable {
       condition.lock()
       let taken = jobs
       jobs.removeAll(keepingCapacity: true)
+      hasJobs.store(false, ordering: .releasing)
       let leaving = stopping
       condition.unlock()
 
@@ -131,7 +139,7 @@ final class WorldThread: @unchecked Sendable {
       more = runWhileBusy(until: .distantFuture)
       clock.anchor(wall: wall(), world: world.now)
     } else {
-      more = world.runEvents(until: target, limit: Self.slice) == Self.slice
+      more = runSlice(until: target)
     }
     // A batch costs by what it touches: a long run with nobody waiting writes a component once, not each slice.
     uncommitted += 1
@@ -146,9 +154,10 @@ final class WorldThread: @unchecked Sendable {
   }
 
   /// Whether the work since the last commit outweighs what that cost: a client that keeps asking of a busy world would
-  /// otherwise have each of its looks pay for everything that moved.
+  /// otherwise have each of its looks pay for everything that moved. Many who wait share the price.
   private var isWorthCommitting: Bool {
-    (stopwatch.now - committed.at).inSeconds >= min(committed.took * (Self.commitShare - 1), Self.longestBatch)
+    let price = committed.took * (Self.commitShare - 1) / Double(max(1, world.heldAnswers))
+    return (stopwatch.now - committed.at).inSeconds >= min(price, Self.longestBatch)
   }
 
   private func reportFailure() {
@@ -161,9 +170,26 @@ final class WorldThread: @unchecked Sendable {
     }
   }
 
+  /// Carries out what is due; true when the slice was too short for it.
+  private func runSlice(until time: Timestamp) -> Bool {
+    let (begun, piece) = (stopwatch.now, 10)
+    for _ in 0..<(Self.slice / piece) {
+      if world.runEvents(until: time, limit: piece) < piece { return false }
+      if isDisturbed(since: begun) { break }
+    }
+    return true
+  }
+
+  /// Whether somebody waits while a slice has had its time.
+  private func isDisturbed(since begun: ContinuousClock.Instant) -> Bool {
+    hasJobs.load(ordering: .acquiring) && stopwatch.now - begun >= Self.patience
+  }
+
   /// Carries out events as long as foreground is left; true when the slice was too short for it.
   private func runWhileBusy(until limit: Timestamp) -> Bool {
+    let begun = stopwatch.now
     for _ in 0..<Self.slice {
+      if isDisturbed(since: begun) { return true }
       guard !world.isIdle, let next = world.nextEvent, next <= limit, !isAwaited(next) else { return false }
       _ = world.runEvents(until: next, limit: 1)
     }
@@ -178,7 +204,7 @@ final class WorldThread: @unchecked Sendable {
     switch drive.goal {
     case .until(let time):
       let near = world.outbound.deadline.map { min(time, $0 - .microseconds(1)) } ?? time
-      if world.runEvents(until: near, limit: Self.slice) == Self.slice { return true }
+      if runSlice(until: near) { return true }
       guard !isAwaited(time) else { return false }
       world.setClock(time)
       finish(drive, .success(ClockReport(now: world.now)))
@@ -187,7 +213,9 @@ final class WorldThread: @unchecked Sendable {
       if let next = world.nextEvent, !world.isIdle, isAwaited(next) { return false }
       finish(drive, world.isIdle ? .success(ClockReport(now: world.now)) : .failure(overdue(drive, "idle")))
     case .condition(let name, let holds):
+      let begun = stopwatch.now
       for _ in 0..<Self.slice {
+        if isDisturbed(since: begun) { return true }
         if holds(world) {
           finish(drive, .success(ClockReport(now: world.now)))
           return false

@@ -67,7 +67,7 @@ final class ClusterDoors: ClusterHost {
 
   /// The token key whose turn it is.
   private func current(_ clusterID: String) throws -> TokenSigner? {
-    try material(clusterID).tokens.current(at: world.now) { try spare.take() }
+    try material(clusterID).tokens.current(at: world.now) { try spare.take().value() }
   }
 
   func signCertificate(

@@ -17,17 +17,19 @@ package final class ClusterKeys: Sendable {
     let now = Date()
     func text(_ name: String) -> String? { folder.read("\(base)/\(name)").map { String(decoding: $0, as: UTF8.self) } }
     if let ca = text("ca.crt"), let caKey = text("ca.key"), let chain = text("server.crt"),
-      let key = text("server.key"), let tokens = try TokenKeys(folder: folder, base: base, now: worldTime)
+      let key = text("server.key")
     {
       authority = try CertificateAuthority(certificatePEM: ca, keyPEM: caKey)
-      self.tokens = tokens
+      tokens =
+        try TokenKeys(folder: folder, base: base, now: worldTime)
+        ?? TokenKeys(first: spare.take(), folder: folder, base: base, now: worldTime)
       server = TLSIdentity(certificateChain: chain, privateKey: key, clientRoots: ca)
       return
     }
     try FileManager.default.createDirectory(
       atPath: "\(folder.path)/\(base)", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     authority = try CertificateAuthority(wall: now)
-    tokens = try TokenKeys(first: try spare.take(), folder: folder, base: base, now: worldTime)
+    tokens = TokenKeys(first: spare.take(), folder: folder, base: base, now: worldTime)
     let ca = try authority.certificatePEM
     let issued = try authority.issueServer(
       names: [
@@ -45,32 +47,5 @@ package final class ClusterKeys: Sendable {
 
   package static func destroy(folder: StateFolder, cluster: String) {
     try? FileManager.default.removeItem(atPath: "\(folder.path)/keys/\(cluster)")
-  }
-}
-
-/// A token key made ahead, since making one takes up to a tenth of a second.
-package final class SpareKeys: Sendable {
-  private let spare = Mutex<TokenSigner?>(nil)
-
-  package init() {}
-
-  /// Makes the next one on a thread of its own.
-  package func refill() {
-    Thread { [self] in
-      guard spare.withLock({ $0 == nil }), let made = try? TokenSigner() else { return }
-      spare.withLock { if $0 == nil { $0 = made } }
-    }.start()
-  }
-
-  package func take() throws -> TokenSigner {
-    defer { refill() }
-    if let ready = spare.withLock({ held in
-      let ready = held
-      held = nil
-      return ready
-    }) {
-      return ready
-    }
-    return try TokenSigner()
   }
 }

@@ -16,8 +16,14 @@ package final class TokenKeys: Sendable {
 
   private let folder: StateFolder
   private let base: String
-  /// Newest last.
-  private let held: Mutex<[Held]>
+  private struct State {
+    /// The first key, and since when it is the cluster's, until it is needed.
+    var first: (key: ComingKey, since: Timestamp)?
+    /// Newest last.
+    var held: [Held] = []
+  }
+
+  private let state: Mutex<State>
 
   /// Reads the keys of a cluster; nil where there are none yet.
   package init?(folder: StateFolder, base: String, now: Timestamp) throws {
@@ -29,43 +35,56 @@ package final class TokenKeys: Sendable {
     guard !all.isEmpty else { return nil }
     self.folder = folder
     self.base = base
-    held = Mutex(all)
+    state = Mutex(State(held: all))
   }
 
-  /// The first key of a new cluster.
-  package init(first: TokenSigner, folder: StateFolder, base: String, now: Timestamp) throws {
+  /// A cluster that has signed nothing yet.
+  package init(first: ComingKey, folder: StateFolder, base: String, now: Timestamp) {
     self.folder = folder
     self.base = base
-    held = Mutex([])
-    try add(first, now)
+    state = Mutex(State(first: (first, now)))
   }
 
   /// The key that signs now; made new where its time has come.
   package func current(at now: Timestamp, _ make: () throws -> TokenSigner) -> TokenSigner? {
-    let last = held.withLock { $0.last }
-    guard let last else { return nil }
+    guard let last = held.last else { return nil }
     guard last.since + Self.period <= now, let next = try? make() else { return last.signer }
     try? add(next, now)
     return next
   }
 
   /// Keys that the issuer publishes: the current one and the one before.
-  package var published: [TokenSigner] { held.withLock { $0.suffix(2).map(\.signer) } }
+  package var published: [TokenSigner] { held.suffix(2).map(\.signer) }
 
   /// The claims of a token that one of the keys signed.
   package func verify(_ token: String) -> JSON? {
-    for signer in held.withLock({ $0.map(\.signer) }).reversed() {
-      if let claims = signer.verify(token) { return claims }
+    for key in held.reversed() {
+      if let claims = key.signer.verify(token) { return claims }
     }
     return nil
   }
 
+  /// All keys. The first one is kept before anything can be signed with it.
+  private var held: [Held] {
+    state.withLock { state in
+      if let (key, since) = state.first, let signer = try? key.value() {
+        try? keep(signer, since, &state)
+      }
+      return state.held
+    }
+  }
+
   private func add(_ signer: TokenSigner, _ now: Timestamp) throws {
-    let path = Self.path(base, held.withLock { $0.count })
+    try state.withLock { try keep(signer, now, &$0) }
+  }
+
+  private func keep(_ signer: TokenSigner, _ now: Timestamp, _ state: inout State) throws {
+    let path = Self.path(base, state.held.count)
     // The key comes last: one that is found has its time beside it.
     try folder.writePrivate("\(path).since", Array(now.rfc3339.utf8))
     try folder.writePrivate(path, Array(signer.pem.utf8))
-    held.withLock { $0.append(Held(signer: signer, since: now)) }
+    state.first = nil
+    state.held.append(Held(signer: signer, since: now))
   }
 
   private static func path(_ base: String, _ index: Int) -> String {
