@@ -86,8 +86,8 @@ import World
     },
     "NodeCreationFailure": .elsewhere("JoinScenarioTests: instances never join"),
     "PodEvictionFailure": .elsewhere("NodegroupUpdateTests: a disruption budget lets no pod go"),
-    "InternalFailure": .none("EKS gives it no cause"),
-    "Unknown": .none("EKS gives it no cause"),
+    "InternalFailure": .injected,
+    "Unknown": .injected,
     "AutoScalingGroupInvalidConfiguration": .none("what EKS takes for it is not documented"),
     "AutoScalingGroupInstanceRefreshActive": .none("instance refreshes of Auto Scaling are not simulated"),
     "AutoScalingGroupOptInRequired": .none("the local account has opted in"),
@@ -115,6 +115,8 @@ import World
     case made(@Sendable (Region) throws -> JSON)
     /// Where it is shown with nodes.
     case elsewhere(String)
+    /// EKS gives it no cause: it is shown on a group that asks for it by a tag.
+    case injected
     /// Why not here.
     case none(String)
   }
@@ -156,6 +158,10 @@ import World
       for field in try prepare(region).fields { input[field.key] = field.value }
       _ = try region.ok("eks", "CreateNodegroup", input)
       region.run(.seconds(300))
+    case .injected:
+      input["tags"] = ["ekswhy:issue": .string(code)]
+      _ = try region.ok("eks", "CreateNodegroup", input)
+      region.run(.seconds(900))
     default: return
     }
     let shown = try group()

@@ -169,7 +169,10 @@ struct IdentityScene {
   func until(_ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ isSo: () async throws -> Bool)
     async throws
   {
-    for _ in 0..<400 where try await !isSo() { try await Task.sleep(for: .milliseconds(50)) }
+    for _ in 0..<400 {
+      if try await isSo() { return }
+      try await Task.sleep(for: .milliseconds(50))
+    }
     try #require(try await isSo(), "\(what) never came", sourceLocation: sourceLocation)
   }
 

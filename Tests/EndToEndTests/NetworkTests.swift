@@ -43,6 +43,7 @@ struct NetworkTests {
     metadata: {name: hook}
     webhooks:
     - name: hook.example.com
+      timeoutSeconds: 1
       clientConfig: {service: {name: hook, namespace: default, path: /always-deny}}
       rules: [{operations: [CREATE], apiGroups: [""], apiVersions: [v1], resources: [configmaps]}]
       sideEffects: None
@@ -92,7 +93,7 @@ struct NetworkTests {
     let traced = try eks.ekswhy("trace", "pod/far", "svc/web:80")
     #expect(traced.status == 1 && traced.output.contains(group), "\(traced.all)")
     let call =
-      "failed calling webhook \"hook.example.com\": failed to call webhook: Post \"https://hook.default.svc:443/always-deny?timeout=10s\":"
+      "failed calling webhook \"hook.example.com\": failed to call webhook: Post \"https://hook.default.svc:443/always-deny?timeout=1s\":"
     #expect(try create().contains("\(call) context deadline exceeded"))
     try eks.aws(
       "ec2 authorize-security-group-ingress --group-id \(group) --protocol tcp --port 8444 --source-group \(group)")

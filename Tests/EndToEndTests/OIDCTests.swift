@@ -24,7 +24,10 @@ struct OIDCTests {
       try eks.aws("eks describe-identity-provider-config \(name)")["identityProviderConfig"]["oidc"]["status"].string
         ?? ""
     }
-    for _ in 0..<50 where try status() != "ACTIVE" { usleep(100_000) }
+    for _ in 0..<50 {
+      if try status() == "ACTIVE" { break }
+      usleep(100_000)
+    }
     try #require(try status() == "ACTIVE")
 
     func whoami(_ token: String) throws -> Outcome {

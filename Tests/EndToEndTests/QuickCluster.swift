@@ -53,7 +53,10 @@ struct QuickCluster {
     try await call("eks", "CreateCluster", wanted)
     /// Asks until it is so; the local EKS decides how soon.
     func until(_ what: String, _ isSo: () async throws -> Bool) async throws {
-      for _ in 0..<600 where try await !isSo() { try await Task.sleep(for: .milliseconds(50)) }
+      for _ in 0..<600 {
+        if try await isSo() { return }
+        try await Task.sleep(for: .milliseconds(50))
+      }
       try #require(try await isSo(), "\(what) never came")
     }
     try await until("an ACTIVE cluster") {

@@ -117,12 +117,61 @@ import Wire
   @Test func issuesThatEKSTells() async throws {
     for (code, root) in [
       ("AddonPermissionFailure", "ownership/addon-addon-permission-failure"),
-      ("K8sResourceNotFound", "ownership/addon-k8s-resource-not-found"),
-      ("AdmissionRequestDenied", "ownership/addon-admission-request-denied"),
+      ("AddonSubscriptionNeeded", "ownership/addon-addon-subscription-needed"),
+      ("InternalFailure", "ownership/addon-internal-failure"),
     ] {
       let answer = try await Self.world(status: "UPDATE_FAILED", (code, "told")).ask("addon", "vpc-cni")
       #expect(answer.status == .failing)
       #expect(answer.roots.first?.cause.code == root, "\(answer.roots.map(\.cause.code))")
+    }
+  }
+
+  /// An issue without a cause says so, or by which tag it was asked for.
+  @Test func issuesWithoutACause() async throws {
+    var f = Self.world(status: "UPDATE_FAILED", ("InternalFailure", "An internal failure occurred."))
+    let real = try await f.ask("addon", "vpc-cni")
+    #expect(real.roots.first?.cause.statement.contains("EKS gives no cause") == true)
+    f.files[Self.path]?["addon"]["tags"] = ["ekswhy:issue": "InternalFailure"]
+    let told = try await f.ask("addon", "vpc-cni")
+    #expect(told.roots.first?.cause.statement.contains("by the tag ekswhy:issue") == true)
+    #expect(told.roots.first?.cause.fixes.first?.command?.contains("untag-resource") == true)
+  }
+
+  /// Which webhook keeps the API server is told where only one is asked.
+  @Test func webhooksThatDoNotAnswer() async throws {
+    let late = "Timeout: request did not complete within requested timeout - context deadline exceeded"
+    var f = Self.world(status: "UPDATE_FAILED", ("ClusterUnreachable", late))
+    func hooks(_ names: [String], resource: String = "daemonsets") -> JSON {
+      let webhooks = names.map { name -> JSON in
+        [
+          "name": .string(name), "timeoutSeconds": 30,
+          "clientConfig": ["service": ["name": "hook", "namespace": "shop"]],
+          "rules": [
+            [
+              "operations": ["*"], "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": [.string(resource)],
+            ]
+          ],
+        ]
+      }
+      return [
+        "kind": "List", "apiVersion": "v1",
+        "items": [["metadata": ["name": "hooks", "managedFields": []], "webhooks": .array(webhooks)]],
+      ]
+    }
+    let path = "kubernetes/validatingwebhookconfigurations.admissionregistration.k8s.io"
+    let none: JSON = ["kind": "List", "apiVersion": "v1", "items": []]
+    f.files["kubernetes/mutatingwebhookconfigurations.admissionregistration.k8s.io"] = none
+    f.files["kubernetes/namespaces"] = [
+      "kind": "List", "apiVersion": "v1", "items": [["metadata": ["name": "kube-system", "labels": [:]]]],
+    ]
+    for (given, root) in [
+      (hooks(["a.b.c"]), "ownership/addon-webhook-silent"), (hooks(["a.b.c", "d.e.f"]), nil),
+      (hooks(["a.b.c"], resource: "ingresses"), nil),
+    ] as [(JSON, String?)] {
+      f.files[path] = given
+      let answer = try await f.ask("addon", "vpc-cni")
+      #expect(answer.roots.first?.cause.code == root, "\(answer.summary)")
+      #expect(root != nil || answer.status == .unproven)
     }
   }
 

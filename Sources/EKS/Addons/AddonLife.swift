@@ -74,6 +74,10 @@ package struct AddonLife: Component {
     if let issue = service.subscriptionIssue(name) ?? service.permissionIssue(role: wanted("serviceAccountRoleArn")) {
       return fail(issue, service, context)
     }
+    // Of the two an add-on's issues have this one only.
+    if let told = InjectedIssue.asked(by: row.document["tags"].stringMap), told.code == "InternalFailure" {
+      return fail(AddonIssue(told.code, told.message), service, context)
+    }
     objects = context.world.ports.addonObjects(
       AddonOrder(
         cluster: facts, name: name, version: wanted("addonVersion"),

@@ -19,6 +19,9 @@ extension NodegroupLife {
     let issues =
       scalingIssues(service, group) + identityIssues(service, group) + networkIssues(service, row, group)
       + clusterIssues(service, row, group)
+      + (InjectedIssue.asked(by: group.document["tags"].stringMap).map {
+        [Issue(code: $0.code, message: $0.message, resources: [])]
+      } ?? [])
     let shown = JSON.array(
       issues.map {
         ["code": .string($0.code), "message": .string($0.message), "resourceIds": JSON($0.resources)]

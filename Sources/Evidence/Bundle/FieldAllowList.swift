@@ -177,8 +177,10 @@ extension KubernetesResource {
     case "mutatingwebhookconfigurations", "validatingwebhookconfigurations":
       own = [
         "name", "clientConfig.url", "clientConfig.service", "failurePolicy", "timeoutSeconds", "namespaceSelector",
+        "objectSelector", "rules",
       ]
       .map { "webhooks.*.\($0)" }
+    case "validatingadmissionpolicies", "validatingadmissionpolicybindings": own = ["spec"]
     case "clusterroles", "roles": own = ["rules", "aggregationRule"]
     case "clusterrolebindings", "rolebindings": own = ["roleRef", "subjects"]
     case "eniconfigs", "securitygrouppolicies": own = ["spec"]

@@ -86,6 +86,12 @@ extension KubernetesResource {
   package static let validatingWebhooks = KubernetesResource(
     "validatingwebhookconfigurations", kind: "ValidatingWebhookConfiguration", group: "admissionregistration.k8s.io",
     isNamespaced: false)
+  package static let validatingPolicies = KubernetesResource(
+    "validatingadmissionpolicies", kind: "ValidatingAdmissionPolicy", group: "admissionregistration.k8s.io",
+    isNamespaced: false)
+  package static let validatingPolicyBindings = KubernetesResource(
+    "validatingadmissionpolicybindings", kind: "ValidatingAdmissionPolicyBinding",
+    group: "admissionregistration.k8s.io", isNamespaced: false)
   package static let clusterRoles = rbac("clusterroles", "ClusterRole", isNamespaced: false)
   package static let clusterRoleBindings = rbac("clusterrolebindings", "ClusterRoleBinding", isNamespaced: false)
   package static let roles = rbac("roles", "Role", isNamespaced: true)
@@ -120,5 +126,6 @@ extension KubernetesResource {
     .clusterRoleBindings, .mutatingWebhooks, .roles, .roleBindings, .eniConfigs, .endpointSlices,
     .securityGroupPolicies, .jobs, .cronJobs, .autoscalers, .disruptionBudgets, .resourceQuotas, .limitRanges,
     .priorityClasses, .apiServices, .validatingWebhooks, .nodeClaims, .networkPolicies, .policyEndpoints,
+    .validatingPolicies, .validatingPolicyBindings,
   ]
 }

@@ -304,7 +304,7 @@ final class APIServer {
     finish(exchange, answer)
   }
 
-  private func finish(_ exchange: Exchange, _ answer: Answer) {
+  func finish(_ exchange: Exchange, _ answer: Answer) {
     audit(exchange, answer)
     send(answer, exchange)
   }

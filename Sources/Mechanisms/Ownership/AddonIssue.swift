@@ -61,7 +61,9 @@ package struct AddonIssue: Sendable, Equatable, Codable {
 
   /// What an API server's refusal of one of the add-on's objects comes to.
   package static func refused(status: Int, reason: String, message: String) -> AddonIssue {
-    let isAdmission = message.contains("admission webhook ") || message.contains("ValidatingAdmissionPolicy ")
+    let isAdmission = ["admission webhook ", "ValidatingAdmissionPolicy ", "failed calling webhook "].contains {
+      message.contains($0)
+    }
     let code =
       switch status {
       case _ where isAdmission: "AdmissionRequestDenied"

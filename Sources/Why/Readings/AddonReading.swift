@@ -16,6 +16,13 @@ struct AddonReading: Sendable {
   var version: String { document["addonVersion"].string ?? "" }
   var issues: [JSON] { document["health"]["issues"].items }
 
+  var namespace: String { document["namespaceConfig"]["namespace"].string ?? "kube-system" }
+
+  /// The command that applies it once more.
+  func update(_ world: Investigation, resolve: String? = nil) -> String {
+    "aws eks update-addon --cluster-name \(Shell.quote(world.target.cluster ?? "CLUSTER")) --addon-name \(name)\(resolve.map { " --resolve-conflicts \($0)" } ?? "")\(world.target.awsOptions)"
+  }
+
   func issue(_ code: String) -> JSON? { issues.first { $0["code"].string == code } }
 
   func exhibit(_ field: String, _ value: String) -> Exhibit {

@@ -142,6 +142,8 @@ extension APIServer {
     switch address {
     case .call(let address, let name): (url, serverName) = (address, name)
     case .unreachable(let url, let why): throw webhook.failure(objects, "Post \(GoText.quote(url)): \(why)")
+    case .silent(let url):
+      throw webhook.failure(objects, "Post \(GoText.quote(url)): context deadline exceeded")
     case .pod:
       return .answered(answer(at: address, webhook.body(objects, to: apiVersion, uid: uid)), url: address.url)
     }

@@ -8,6 +8,8 @@ final class Exchange {
   let target: KubeReplyTarget
   let info: RequestInfo
   let receivedAt: Timestamp
+  /// When the API server gives the request up.
+  let deadline: Timestamp
   let auditID: String
   /// Who the credential names; nil while it is not known, and where it names nobody.
   var authenticated: KubeUser?
@@ -48,6 +50,15 @@ final class Exchange {
     self.auditID = auditID
     receivedAt = now
     info = RequestInfo(request)
+    deadline = now + Exchange.patience(request, info.verb)
+  }
+
+  /// The `timeout` of its URL, a minute without one, and for what writes 34 seconds at most (kube-apiserver,
+  /// request deadline filter and handlers).
+  private static func patience(_ request: KubeRequest, _ verb: String) -> Duration {
+    let limit = Duration.seconds(["get", "list", "watch"].contains(verb) ? 60 : 34)
+    guard let asked = request.parameter("timeout").flatMap(GoDuration.parse), asked > .zero else { return limit }
+    return min(asked, limit)
   }
 
   /// Something drawn by chance; the same at each time that the request is carried out.

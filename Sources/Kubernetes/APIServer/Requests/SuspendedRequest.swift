@@ -59,6 +59,8 @@ struct PendingCall {
   var uid: String
   var call: OutboundCall
   var reply: OutboundReply?
+  /// Whether its packets get lost inside the world: no answer ever comes.
+  var isSilent = false
 }
 
 extension APIServer {
@@ -67,7 +69,8 @@ extension APIServer {
     let id: ComponentID = "\(SuspendedRequest.kind)/\(self.id)/\(exchange.auditID)"
     exchange.round += 1
     let asked = exchange.calls.indices.filter { exchange.calls[$0].reply == nil }
-    let deadline = now + (asked.map { exchange.calls[$0].call.timeout }.max() ?? .zero)
+    let patience = now + (asked.map { exchange.calls[$0].call.timeout }.max() ?? .zero)
+    let deadline = max(now, min(patience, exchange.deadline))
     if world.exists(id) { world.stop(id) }
     var suspended = SuspendedRequest(
       cluster: self.id, exchange: exchange.auditID, component: nil, tag: "", weight: .foreground, deadline: deadline)
@@ -76,7 +79,9 @@ extension APIServer {
     }
     world.spawn(id, suspended)
     waiting[exchange.auditID] = exchange
-    for index in asked { world.outbound.call(exchange.calls[index].call, from: id, tag: String(index)) }
+    for index in asked where !exchange.calls[index].isSilent {
+      world.outbound.call(exchange.calls[index].call, from: id, tag: String(index))
+    }
   }
 
   /// Takes the answer of a call; false when there is no such request any more.
@@ -87,9 +92,17 @@ extension APIServer {
     return true
   }
 
-  /// Lets the calls that have not answered fail.
+  /// Lets the calls that have not answered fail, or the whole request when its own time is over.
   func expired(_ exchange: String) -> Bool {
     guard let exchange = waiting[exchange] else { return false }
+    guard now < exchange.deadline else {
+      forget(exchange)
+      exchange.rewind()
+      finish(
+        exchange,
+        .status(.timeout("request did not complete within requested timeout - context deadline exceeded")))
+      return true
+    }
     for index in exchange.calls.indices where exchange.calls[index].reply == nil {
       exchange.calls[index].reply = .failed("context deadline exceeded")
     }
@@ -97,11 +110,15 @@ extension APIServer {
     return true
   }
 
-  private func resume(_ exchange: Exchange) {
+  private func forget(_ exchange: Exchange) {
     waiting[exchange.auditID] = nil
     let id: ComponentID = "\(SuspendedRequest.kind)/\(self.id)/\(exchange.auditID)"
     world.outbound.forget(id)
     world.stop(id)
+  }
+
+  private func resume(_ exchange: Exchange) {
+    forget(exchange)
     exchange.rewind()
     if exchange.authenticated == nil { begin(exchange) } else { carryOut(exchange) }
   }

@@ -57,6 +57,9 @@ struct NodegroupIssue: Link {
     let message = issue["message"].string ?? ""
     let resources = issue["resourceIds"].strings
     let evidence = group.evidence.filter { $0.citation.field.contains("[\(code)]") }
+    if let told = group.group["tags"][InjectedIssue.tag].string, told == code {
+      return .holds(injected(told, group, evidence, effect, world))
+    }
     let isProfile = code == "IamInstanceProfileNotFound"
     let root =
       isProfile
@@ -89,6 +92,29 @@ extension NodegroupIssue {
         "try it once more; when it fails the same way again, ask AWS Support: EKS gives no cause", owner: "unknown",
         touches: [effect.entity.title], verify: "ekswhy \(effect.entity.title)")
     ]
+  }
+
+  /// The local EKS shows it because it was told to.
+  private func injected(
+    _ code: String, _ group: NodegroupReading, _ evidence: [Exhibit], _ effect: Effect, _ world: Investigation
+  ) -> Explanation {
+    let arn = group.group["nodegroupArn"].string ?? ""
+    let tag = Exhibit(
+      Cite.aws(.describeNodegroup, effect.entity.name, field: "tags[\(InjectedIssue.tag)]", value: code, at: world.now))
+    let root = RootCause(
+      "nodes/nodegroup-issue-injected", layer: .eks, entity: effect.entity,
+      statement:
+        "the local EKS was told to show \(code) by the tag \(InjectedIssue.tag): no mechanism stands behind it",
+      evidence: evidence + [tag],
+      fixes: [
+        Fix(
+          "takes the tag off; EKS looks at its node groups every 5m",
+          command:
+            "aws eks untag-resource --resource-arn \(arn) --tag-keys \(InjectedIssue.tag)\(world.target.awsOptions)",
+          owner: "hand", touches: [effect.entity.title], verify: "ekswhy \(effect.entity.title)", expectWithin: "6m")
+      ])
+    return Explanation(
+      "EKS could not do its part: issue \(code)", entity: effect.entity, evidence: evidence, root: root)
   }
 
   /// Instances in subnets with a way to the Internet are to get an address for it.

@@ -3,7 +3,7 @@ import Mechanisms
 import Wire
 
 /// A link about an add-on of EKS.
-private protocol AddonLink: Link {
+protocol AddonLink: Link {
   func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding
 }
 
@@ -94,12 +94,10 @@ struct AddonConflicts: AddonLink {
   }
 
   private func fixes(_ addon: AddonReading, _ managers: [String], _ world: Investigation) -> [Fix] {
-    let base =
-      "aws eks update-addon --cluster-name \(Shell.quote(world.target.cluster ?? "CLUSTER")) --addon-name \(addon.name)"
     func fix(_ mode: String, _ text: String) -> Fix {
       Fix(
         "\(text); add the version or the values that were asked for",
-        command: "\(base) --resolve-conflicts \(mode)\(world.target.awsOptions)", owner: "eks-addon",
+        command: addon.update(world, resolve: mode), owner: "eks-addon",
         touches: ["addon/\(addon.name)"], restarts: true, verify: "ekswhy addon/\(addon.name)", expectWithin: "3m")
     }
     let overwrite = fix("OVERWRITE", "takes the fields over: the add-on's own values take their place")
@@ -168,96 +166,6 @@ extension PodState {
     if node == nil { return Effect(.podUnschedulable, entity) }
     let hasRun = containers.contains { $0.restarts > 0 || $0.isRunning || !$0.last.isNull } || phase == "Failed"
     return Effect(hasRun ? .podFails : .podNotStarted, entity)
-  }
-}
-
-/// EKS's add-on manager has lost its rights in the cluster.
-struct AddonManagerDenied: AddonLink {
-  let code = "ownership/addon-manager-denied"
-  let explains: [Effect.Kind] = [.addonTrouble]
-  private static let binding = "eks:addon-cluster-admin"
-
-  func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding {
-    guard let issue = addon.issue("AccessDenied") else { return .silent }
-    let read = await world.object(.clusterRoleBindings, name: Self.binding)
-    if let gap = read.gap { return .open([gap]) }
-    let told = addon.exhibit("health.issues[AccessDenied]", issue["message"].string ?? "")
-    let subjects = read.first?["subjects"].items ?? []
-    let isWhole =
-      subjects.contains { $0["name"].string == "eks:addon-manager" }
-      && read.first?["roleRef"]["name"].string == "cluster-admin"
-    let citation = Citation(
-      source: "kubernetes", locator: "clusterrolebindings.rbac.authorization.k8s.io/\(Self.binding)",
-      value: read.first == nil ? "does not exist" : isWhole ? "eks:addon-manager" : "binds others", at: read.at)
-    guard !isWhole else {
-      return .refuted("EKS's add-on manager is bound to cluster-admin", [Exhibit(citation)])
-    }
-    let root = RootCause(
-      code, layer: .kubernetes, entity: Entity("ClusterRoleBinding", Self.binding),
-      statement: "the ClusterRoleBinding \(Self.binding), by which EKS's add-on manager acts, is gone or changed",
-      evidence: [Exhibit(citation)],
-      fixes: [
-        Fix(
-          "gives the add-on manager its rights again; then update the add-on once more",
-          command:
-            "\(world.target.kubectl) create clusterrolebinding \(Self.binding) --clusterrole=cluster-admin --user=eks:addon-manager",
-          owner: "hand", touches: ["clusterrolebinding/\(Self.binding)"], verify: "ekswhy \(effect.entity.title)")
-      ])
-    return .holds(
-      Explanation(
-        "the API server refused what EKS's add-on manager wanted to apply", entity: effect.entity, evidence: [told],
-        root: root))
-  }
-}
-
-/// EKS names another reason itself.
-struct AddonIssueTold: AddonLink {
-  let code = "ownership/addon-issue"
-  let explains: [Effect.Kind] = [.addonTrouble]
-
-  func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding {
-    let explained = ["ConfigurationConflict", "InsufficientNumberOfReplicas", "AccessDenied"]
-    guard let issue = addon.issues.first(where: { !explained.contains($0["code"].string ?? "") }) else {
-      return .silent
-    }
-    let code = issue["code"].string ?? ""
-    let message = issue["message"].string ?? ""
-    let exhibit = addon.exhibit("health.issues[\(code)]", message)
-    let root = RootCause(
-      "ownership/addon-\(AWSCall.kebab(code))", layer: Self.layer(code), entity: effect.entity,
-      statement: "EKS reports \(code): \(Ages.shortened(message, 300))", evidence: [exhibit],
-      fixes: [
-        Fix(
-          Self.advice(code, addon), owner: "unknown", touches: [effect.entity.title],
-          verify: "ekswhy \(effect.entity.title)")
-      ])
-    return .holds(
-      Explanation("EKS could not do its part: issue \(code)", entity: effect.entity, evidence: [exhibit], root: root))
-  }
-
-  private static func layer(_ code: String) -> RootCause.Layer {
-    switch code {
-    case "AdmissionRequestDenied", "K8sResourceNotFound": .kubernetes
-    case "AddonPermissionFailure": .aws
-    default: .eks
-    }
-  }
-
-  private static func advice(_ code: String, _ addon: AddonReading) -> String {
-    switch code {
-    case "AdmissionRequestDenied":
-      "let the webhook or policy that is named admit what the add-on manager applies, then update the add-on once more"
-    case "K8sResourceNotFound":
-      "what is named was deleted or renamed: update the add-on once more, which puts it back"
-    case "UnsupportedAddonModification":
-      "undo the change that the API server names, or take the add-on away and install it anew"
-    case "AddonPermissionFailure":
-      "make the role that is named, or give the add-on another, and update it once more"
-    case "AddonSubscriptionNeeded":
-      "let the account subscribe to it in the AWS Marketplace (\(addon.document["marketplaceInformation"]["productUrl"].string ?? "product \(addon.name)")), then delete the add-on and install it anew"
-    case "ClusterUnreachable": "let EKS reach the cluster's endpoint, then update the add-on once more"
-    default: "update the add-on once more; when it fails the same way again, ask AWS Support: EKS gives no cause"
-    }
   }
 }
 

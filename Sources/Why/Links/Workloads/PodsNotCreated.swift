@@ -54,8 +54,8 @@ private struct PodRefusal {
       "\(effect.entity.title) can't create its pods: the API server refuses them", entity: effect.entity,
       evidence: evidence, lastSymptomAt: at)
     if case .webhookFailed(let name, let why) = refusal {
-      let broken = BrokenWebhook(name: name, why: why, verify: verify, world: world)
-      (told.root, told.causes, told.notNeeded) = await broken.explained(effect)
+      let broken = BrokenWebhook(name: name, why: why, about: "its pods", verify: verify, world: world)
+      (told.root, told.causes, told.notNeeded) = await broken.explained()
       return told
     }
     let maker = await PodMaker.of(owner, world)
@@ -226,40 +226,5 @@ private enum PodSecurityFix {
       }
     }
     return maker.fix(statement, patch: steps, undo: undo, verify: verify, world)
-  }
-}
-
-/// A webhook that has to be asked and can't be.
-private struct BrokenWebhook {
-  let name: String
-  let why: String
-  let verify: String
-  let world: Investigation
-
-  func explained(_ effect: Effect) async -> (RootCause?, [Explanation.Cause], [Gap]) {
-    let statement =
-      "the admission webhook \(name) has to be asked about its pods and can't be called: \(Ages.shortened(why, 240))"
-    let entity = Entity("Webhook", name)
-    guard let service = CreationRefusal.service(in: why) else {
-      return (root(statement, entity, "mend what answers at its address"), [], [])
-    }
-    let title = "service/\(service.name) in namespace \(service.namespace)"
-    let found = await world.object(.services, namespace: service.namespace, name: service.name)
-    if found.gap == nil, found.first == nil {
-      return (
-        root(
-          "the admission webhook \(name) has to be asked about its pods, and its \(title) doesn't exist", entity,
-          "put back what answers there, or delete its webhook configuration, which was left behind"), [], []
-      )
-    }
-    let cause = Effect(.serviceUnbacked, Entity("Service", service.name, namespace: service.namespace))
-    if why.contains("no endpoints available") { return (nil, [.init(cause)], []) }
-    return (root(statement, entity, "mend what answers behind \(title)"), [.init(cause, deciding: false)], [])
-  }
-
-  private func root(_ statement: String, _ entity: Entity, _ fix: String) -> RootCause {
-    RootCause(
-      "workloads/webhook-unreachable", layer: .kubernetes, entity: entity, statement: statement,
-      fixes: [Fix(fix, owner: "unknown", touches: ["webhook/\(name)"], verify: verify)])
   }
 }

@@ -1,23 +1,21 @@
+import Mechanisms
 import Wire
 import World
 
 /// Which requests a policy or a binding is for (`MatchResources`).
 struct ResourceMatch {
   private struct Rule {
-    var rule: AdmissionWebhook.Rule
+    var rule: AdmissionRule
     var names: [String]
 
     init(_ json: JSON) {
-      rule = AdmissionWebhook.Rule(
-        operations: json["operations"].strings, groups: json["apiGroups"].strings,
-        versions: json["apiVersions"].strings, resources: json["resources"].strings,
-        scope: json["scope"].string ?? "*")
+      rule = AdmissionRule(json)
       names = json["resourceNames"].strings
     }
 
     func matches(_ request: AdmissionRequest, _ row: KubeResource, _ namespace: String) -> Bool {
       (names.isEmpty || names.contains(request.name))
-        && rule.matches(request.operation, row, request.subresource, namespace: namespace)
+        && rule.matches(request, row, namespace: namespace)
     }
   }
 

@@ -164,10 +164,16 @@ extension APIServer {
       let question = review.question(
         try shown(object, review, request), try shown(request.old ?? .null, review, request), request,
         namespace: webhookNamespace(request))
-      guard case .call(let url, let serverName) = address else {
+      let url = address.url
+      var name = ""
+      var isSilent = false
+      switch address {
+      case .call(_, let serverName): name = serverName
+      case .silent: isSilent = true
+      case .pod, .unreachable:
         let uid = world.newID { $0.uuid() }
-        let verdict = review.judge(answer(at: address, review.body(question, uid: uid)), uid: uid, url: address.url)
-        verdicts.append((review, verdict))
+        verdicts.append(
+          (review, review.judge(answer(at: address, review.body(question, uid: uid)), uid: uid, url: url)))
         continue
       }
       let key: JSON = [
@@ -195,7 +201,7 @@ extension APIServer {
               "Accept": "application/json, */*", "Content-Type": "application/json",
               "User-Agent": "kube-apiserver-admission",
             ], body: review.body(question, uid: uid).bytes(.go), roots: authorities,
-            serverName: serverName, timeout: .seconds(hook.timeoutSeconds))))
+            serverName: name, timeout: .seconds(hook.timeoutSeconds)), isSilent: isSilent))
     }
     if isWaiting { throw .suspended }
     return verdicts
@@ -205,7 +211,7 @@ extension APIServer {
   func answer(at address: WebhookAddress, _ review: JSON) -> OutboundReply {
     switch address {
     case .unreachable(_, let why): return .failed(why)
-    case .call: return .failed("EOF")
+    case .call, .silent: return .failed("context deadline exceeded")
     case .pod(let pod, let port, let path, _):
       let ip = pod.status["podIP"].string ?? ""
       guard let containers = storey.containers else { return .failed("dial tcp \(ip):\(port): i/o timeout") }
@@ -262,15 +268,13 @@ extension APIServer {
   {
     let namespace = webhookNamespace(request)
     var chosen: KubeResource?
-    if hook.rules.contains(where: {
-      $0.matches(request.operation, request.row, request.subresource, namespace: namespace)
-    }) {
+    if hook.rules.contains(where: { $0.matches(request, request.row, namespace: namespace) }) {
       chosen = request.row
     } else if hook.matchesEquivalent {
       let equivalents = equivalents(of: request.row)
       for rule in hook.rules where chosen == nil {
         chosen = equivalents.first {
-          rule.matches(request.operation, $0, request.subresource, namespace: namespace)
+          rule.matches(request, $0, namespace: namespace)
         }
       }
     }

@@ -8,6 +8,8 @@ enum WebhookAddress {
   case pod(ObjectView, port: Int, path: String, url: String)
   /// Nothing can be called there: the error of Go's client after `Post "URL": `.
   case unreachable(url: String, why: String)
+  /// Packets to there are lost: who calls waits until his time is over.
+  case silent(url: String)
 
   init(_ client: JSON, timeoutSeconds: Int, _ server: APIServer) {
     let query = "?timeout=\(timeoutSeconds)s"
@@ -25,7 +27,7 @@ enum WebhookAddress {
     switch WebhookAddress.endpoint(of: name, namespace, port, server) {
     case .success(let (pod, number)):
       self = .pod(pod, port: number, path: path.hasPrefix("/") ? path : "/" + path, url: url)
-    case .failure(let fault): self = .unreachable(url: url, why: fault.why)
+    case .failure(let fault): self = fault.isSilent ? .silent(url: url) : .unreachable(url: url, why: fault.why)
     }
   }
 
@@ -34,7 +36,7 @@ enum WebhookAddress {
 
   var url: String {
     switch self {
-    case .call(let url, _), .pod(_, _, _, let url), .unreachable(let url, _): url
+    case .call(let url, _), .pod(_, _, _, let url), .unreachable(let url, _), .silent(let url): url
     }
   }
 
@@ -59,7 +61,10 @@ enum WebhookAddress {
     return .unreachable(url: text, why: "dial tcp: lookup \(host): no such host")
   }
 
-  struct Unreached: Error { var why: String }
+  struct Unreached: Error {
+    var why: String
+    var isSilent = false
+  }
 
   /// The pod behind a Service that is called, at its first ready endpoint and through the network.
   static func endpoint(
@@ -82,7 +87,7 @@ enum WebhookAddress {
         guard let address = endpoint["addresses"].strings.first, let number else { continue }
         let way = ClusterNetwork(cluster: server.id, world: server.world).callOut(to: address, number)
         // Who waits for nothing gives up at the end of the call's own time.
-        if case .silence? = way { return no("context deadline exceeded") }
+        if case .silence? = way { return .failure(Unreached(why: "context deadline exceeded", isSilent: true)) }
         if let fault = way?.failure(address, number) { return no(fault) }
         let named = endpoint["targetRef"]["name"].string ?? ""
         guard let pod = server.read("pods", namespace, named) else {

@@ -1,42 +1,14 @@
+import Mechanisms
 import Wire
 
 /// One webhook of a configuration, as it is asked.
 struct AdmissionWebhook {
-  struct Rule {
-    var operations: [String]
-    var groups: [String]
-    var versions: [String]
-    var resources: [String]
-    var scope: String
-
-    /// `namespace` is empty for what is in none.
-    func matches(_ operation: AdmissionRequest.Operation, _ row: KubeResource, _ subresource: String, namespace: String)
-      -> Bool
-    {
-      let isNamespaced = !namespace.isEmpty && !(row.group.isEmpty && row.plural == "namespaces")
-      switch scope {
-      case "Namespaced": guard isNamespaced else { return false }
-      case "Cluster": guard !isNamespaced else { return false }
-      default: break
-      }
-      func has(_ list: [String], _ wanted: String) -> Bool { list.contains { $0 == "*" || $0 == wanted } }
-      guard has(operations, operation.rawValue), has(groups, row.group), has(versions, row.version) else {
-        return false
-      }
-      return resources.contains { text in
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        let part = parts.count > 1 ? parts[1] : ""
-        return (parts[0] == "*" || parts[0] == row.plural) && (part == "*" || part == subresource)
-      }
-    }
-  }
-
   var configuration: String
   var name: String
   /// Place among all webhooks of its type, as audit annotations tell it.
   var index: Int
   var isMutating: Bool
-  var rules: [Rule]
+  var rules: [AdmissionRule]
   var namespaceSelector: LabelSelector
   var objectSelector: LabelSelector
   var matchesEquivalent: Bool
@@ -55,11 +27,7 @@ struct AdmissionWebhook {
     self.index = index
     self.isMutating = isMutating
     name = webhook["name"].string ?? ""
-    rules = webhook["rules"].items.map {
-      Rule(
-        operations: $0["operations"].strings, groups: $0["apiGroups"].strings, versions: $0["apiVersions"].strings,
-        resources: $0["resources"].strings, scope: $0["scope"].string ?? "*")
-    }
+    rules = webhook["rules"].items.map(AdmissionRule.init)
     namespaceSelector = AdmissionWebhook.selector(webhook["namespaceSelector"])
     objectSelector = AdmissionWebhook.selector(webhook["objectSelector"])
     matchesEquivalent = webhook["matchPolicy"].string != "Exact"
@@ -108,5 +76,14 @@ final class WebhookIndex {
       }
     }
     return found
+  }
+}
+
+extension AdmissionRule {
+  /// Whether it covers a request for a resource; `namespace` is empty for what is in none.
+  func matches(_ request: AdmissionRequest, _ row: KubeResource, namespace: String) -> Bool {
+    matches(
+      request.operation.rawValue, group: row.group, version: row.version, resource: row.plural,
+      subresource: request.subresource, namespace: namespace)
   }
 }
