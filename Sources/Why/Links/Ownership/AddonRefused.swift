@@ -195,7 +195,8 @@ struct AddonObjectsGone: AddonLink {
 
   func test(_ addon: AddonReading, _ effect: Effect, _ world: Investigation) async -> Finding {
     let issue = addon.issue("K8sResourceNotFound")
-    guard issue != nil || !addon.missing.isEmpty else { return .silent }
+    // Where something else stopped it, it was never applied.
+    guard issue != nil || addon.issues.isEmpty && !addon.missing.isEmpty else { return .silent }
     if let gap = addon.workloads.gap { return .open([gap]) }
     let told = addon.exhibit("health.issues[K8sResourceNotFound]", issue?["message"].string ?? "not told yet")
     guard !addon.missing.isEmpty else {
