@@ -39,6 +39,9 @@ package final class AWSStorey {
     iam.endpoint = { ec2.value?.endpoint(of: $0) }
     cloudTrail.endpoint = { ec2.value?.endpoint(of: $0)?.id }
     world.ports.instanceCredentials = { ec2.value?.credentials(ofInstance: $0) }
+    world.ports.instanceOff = { [unowned world] in
+      world.schedule(InstanceLife.id($0), .message("off", .null), at: world.now)
+    }
     world.ports.instanceMetadata = { ec2.value?.metadata(ofInstance: $0, $1) }
     world.ports.instanceMetadataOptions = { ec2.value?.metadataOptions(ofInstance: $0) }
     world.ports.names.vpc = { ec2.value?.names(ofVPC: $0) }

@@ -72,6 +72,24 @@ struct KubectlTests {
     return matches(expected.dropFirst(), lines.dropFirst())
   }
 
+  /// `kubectl proxy` on a port that it chooses, and on a socket.
+  @Test(.enabled(if: Clients.curl)) func proxies() async throws {
+    let cluster = try await QuickCluster(nodes: 0)
+    let folder = cluster.eks.state
+    for (option, asks) in [
+      ("--port=0", "curl -s http://$(grep -o '127.0.0.1:[0-9]*' $F/told)/api/"),
+      ("--unix-socket=$F/kubectl.sock", "curl -s --unix-socket $F/kubectl.sock http://localhost/api/"),
+    ] {
+      let script = """
+        F=\(folder); kubectl --kubeconfig $F/kubeconfig proxy \(option) > $F/told 2>&1 & P=$!
+        for i in $(seq 100); do grep -q Starting $F/told && break; sleep 0.1; done
+        \(asks); kill $P
+        """
+      let told = try Shell.run("/bin/bash", ["-c", script], environment: cluster.eks.environment)
+      #expect(told.output.contains("\"APIVersions\""), "\(option): \(told.all)")
+    }
+  }
+
   @Test func everyCommand() async throws {
     let cluster = try await QuickCluster()
     let node = try cluster.eks.kubectl("get nodes -o jsonpath={.items[0].metadata.name}")

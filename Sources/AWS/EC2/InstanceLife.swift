@@ -15,7 +15,11 @@ struct InstanceLife: Component {
     case .wake("launched"): ec2.launched(instance)
     case .message("terminate", let reason):
       context.cancel("launched")
+      let grace = context.world.ports.shutdownGrace(instance)
       ec2.shutDown(instance, reason)
+      context.wake("terminated", after: grace + context.durations[.instanceTerminate])
+    case .message("off", _):
+      guard ec2.instances[instance]?.state == .shuttingDown else { return }
       context.wake("terminated", after: context.durations[.instanceTerminate])
     case .wake("terminated"):
       ec2.terminated(instance)

@@ -9,7 +9,7 @@ package final class ContainerLogs: ContainerRuntime {
 
   /// Where a container's output lies; each restart has its own.
   static func stream(cluster: String, pod: ObjectView, container: String, attempt: Int) -> String {
-    "pod/\(cluster)/\(pod.namespace)/\(pod.name)/\(pod.uid)/\(container)/\(attempt)"
+    "pod/\(cluster)/\(pod.namespace)/\(pod.name)/\(pod.uidOnNode)/\(container)/\(attempt)"
   }
 
   /// Lets those who follow the output read on.
@@ -33,7 +33,7 @@ package final class ContainerLogs: ContainerRuntime {
           message:
             "Get \"https://\(address):10250/containerLogs/\(pod.namespace)/\(pod.name)/\(container)\": \(fault.why)"))
     }
-    guard let record = kubelet.pods[pod.uid]?.containers.first(where: { $0.name == container }) else {
+    guard let record = kubelet.pods[pod.uidOnNode]?.containers.first(where: { $0.name == container }) else {
       guard pod.isPodFinished else {
         return .failure(.badRequest("container \"\(container)\" in pod \"\(pod.name)\" is not available"))
       }
@@ -120,7 +120,7 @@ package final class ContainerLogs: ContainerRuntime {
     func unreached(_ why: String) -> Result<ContainerAnswer, KubeStatus> {
       .failure(.unavailable("error trying to reach service: dial tcp \(address):\(port): \(why)"))
     }
-    guard let kubelet = present(cluster, pod), let record = kubelet.pods[pod.uid] else {
+    guard let kubelet = present(cluster, pod), let record = kubelet.pods[pod.uidOnNode] else {
       return unreached("i/o timeout")
     }
     for container in record.containers where container.isRunning {
@@ -170,7 +170,7 @@ package final class ContainerLogs: ContainerRuntime {
 
   package func refusal(cluster: String, pod: JSON, port: Int) -> String? {
     let pod = ObjectView(pod)
-    guard let kubelet = try? kubelet(cluster, pod).get().state, let record = kubelet.pods[pod.uid] else {
+    guard let kubelet = try? kubelet(cluster, pod).get().state, let record = kubelet.pods[pod.uidOnNode] else {
       return "error forwarding port \(port) to pod \(pod.name), uid \(pod.uid): pod not found"
     }
     let listens = record.containers.filter(\.isRunning).map { answers(of: $0, record, pod, kubelet).listens(on: port) }
@@ -187,7 +187,9 @@ package final class ContainerLogs: ContainerRuntime {
 
   package func figures(cluster: String, pod: JSON, at time: Timestamp) -> [ContainerFigures] {
     let pod = ObjectView(pod)
-    guard let kubelet = try? kubelet(cluster, pod).get().state, let record = kubelet.pods[pod.uid] else { return [] }
+    guard let kubelet = try? kubelet(cluster, pod).get().state, let record = kubelet.pods[pod.uidOnNode] else {
+      return []
+    }
     return kubelet.figures(of: record, pod, at: time)
   }
 
@@ -205,7 +207,7 @@ package final class ContainerLogs: ContainerRuntime {
     switch kubelet(cluster, pod) {
     case .failure(let fault): return "error dialing backend: \(fault.why)"
     case .success(let (id, kubelet)):
-      guard let container = kubelet.pods[pod.uid]?.containers.first(where: { $0.name == request.container }),
+      guard let container = kubelet.pods[pod.uidOnNode]?.containers.first(where: { $0.name == request.container }),
         container.isRunning
       else {
         return request.isAttach
@@ -213,7 +215,7 @@ package final class ContainerLogs: ContainerRuntime {
           : "unable to upgrade connection: container not found (\"\(request.container)\")"
       }
       guard let json = try? JSON(encoding: request) else { return "the request cannot be handed on" }
-      world.schedule(id, .message("open", ["uid": .string(pod.uid), "request": json]), at: world.now)
+      world.schedule(id, .message("open", ["uid": .string(pod.uidOnNode), "request": json]), at: world.now)
       return nil
     }
   }

@@ -16,7 +16,10 @@ extension Kubelet {
     guard pod.phase == "Pending", !pod.isTerminating, let node = read("nodes", "", identity.nodeName, context) else {
       return nil
     }
-    if let refusal = pressureRefusal(of: pod) { return refusal }
+    if shutdown != nil {
+      return Refusal(reason: NodeShutdown.rejected.reason, message: NodeShutdown.rejected.message)
+    }
+    if let refusal = pressureRefusal(of: pod) ?? deviceRefusal(of: pod, context) { return refusal }
     // What keeps new pods away has nothing to say to one that is here.
     var offer = offer(of: node)
     offer.taints = []

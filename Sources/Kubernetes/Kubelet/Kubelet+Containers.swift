@@ -212,6 +212,7 @@ extension Kubelet {
     record.containers[index].state = .running(since: context.now)
     record.containers[index].notBefore = nil
     record.containers[index].wasToldToStop = false
+    record.containers[index].keepsResources = nil
     record.containers[index].stopping = nil
     record.containers[index].hookFailure = nil
     let behaviour: ServerBehaviour? = if case .serves(let behaviour) = plan.kind { behaviour } else { nil }

@@ -103,6 +103,7 @@ extension Kubelet {
     writeNodeStatus(context)
     watch(context)
     askForCertificate(context)
+    for uid in (statics ?? [:]).keys.sorted() { sync(uid, context) }
   }
 
   private func nodeObject(_ context: Context) -> JSON {
@@ -207,7 +208,7 @@ extension Kubelet {
       )
     }
     let limits = InstanceLimits.named(identity.instanceType) ?? Self.unknownType
-    return (
+    return withDevices(
       NodeCapacity.capacity(limits, maxPods: identity.maxPods, diskGiB: Self.diskGiB),
       NodeCapacity.allocatable(
         limits, maxPods: identity.maxPods, reservedFor: MaxPods.nodeadm(identity.instanceType), diskGiB: Self.diskGiB)
@@ -254,7 +255,8 @@ extension Kubelet {
     }
     let verdict = NodeReadiness.decide(
       NodeReadiness.Facts(
-        runtimeIsUp: .known(true), hasNetworkConfig: .known(hasNetwork), hasCSINode: .known(true)))
+        runtimeIsUp: .known(true), hasNetworkConfig: .known(hasNetwork), hasCSINode: .known(true),
+        isShuttingDown: .known(shutdown != nil)))
     let ready = NodeReadiness.condition(verdict)
     let pressed = Scarce.allCases.filter { pressure?[$0.rawValue] != nil }
     return NodeReadiness.noPressure.map { none in

@@ -34,8 +34,10 @@ extension Kubelet {
   mutating func sync(_ uid: String, _ context: Context) {
     guard var record = pods[uid] else { return }
     var turn = Turn()
+    if statics?[uid] != nil { keepMirror(uid, context) }
     guard let pod = read("pods", record.namespace, record.name, context), pod.uid == uid else {
       vanish(&record, context)
+      noticeDevices(record, nil, context)
       pods[uid] = nil
       known.needs[uid] = nil
       return
@@ -49,6 +51,11 @@ extension Kubelet {
     writePodStatus(record, pod, context)
     if pod.isTerminating { finishTermination(&record, pod, context) }
     pods[uid] = record
+    noticeDevices(record, pod, context)
+    if shutdown != nil { goOnShuttingDown(context) }
+    if pod.isTerminating, statics?[uid] != nil, !record.containers.contains(where: \.isRunning) {
+      return forgetStatic(record, context)
+    }
     if let at = turn.soon { context.wake("pod \(uid)", at: at) }
     if let at = turn.later { context.wake("late \(uid)", at: at, .background) }
   }
@@ -223,7 +230,7 @@ extension Kubelet {
   private mutating func finishTermination(_ record: inout PodRecord, _ pod: ObjectView, _ context: Context) {
     guard !record.containers.contains(where: \.isRunning) else { return }
     releaseNetwork(&record, context)
-    guard !record.toldTerminated else { return }
+    guard !record.toldTerminated, statics?[record.uid] == nil else { return }
     record.toldTerminated = true
     let uid = record.uid
     send("gone \(uid)", context) {
@@ -255,6 +262,7 @@ extension Kubelet {
     guard parts.count >= 2 else { return }
     let uid = parts[1]
     switch parts[0] {
+    case "mirror": mirrorAnswered(uid, reply, context)
     case "pod-token": podTokenAnswered(tag, reply, context)
     case "pod-status":
       guard !reply.isSuccess, reply.status != 404, pods[uid] != nil else { return }

@@ -74,7 +74,11 @@ extension Kubelet {
       return
     }
     let isHeld = resizeFault(pod, context) != nil
-    for index in record.containers.indices { record.containers[index].keepsResources = isHeld ? true : nil }
+    for index in record.containers.indices {
+      // One that is started anew for it has its own until then.
+      let isEnding = record.containers[index].wasToldToStop && record.containers[index].keepsResources == true
+      record.containers[index].keepsResources = isHeld || isEnding ? true : nil
+    }
     // Whoever was put off is looked at again.
     if isHeld { return turn.at(context.now + .seconds(60), quietly: true) }
     for index in record.containers.indices where record.containers[index].isRunning {
@@ -89,6 +93,7 @@ extension Kubelet {
         $0["restartPolicy"].string == "RestartContainer" && changed.contains($0["resourceName"].string ?? "")
       }
       if restarts {
+        record.containers[index].keepsResources = true
         let grace = pod.spec["terminationGracePeriodSeconds"].int ?? 30
         stop(
           &record, index, pod, grace: grace, context, why: "Container \(container.name) resize requires restart")

@@ -1,4 +1,5 @@
 import Containers
+import Mechanisms
 import Wire
 import World
 
@@ -6,7 +7,7 @@ import World
 extension Kubelet {
   mutating func writePodStatus(_ record: PodRecord, _ pod: ObjectView, _ context: Context) {
     let status = podStatus(record, pod, context)
-    guard status != pod.status else { return }
+    guard status != pod.status, let told = uidToTell(of: record, context) else { return }
     let uid = record.uid
     var change = status
     // A merged list keeps what the patch doesn't name.
@@ -16,7 +17,7 @@ extension Kubelet {
       status["conditions"].items + gone.map { ["$patch": "delete", "type": $0] })
     send("pod-status \(uid)", context, wants: .outcome) { client in
       client.patch(
-        "pods", pod.namespace, pod.name, ["metadata": ["uid": .string(uid)], "status": change], subresource: "status")
+        "pods", pod.namespace, pod.name, ["metadata": ["uid": .string(told)], "status": change], subresource: "status")
     }
   }
 
@@ -112,13 +113,15 @@ extension Kubelet {
       list.append(condition("PodResizePending", true))
       list[list.count - 1]["reason"] = .string(fault.reason)
       list[list.count - 1]["message"] = .string(fault.message)
+    } else if record.containers.contains(where: { $0.keepsResources == true }) {
+      list.append(condition("PodResizeInProgress", true))
     }
-    if let failure = record.failure, failure.reason == Self.evicted {
+    if let failure = record.failure, failure.reason == Self.evicted || failure.reason == NodeShutdown.reason {
       list.append(condition("DisruptionTarget", true))
       list[list.count - 1]["reason"] = "TerminationByKubelet"
       list[list.count - 1]["message"] = .string(failure.message)
     }
-    let own = list.compactMap { $0["type"].string } + ["PodResizePending"]
+    let own = list.compactMap { $0["type"].string } + ["PodResizePending", "PodResizeInProgress"]
     return list + pod.status["conditions"].items.filter { !own.contains($0["type"].string ?? "") }
   }
 

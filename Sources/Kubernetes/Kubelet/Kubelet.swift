@@ -41,6 +41,13 @@ package struct Kubelet: Component {
   var pressure: [String: Timestamp]?
   /// CSI drivers that have told of themselves, by name, each with the program that speaks for it.
   var drivers: [String: ComponentID]?
+  /// Files in the directory of static pods, by name, and the pods that they came to, by uid.
+  var manifests: [String: String]?
+  var statics: [String: JSON]?
+  /// How far the node is on its way down.
+  var shutdown: ShutdownRecord?
+  /// What plugins offer, by the name of the resource.
+  var devices: [String: DeviceRecord]?
   /// Changes came while the server could not be reached.
   var hasMissed: Bool?
   let known = Known()
@@ -48,6 +55,7 @@ package struct Kubelet: Component {
   private enum CodingKeys: String, CodingKey {
     case identity, reach, credential, events, registration, failedRegistrations, hasNetwork, signingRequest
     case wasApproved, hasCertificate, statusAt, statusFailed, pods, images, isWatching, unwritten, drivers, hasMissed
+    case manifests, statics, shutdown, devices
   }
 
   package init(_ identity: MachineIdentity, reach: Reach = .yes) {
@@ -63,11 +71,15 @@ package struct Kubelet: Component {
     case .start:
       log("I", "server.go:529", "\"Kubelet version\" kubeletVersion=\"\(identity.kubeletVersion)\"", context)
       register(context)
+      manifests = identity.settings?.manifests
+      runStatics(context)
     case .wake("register"): register(context)
     case .wake("status"): writeNodeStatus(context)
     case .wake("watch"): watch(context)
     case .wake("pressure"): checkPressure(context)
     case .wake("certificate"): askForCertificate(context)
+    case .wake("shutdown"): goOnShuttingDown(context)
+    case .wake("devices"): forgetDevices(context)
     case .wake(let timer):
       // `pod <uid>`, `late <uid>`.
       if let blank = timer.firstIndex(of: " ") { sync(String(timer[timer.index(after: blank)...]), context) }
@@ -127,6 +139,7 @@ package struct Kubelet: Component {
     case "register": registered(reply, context)
     case "node-status", "csi-node", "csi-driver", "node-labels": nodeWritten(tag, reply, context)
     case "csr": certificateAsked(reply, context)
+    case "mirror-gone": break
     default: podReplied(tag, reply, context)
     }
   }
@@ -137,8 +150,10 @@ package struct Kubelet: Component {
     ObjectReference(cluster: identity.cluster, resource: resource, namespace: namespace, name: name)
   }
 
+  /// An object as the node knows it: of a static pod what its file says, with what its mirror has.
   func read(_ resource: String, _ namespace: String, _ name: String, _ context: Context) -> ObjectView? {
-    context.world.kube.host?.get(reference(resource, namespace, name)).map { ObjectView($0) }
+    if statics != nil, resource == "pods", let pod = staticPod(namespace, name, context) { return pod }
+    return context.world.kube.host?.get(reference(resource, namespace, name)).map { ObjectView($0) }
   }
 
   mutating func watch(_ context: Context) {
@@ -179,7 +194,7 @@ package struct Kubelet: Component {
   private mutating func changed(_ reference: ObjectReference, _ context: Context) {
     if reference.resource == "pods" {
       let json = context.world.kube.host?.get(reference)
-      if let pod = json.map({ ObjectView($0) }), pod.nodeName == identity.nodeName {
+      if let pod = json.map({ ObjectView($0) }), pod.nodeName == identity.nodeName, !isMirror(pod, context) {
         if pods[pod.uid] == nil, !admit(pod, context) { return }
         sync(pod.uid, context)
       }
@@ -207,6 +222,8 @@ package struct Kubelet: Component {
     case "csi-driver": registerDriver(value, context)
     case "pod-token": askForPodToken(value, context)
     case "open": openSession(value, context)
+    case "manifests": manifestsWritten(value, context)
+    case "shutdown": beginShutdown(context)
     default: break
     }
   }

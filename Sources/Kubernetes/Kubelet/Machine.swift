@@ -21,16 +21,46 @@ package enum Machine {
     world.spawn(LeaseKeeper.id(machine.id), LeaseKeeper(identity))
   }
 
+  /// The instance is to go: its system shuts down, and its kubelet ends its pods first where it is told to.
+  package static func shutDown(instanceID: String, in world: World) {
+    guard shutdownGrace(instanceID: instanceID, in: world) > .zero else {
+      return terminate(instanceID: instanceID, in: world)
+    }
+    world.schedule(Kubelet.id(instanceID), .message("shutdown", .null), at: world.now)
+  }
+
+  /// How long its kubelet may hold the shutdown up.
+  package static func shutdownGrace(instanceID: String, in world: World) -> Duration {
+    guard let kubelet = world.state(of: Kubelet.id(instanceID), as: Kubelet.self), kubelet.registration == .done
+    else { return .zero }
+    return .seconds(kubelet.identity.settings?.shutdown?.seconds ?? 0)
+  }
+
   /// The instance is gone: nothing on it acts any more.
   package static func terminate(instanceID: String, in world: World) {
-    if let kubelet = world.state(of: Kubelet.id(instanceID), as: Kubelet.self) {
-      for program in kubelet.programs { world.stop(program) }
-      for uid in kubelet.pods.keys.sorted() { world.stop(PodRuntime.id(uid)) }
-      world.kube.host?.unwatch(cluster: kubelet.identity.cluster, component: Kubelet.id(instanceID))
-    }
+    if let kubelet = world.state(of: Kubelet.id(instanceID), as: Kubelet.self) { halt(kubelet, in: world) }
+    world.stop(Kubelet.id(instanceID))
+    stopOthers(instanceID, in: world)
+  }
+
+  /// The same, told by its kubelet.
+  static func off(_ kubelet: Kubelet, _ context: Context) {
+    halt(kubelet, in: context.world)
+    stopOthers(kubelet.identity.instanceID, in: context.world)
+    context.stop()
+    context.world.ports.instanceOff(kubelet.identity.instanceID)
+  }
+
+  private static func halt(_ kubelet: Kubelet, in world: World) {
+    for program in kubelet.programs { world.stop(program) }
+    for uid in kubelet.pods.keys.sorted() { world.stop(PodRuntime.id(uid)) }
+    world.kube.host?.unwatch(cluster: kubelet.identity.cluster, component: Kubelet.id(kubelet.identity.instanceID))
+  }
+
+  private static func stopOthers(_ instanceID: String, in world: World) {
     world.stop(ComponentID("policy-maps/\(instanceID)"))
     for id in [
-      NodeBoot.id(instanceID), LeaseKeeper.id(instanceID), Kubelet.id(instanceID), NodeTraffic.id(instanceID),
+      NodeBoot.id(instanceID), LeaseKeeper.id(instanceID), NodeTraffic.id(instanceID),
     ] { world.stop(id) }
   }
 }

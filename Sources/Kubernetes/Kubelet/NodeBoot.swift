@@ -183,7 +183,7 @@ package struct NodeBoot: Component {
       address: json["PrivateIpAddress"].string.flatMap { IPv4Address($0) } ?? IPv4Address(bits: 0),
       privateDNSName: name)
     let flags = Bootstrap.kubeletFlags(instance, config)
-    let identity = MachineIdentity(
+    var identity = MachineIdentity(
       instanceID: instanceID, cluster: facts?.id ?? context.world.ports.clusterID(config.clusterName) ?? "",
       clusterName: config.clusterName,
       nodeName: Bootstrap.flag("hostname-override", flags) ?? Bootstrap.nodeName(instance, config), region: region,
@@ -194,6 +194,7 @@ package struct NodeBoot: Component {
       maxPods: Bootstrap.maxPods(instance, config), clusterDNS: Bootstrap.clusterDNS(config),
       labels: Bootstrap.nodeLabels(flags).map { MachineIdentity.Label(key: $0.0, value: $0.1) },
       taints: Bootstrap.registerTaints(flags, config).map(\.json), system: config.system)
+    identity.settings = KubeletSettings(config)
     var join = steps(context)
     join.read(instanceType: instance.type, config)
     join.resolvesEndpoint = .known(facts != nil)

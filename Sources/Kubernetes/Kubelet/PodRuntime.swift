@@ -26,6 +26,9 @@ package struct PodRuntime: Component {
   /// Commands of hooks under way, by their sessions, whose numbers are below those of clients.
   private var hooks: [Int: Hook]?
 
+  /// The manifests of static pods as they were when they were last compared.
+  var manifests: [String: String]?
+
   /// Queries for names under way, by their tickets.
   var lookups: [Int: PendingNames]?
   var lastLookup: Int?
@@ -160,7 +163,7 @@ package struct PodRuntime: Component {
 
   func pod(_ context: Context) -> ObjectView? {
     let reference = ObjectReference(cluster: cluster, resource: "pods", namespace: namespace, name: name)
-    return context.world.kube.host?.get(reference).map { ObjectView($0) }.flatMap { $0.uid == uid ? $0 : nil }
+    return context.world.kube.host?.get(reference).map { ObjectView($0) }.flatMap { $0.uidOnNode == uid ? $0 : nil }
   }
 
   /// Brings what is mounted up to date, as often as a kubelet does.
@@ -179,6 +182,7 @@ package struct PodRuntime: Component {
       contents.host = { files.tree(below: $0) }
     }
     contents.fill(&system.volumes)
+    showManifests(pod, context)
   }
 
   // MARK: - Going on
@@ -188,6 +192,7 @@ package struct PodRuntime: Component {
     showDevices(context)
     var next = system.run(at: context.now)
     while answerQuestions(context) { next = system.run(at: context.now) }
+    tellManifests(context)
     let effects = system.effects
     system.effects = []
     var changed: Set<String> = []

@@ -99,16 +99,31 @@ extension ClusterNetwork {
 
     // MARK: - Session affinity
 
+    /// Longer no rule keeps a client, seconds.
+    private static let affinityLimit = 86_400
+
+    /// What the nodes' rules know of a client, by its own node's lists and by those of others, with their names.
+    private func lists(_ node: Int) -> [(prefix: String, stack: Int)] {
+      packets.nodes.sorted { $0.key < $1.key }.map { ($0.value == node ? "" : $0.key + " ", $0.value) }
+    }
+
     mutating func remember(_ affinities: Affinities, _ client: IPv4Address, _ node: Int, at now: Timestamp) {
-      packets.network.stacks[node].now = Int(now.microseconds / 1_000_000)
-      for list in affinities.keys.sorted() {
-        packets.network.stacks[node].remember(client, in: list, at: affinities[list]!)
+      for (prefix, stack) in lists(node) {
+        packets.network.stacks[stack].now = Int(now.seconds)
+        for list in affinities.keys.sorted() where prefix.isEmpty ? !list.contains(" ") : list.hasPrefix(prefix) {
+          packets.network.stacks[stack].remember(
+            client, in: String(list.dropFirst(prefix.count)), at: affinities[list]!)
+        }
       }
     }
 
-    func remembered(_ client: IPv4Address, _ node: Int) -> Affinities {
-      Dictionary(
-        packets.network.stacks[node].remembered(client).map { ($0.list, $0.at) }, uniquingKeysWith: { max($0, $1) })
+    /// With what was known before: the picture has the rules of one Service only.
+    func remembered(_ client: IPv4Address, _ node: Int, before: Affinities, at now: Timestamp) -> Affinities {
+      var known = before
+      for (prefix, stack) in lists(node) {
+        for (list, at) in packets.network.stacks[stack].remembered(client) { known[prefix + list] = at }
+      }
+      return known.filter { Int(now.seconds) - $0.value <= Self.affinityLimit }
     }
   }
 }

@@ -106,7 +106,9 @@ struct ClusterNetwork {
         for address in met { lay(address, &layout, endpoint) }
         continue
       }
-      if let node = origin.node { affinities = picture.remembered(origin.client, node) }
+      if let node = origin.node {
+        affinities = picture.remembered(origin.client, node, before: affinities, at: world.now)
+      }
       tellDenial(walk, picture)
       return Walked(
         effect: effect(of: walk, picture, endpoint), flow: keepsFlow ? picture.flow(of: walk) : nil)

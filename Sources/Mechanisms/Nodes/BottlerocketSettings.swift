@@ -11,12 +11,21 @@ package struct BottlerocketSettings: Sendable, Equatable {
   package var nodeLabels: [(String, String)] = []
   /// `effect` by key, with its value: `key = ["value:effect"]`.
   package var nodeTaints: [Taint] = []
+  /// Manifests in base64 of the static pods, by their names; those that are not enabled are none.
+  package var staticPods: [String: String] = [:]
+  var enabledPods: Set<String> = []
+  /// Durations as Go writes them.
+  package var shutdownGrace = ""
+  package var shutdownGraceCritical = ""
 
   package static func == (a: BottlerocketSettings, b: BottlerocketSettings) -> Bool { a.values == b.values }
 
   private var values: [String] {
     [clusterName, apiServer, certificateAuthority, hostnameOverride, maxPods.map(String.init) ?? ""] + clusterDNS
-      + nodeLabels.map { "\($0.0)=\($0.1)" } + nodeTaints.map { "\($0.key)=\($0.value):\($0.effect)" }
+      + nodeLabels.map { "\($0.0)=\($0.1)" } + nodeTaints.map { "\($0.key)=\($0.value):\($0.effect)" } + [
+        shutdownGrace, shutdownGraceCritical,
+      ]
+      + staticPods.map { "\($0.key)=\($0.value) \(enabledPods.contains($0.key))" }.sorted()
   }
 
   /// Nil where the user data has no such table.
@@ -48,6 +57,12 @@ package struct BottlerocketSettings: Sendable, Equatable {
     case "cluster-dns-ip": clusterDNS = values
     case "max-pods": maxPods = Int(value)
     case "hostname-override": hostnameOverride = value
+    case "shutdown-grace-period": shutdownGrace = value
+    case "shutdown-grace-period-for-critical-pods": shutdownGraceCritical = value
+    case "static-pods":
+      guard rest.count == 2 else { return }
+      if rest[1] == "manifest" { staticPods[rest[0]] = value }
+      if rest[1] == "enabled", value == "true" { enabledPods.insert(rest[0]) }
     case "node-labels": if let name = rest.first { nodeLabels.append((name, value)) }
     case "node-taints":
       guard let name = rest.first else { return }

@@ -59,7 +59,22 @@ extension NodeConfig {
       flags.append("--register-with-taints=\(taints.joined(separator: ","))")
     }
     kubeletFlags = flags
-    if let maxPods = settings.maxPods { kubeletConfig = ["maxPods": JSON(maxPods)] }
+    var config = JSONObject()
+    if let maxPods = settings.maxPods { config.append("maxPods", JSON(maxPods)) }
+    if !settings.shutdownGrace.isEmpty {
+      config.append("shutdownGracePeriod", .string(settings.shutdownGrace))
+      config.append("shutdownGracePeriodCriticalPods", .string(settings.shutdownGraceCritical))
+    }
+    let pods = settings.staticPods.filter { settings.enabledPods.contains($0.key) }.sorted { $0.key < $1.key }
+    if !pods.isEmpty {
+      config.append("staticPodPath", "/etc/kubernetes/static-pods")
+      var manifests = JSONObject()
+      for (name, text) in pods {
+        manifests.append(name, .string(String(decoding: Base64.decode(text) ?? [], as: UTF8.self)))
+      }
+      config.append("staticPods", .object(manifests))
+    }
+    if !config.isEmpty { kubeletConfig = .object(config) }
   }
 
   /// Why a machine with that system does not come so far as to start its kubelet; nil for nothing. What the script

@@ -23,7 +23,8 @@ extension NodeReadiness.Facts {
       }
     self.init(
       runtimeIsUp: fact("container runtime is down"), hasNetworkConfig: fact("NetworkReady=false"),
-      hasCSINode: fact("CSINode is not yet initialized"), lifecycleAge: lifecycle)
+      hasCSINode: fact("CSINode is not yet initialized"), lifecycleAge: lifecycle,
+      isShuttingDown: fact(NodeShutdown.readiness).map { !$0 })
   }
 
   /// Seconds of `last seen active 3m12.5s ago`; nil where it was never seen.

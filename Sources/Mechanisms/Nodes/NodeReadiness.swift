@@ -11,19 +11,23 @@ package enum NodeReadiness: Rule {
     package var hasCSINode: Fact<Bool>
     /// How long ago the pod lifecycle generator was seen, seconds; nil before the first time.
     package var lifecycleAge: Fact<Int?>
+    /// Its system shuts down, and its kubelet knows.
+    package var isShuttingDown: Fact<Bool>
 
     package init(
       runtimeIsUp: Fact<Bool>, hasNetworkConfig: Fact<Bool>, hasCSINode: Fact<Bool>,
-      lifecycleAge: Fact<Int?> = .known(0)
+      lifecycleAge: Fact<Int?> = .known(0), isShuttingDown: Fact<Bool> = .known(false)
     ) {
       self.runtimeIsUp = runtimeIsUp
       self.hasNetworkConfig = hasNetworkConfig
       self.hasCSINode = hasCSINode
       self.lifecycleAge = lifecycleAge
+      self.isShuttingDown = isShuttingDown
     }
 
     package static let hiders: [@Sendable (inout Self) -> Void] = [
       hider(\.runtimeIsUp), hider(\.hasNetworkConfig), hider(\.hasCSINode), hider(\.lifecycleAge),
+      hider(\.isShuttingDown),
     ]
   }
 
@@ -46,6 +50,9 @@ package enum NodeReadiness: Rule {
           } ?? "pleg has yet to be successful"), facts.lifecycleAge.citation
       ),
       (Truth(facts.hasCSINode), "csi", "CSINode is not yet initialized", facts.hasCSINode.citation),
+      (
+        Truth(facts.isShuttingDown.map { !$0 }), "shutdown", NodeShutdown.readiness, facts.isShuttingDown.citation
+      ),
     ]
     let reasons = checks.filter { $0.0.isNo }.map {
       Because("nodes/readiness/\($0.1)", $0.2, evidence: [$0.3])

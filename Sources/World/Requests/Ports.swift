@@ -25,6 +25,10 @@ package final class Ports {
   package var instanceRunning: (_ instanceID: String) -> Void = { _ in }
   /// An instance is shutting down or gone.
   package var instanceTerminating: (_ instanceID: String) -> Void = { _ in }
+  /// How long an instance's system may take to shut down beyond what every system takes. Registered by Local.
+  package var shutdownGrace: (_ instanceID: String) -> Duration = { _ in .zero }
+  /// The system of an instance has shut down. Registered by EC2.
+  package var instanceOff: (_ instanceID: String) -> Void = { _ in }
   /// What IMDS gives an instance for its role, or nil without a profile. A component keeps at most the
   /// access key's id in its state, never the secret. Registered by EC2.
   package var instanceCredentials: (_ instanceID: String) -> AWSCredentials? = { _ in nil }

@@ -8,7 +8,9 @@ enum NodeBench {
   static let node = "ip-10-0-1-10.ec2.internal"
   static let instance = "i-0123456789abcdef0"
 
-  static func make(mapped: Bool = true, addresses: Int = 20) throws -> Bench {
+  static func make(mapped: Bool = true, addresses: Int = 20, _ change: (inout MachineIdentity) -> Void = { _ in })
+    throws -> Bench
+  {
     let bench = try Bench.withControlPlane()
     bench.world.ports.instanceCredentials = { _ in
       AWSCredentials(accessKeyID: "ASIAEXAMPLE", secretAccessKey: "secret", sessionToken: "token")
@@ -19,10 +21,11 @@ enum NodeBench {
           KubeUser(
             name: "system:node:\(node)", uid: "x", groups: ["system:bootstrappers", "system:nodes"])) : .denied
     }
-    let identity = MachineIdentity(
+    var identity = MachineIdentity(
       instanceID: instance, cluster: "demo", clusterName: "demo", nodeName: node, region: "us-east-1",
       zone: "us-east-1a", instanceType: "m5.large", imageID: "ami-1", address: "10.0.1.10",
       kubeletVersion: "v1.33.5-eks-113cf36", maxPods: 29, clusterDNS: "10.100.0.10")
+    change(&identity)
     bench.world.spawn("ipamd/\(instance)", FakeNetwork(free: addresses))
     bench.world.spawn(Kubelet.id(instance), Kubelet(identity))
     bench.world.spawn(LeaseKeeper.id(instance), LeaseKeeper(identity))

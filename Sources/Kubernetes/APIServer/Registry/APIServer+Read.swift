@@ -111,7 +111,10 @@ extension APIServer {
   private func page(_ exchange: Exchange, _ row: KubeResource, _ selection: Selection) throws(KubeStatus) -> Page {
     let store = store(row.qualifiedName)
     let namespace = row.namespaced ? exchange.info.namespace : ""
-    let limit = exchange.request.parameter("limit").flatMap(Int.init) ?? 0
+    let given = exchange.request.parameter("limit") ?? ""
+    guard let limit = given.isEmpty ? 0 : Int(given) else {
+      throw .badRequest("strconv.ParseInt: parsing \(GoText.quote(given)): invalid syntax")
+    }
     var shown = revision
     var after: ObjectKey?
     var all: [StoredObject]?

@@ -7,6 +7,11 @@ extension APIServer {
   func serve(_ exchange: Exchange, _ row: KubeResource) throws(KubeStatus) -> Answer {
     let info = exchange.info
     guard row.namespaced || info.namespace.isEmpty || row.plural == "namespaces" else { throw .noSuchResource }
+    if exchange.isOutside, custom.isCustom(row), info.subresource != "scale" {
+      // Before anything is written.
+      _ = try Representation(exchange, isCustom: true)
+    }
+    try checkWriteOptions(exchange)
     if !info.subresource.isEmpty { return try serveSubresource(exchange, row) }
     if let text = custom[row]?.deprecation ?? Deprecations.warning(row, version) { exchange.warn([text]) }
     switch info.verb {

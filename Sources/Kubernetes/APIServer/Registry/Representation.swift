@@ -15,7 +15,9 @@ enum Representation: Hashable {
   }
 
   /// The first acceptable of the `Accept` header's forms; 406 when there is none.
-  init(_ exchange: Exchange, hasMetadata: Bool = true) throws(KubeStatus) {
+  ///
+  /// Objects of custom resources have no form in protobuf of their own, though their metadata has.
+  init(_ exchange: Exchange, hasMetadata: Bool = true, isCustom: Bool = false) throws(KubeStatus) {
     guard exchange.isOutside else {
       self = .object
       return
@@ -36,6 +38,7 @@ enum Representation: Hashable {
         parameters[part[..<equals].lowercased()] = String(part[part.index(after: equals)...])
       }
       switch parameters["as"] {
+      case nil where isProtobuf && isCustom: continue
       case nil:
         self = .object
         exchange.isProtobuf = isProtobuf

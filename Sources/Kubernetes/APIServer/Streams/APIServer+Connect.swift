@@ -28,7 +28,8 @@ extension APIServer {
     let framing = try framing(exchange, options)
     let id = storey.streamIDs.next()
     let session = OpenSession(
-      id: id, framing: framing, runtime: PodRuntime.id(pod.uid), hasInput: flag("stdin"), sign: signer(of: pod.json))
+      id: id, framing: framing, runtime: PodRuntime.id(ObjectView(pod.json).uidOnNode), hasInput: flag("stdin"),
+      sign: signer(of: pod.json))
     storey.sessions.add(session)
     let (told, closed) = (storey.onStreamMessage, storey.onStreamClosed)
     world.afterCommit {

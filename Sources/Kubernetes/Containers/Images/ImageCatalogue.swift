@@ -109,6 +109,8 @@ package struct ImageEntry: Sendable {
   var servers: [String]
   /// Programs that run a user's own code, of which nothing is known but that it runs.
   var interpreters: [String]
+  /// The resource that it offers to its node as a device plugin.
+  package var device: String?
   /// Entry points that go on as their arguments.
   var passes: [String]
   /// What it takes while nobody asks anything of it: thousandths of a CPU, and bytes.
@@ -135,6 +137,7 @@ package struct ImageEntry: Sendable {
     servers = row["servers"].strings
     interpreters = row["interpreters"].strings
     passes = row["passes"].strings
+    device = row["device"].string
   }
 
   private func subcommand(_ arguments: [String]) -> JSON {
