@@ -38,6 +38,8 @@ package enum AddonObjects {
   private static func fill(_ json: JSON, _ words: [(word: String, value: String)]) -> JSON {
     switch json {
     case .string(var text):
+      // All words are in capitals.
+      guard text.utf8.contains(where: { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) else { return json }
       for (word, value) in words where text.contains(word) {
         // Only whole words: names of variables such as CLUSTER_NAME stay.
         text = replace(word, by: value, in: text)

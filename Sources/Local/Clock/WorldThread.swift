@@ -172,7 +172,7 @@ final class WorldThread: @unchecked Sendable {
 
   /// Carries out what is due; true when the slice was too short for it.
   private func runSlice(until time: Timestamp) -> Bool {
-    let (begun, piece) = (stopwatch.now, 10)
+    let (begun, piece) = (stopwatch.now, 2)
     for _ in 0..<(Self.slice / piece) {
       if world.runEvents(until: time, limit: piece) < piece { return false }
       if isDisturbed(since: begun) { break }

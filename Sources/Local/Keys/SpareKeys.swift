@@ -1,55 +1,46 @@
 import Foundation
 import Synchronization
 
-/// Token keys made ahead on a thread of their own, since making one takes up to a tenth of a second.
+/// A token key made ahead on a thread of its own, since making one takes up to a tenth of a second. Of many clusters at
+/// once each has its key made when it is first needed.
 package final class SpareKeys: Sendable {
   private struct State {
     var next: ComingKey?
-    var wanted: [ComingKey] = []
     var isAtWork = false
   }
   private let state = Mutex(State())
 
   package init() {}
 
-  /// Begins with the next one.
+  /// Begins with the next one, unless one is under way.
   package func refill() {
-    state.withLock { state in
-      if state.next == nil { state.next = begin(&state) }
+    let begun: ComingKey? = state.withLock { state in
+      guard state.next == nil, !state.isAtWork else { return nil }
+      let key = ComingKey()
+      (state.next, state.isAtWork) = (key, true)
+      return key
     }
+    if let begun { Thread { [self] in make(begun) }.start() }
   }
 
   /// A key for one user, and the next one is begun.
   package func take() -> ComingKey {
-    state.withLock { state in
-      let taken = state.next ?? begin(&state)
-      state.next = begin(&state)
-      return taken
+    let taken = state.withLock { state in
+      defer { state.next = nil }
+      return state.next
     }
+    refill()
+    return taken ?? ComingKey()
   }
 
-  private func begin(_ state: inout State) -> ComingKey {
-    let key = ComingKey()
-    state.wanted.append(key)
-    if !state.isAtWork {
-      state.isAtWork = true
-      Thread { [self] in work() }.start()
-    }
-    return key
-  }
-
-  private func work() {
-    while let key = next() { _ = try? key.value() }
-  }
-
-  private func next() -> ComingKey? {
-    state.withLock { state in
-      guard !state.wanted.isEmpty else {
-        state.isAtWork = false
-        return nil
-      }
-      return state.wanted.removeFirst()
-    }
+  private func make(_ key: ComingKey) {
+    #if os(Linux)
+      // This thread alone gives way to the world's.
+      setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+    #endif
+    _ = try? key.value()
+    state.withLock { $0.isAtWork = false }
+    refill()
   }
 }
 
