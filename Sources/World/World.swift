@@ -129,8 +129,6 @@ package final class World {
     var region: String
     var outsideAddress: String
     var ids: RandomStream
-    /// Lengths of the logs, in a world that was written before each had a row of its own.
-    var logs: [String: Int]?
     var recording: InputLog.Saved?
   }
 
@@ -149,14 +147,15 @@ package final class World {
       let meta = try JSON.parse(bytes).decode(Meta.self)
       (now, seed, account, region) = (meta.now, meta.seed, meta.account, meta.region)
       (outsideAddress, ids, sequence) = (meta.outsideAddress, meta.ids, meta.sequence)
-      var lengths = meta.logs ?? [:]
+      var places: [String: LogPlace] = [:]
       for key in keys where key.hasPrefix(Self.logRow) {
-        let length = rows.removeValue(forKey: key).flatMap { Int(String(decoding: $0, as: UTF8.self)) }
-        guard let length else { throw StoreError.unreadable("the length of a log, \(key), is no number") }
-        lengths[String(key.dropFirst(Self.logRow.count))] = length
+        guard let place = rows.removeValue(forKey: key).flatMap(LogPlace.init(row:)) else {
+          throw StoreError.unreadable("the row of a log, \(key), tells neither its length nor its bytes")
+        }
+        places[String(key.dropFirst(Self.logRow.count))] = place
       }
       keys.removeAll { $0.hasPrefix(Self.logRow) }
-      logs = try LogStore(files: logFiles, committed: lengths)
+      logs = try LogStore(files: logFiles, committed: places)
       recording = meta.recording
       isResumed = true
     } else {
@@ -409,7 +408,7 @@ package final class World {
 
   // MARK: - Commit
 
-  /// What the rows with the committed lengths of logs begin with.
+  /// What the rows of logs begin with.
   package static let logRow = "log/"
 
   func touch(_ table: String, _ key: String) {
@@ -491,10 +490,10 @@ package final class World {
     }
     dirtySlots.removeAll()
     inputs.settle()
-    let lengths = try logs.flush()
-    for (stream, length) in lengths {
+    let places = try logs.flush()
+    for (stream, place) in places {
       let key = Self.logRow + stream
-      if let length { batch.put(key, Array("\(length)".utf8)) } else { batch.remove(key) }
+      if let place { batch.put(key, place.value) } else { batch.remove(key) }
     }
     let meta = Meta(
       now: now, sequence: sequence, seed: seed, account: account, region: region, outsideAddress: outsideAddress,
@@ -503,7 +502,7 @@ package final class World {
       preconditionFailure("the world's own row cannot be written: \(error)")
     }
     try store.commit(batch)
-    logs.flushed(lengths)
+    logs.flushed(places)
     batch = Batch()
   }
 }

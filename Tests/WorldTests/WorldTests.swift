@@ -124,10 +124,35 @@ private func makeWorld(_ store: any Store, seed: UInt64 = 7) throws -> World {
     let store = MemoryStore()
     let options = World.Options(seed: 1, start: Timestamp(seconds: 1))
     let world = try World(store: store, logFiles: files, options: options)
+    let long = String(repeating: "x", count: LogStore.rowLimit)
     world.logs.append("audit/demo", at: Timestamp(seconds: 1), "first\nline\\")
+    world.logs.append("audit/demo", at: Timestamp(seconds: 1), long)
     world.commit()
     try files.append("audit/demo", Array("half a rec".utf8))
     let again = try World(store: store, logFiles: files, options: options)
-    #expect(again.logs.read("audit/demo").map(\.text) == ["first\nline\\"])
+    #expect(again.logs.read("audit/demo").map(\.text) == ["first\nline\\", long])
+  }
+
+  /// What is short needs no file; what grows past the bound moves into one, whole.
+  @Test func shortLogsLieInTheirRows() throws {
+    let (files, store) = (MemoryLogFiles(), MemoryStore())
+    let options = World.Options(seed: 1, start: Timestamp(seconds: 1))
+    func open() throws -> World { try World(store: store, logFiles: files, options: options) }
+    var lines: [String] = []
+    for round in 0..<6 {
+      let world = try open()
+      #expect(world.logs.read("pod/a").map(\.text) == lines)
+      lines.append(String(repeating: "\(round)", count: 1000))
+      world.logs.append("pod/a", at: Timestamp(seconds: 1), lines[round])
+      world.commit()
+      #expect(files.read("pod/a", length: 1).isEmpty == (round < 4), "\(round)")
+    }
+    let last = try open()
+    #expect(last.logs.read("pod/a").map(\.text) == lines)
+    last.logs.remove("pod/a")
+    last.logs.append("pod/a", at: Timestamp(seconds: 2), "new")
+    last.commit()
+    #expect(files.read("pod/a", length: 1).isEmpty)
+    #expect(try open().logs.read("pod/a").map(\.text) == ["new"])
   }
 }

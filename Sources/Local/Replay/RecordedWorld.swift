@@ -19,9 +19,10 @@ package struct RecordedWorld {
     var rows: [String: [UInt8]] = [:]
     try store.load { key, value in rows[key] = value }
     let files = LogFiles(folder: "\(path)/logs")
-    var lengths = WorldRows.logs(rows)
-    inputs = LogStore.records(files.read(InputLog.stream, length: lengths.removeValue(forKey: InputLog.stream) ?? 0))
-    for (stream, length) in lengths { logs[stream] = files.read(stream, length: length) }
+    var places = WorldRows.logs(rows)
+    inputs = LogStore.records(
+      places.removeValue(forKey: InputLog.stream)?.bytes(of: InputLog.stream, files) ?? [])
+    for (stream, place) in places { logs[stream] = place.bytes(of: stream, files) }
     guard !inputs.isEmpty else {
       throw Replay.Problem(description: "the world in \(path) was not recorded; record one with: ekswhy up --record")
     }

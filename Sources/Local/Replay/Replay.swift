@@ -87,9 +87,9 @@ package final class Replay {
     WorldRows.comparable(store.rows).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  /// The logs in order of their names, each as its file holds it.
+  /// The logs in order of their names, each as it was written.
   package var logs: [(stream: String, bytes: [UInt8])] {
-    WorldRows.logs(store.rows).sorted { $0.key < $1.key }.map { ($0.key, files.read($0.key, length: $0.value)) }
+    WorldRows.logs(store.rows).sorted { $0.key < $1.key }.map { ($0.key, $0.value.bytes(of: $0.key, files)) }
   }
 
   /// Every answer that left, in order: the input's number, and what was answered.
@@ -122,12 +122,12 @@ package enum WorldRows {
     return rows
   }
 
-  /// The committed lengths of logs.
-  package static func logs(_ rows: [String: [UInt8]]) -> [String: Int] {
-    var lengths: [String: Int] = [:]
+  /// Where the logs lie.
+  package static func logs(_ rows: [String: [UInt8]]) -> [String: LogPlace] {
+    var places: [String: LogPlace] = [:]
     for (key, value) in rows where key.hasPrefix(World.logRow) {
-      lengths[String(key.dropFirst(World.logRow.count))] = Int(String(decoding: value, as: UTF8.self))
+      places[String(key.dropFirst(World.logRow.count))] = LogPlace(row: value)
     }
-    return lengths
+    return places
   }
 }

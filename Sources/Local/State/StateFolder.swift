@@ -1,4 +1,5 @@
 import Foundation
+import Wire
 package import World
 
 /// The folder that holds one world: its store, logs and keys, and the lock that lets one process in.
@@ -53,8 +54,13 @@ package final class LogFiles: LogStore.Files {
 
   package init(folder: String) { self.folder = folder }
 
-  private func path(_ stream: String) -> String {
-    "\(folder)/\(stream.replacing("%", with: "%25").replacing("/", with: "%2F")).log"
+  private func path(_ stream: String) -> String { "\(folder)/\(Self.name(stream))" }
+
+  /// The name of a stream's file; long ones end in a digest, since file systems bound names at 255 bytes.
+  package static func name(_ stream: String) -> String {
+    let name = stream.replacing("%", with: "%25").replacing("/", with: "%2F")
+    guard name.utf8.count > 200 else { return "\(name).log" }
+    return "\(String(decoding: name.utf8.prefix(120), as: UTF8.self))-\(Digest.sha256(Array(stream.utf8))).log"
   }
 
   package func append(_ stream: String, _ bytes: [UInt8]) throws(StoreError) {

@@ -2,10 +2,10 @@ package import Wire
 
 /// Append-only logs beside the store: audit, control-plane logs, CloudTrail, containers' output.
 ///
-/// A record is written with the batch that caused it: its bytes go to the stream's file before the
-/// commit, the stream's committed length goes into the commit, and what lies behind that length after a
-/// restart is cut off. A stream is bounded: past its limit the older half goes; only the input log, which bounds
-/// itself, is kept whole.
+/// A record is written with the batch that caused it. The bytes of a short stream, as most containers have, lie in its
+/// row. Those of a longer one go to its file before the commit, its length goes into the commit, and what lies behind
+/// that length after a restart is cut off. A stream is bounded: past its limit the older half goes; only the input log,
+/// which bounds itself, is kept whole.
 package final class LogStore {
   package struct Record: Sendable, Hashable {
     package var at: Timestamp
@@ -25,16 +25,21 @@ package final class LogStore {
   /// Bytes a stream may have before its older half is dropped.
   package static let limit = 16 << 20
 
+  /// Bytes up to which a stream lies in its row.
+  package static let rowLimit = 4096
+
   private let files: any Files
-  private var committed: [String: Int]
+  private var committed: [String: LogPlace]
   private var pending: [String: [UInt8]] = [:]
   /// Goes up with every record but those of the input log.
   private(set) var changes: UInt64 = 0
 
-  init(files: any Files, committed: [String: Int]) throws(StoreError) {
+  init(files: any Files, committed: [String: LogPlace]) throws(StoreError) {
     self.files = files
     self.committed = committed
-    for (stream, length) in committed.sorted(by: { $0.key < $1.key }) { try files.cut(stream, length: length) }
+    for (stream, place) in committed.sorted(by: { $0.key < $1.key }) {
+      if case .file(let length) = place { try files.cut(stream, length: length) }
+    }
   }
 
   package func append(_ stream: String, at: Timestamp, _ text: String) {
@@ -53,7 +58,7 @@ package final class LogStore {
   }
 
   /// Bytes of a stream so far.
-  func length(_ stream: String) -> Int { (committed[stream] ?? 0) + (pending[stream]?.count ?? 0) }
+  func length(_ stream: String) -> Int { (committed[stream]?.length ?? 0) + (pending[stream]?.count ?? 0) }
 
   /// Streams whose names begin with `prefix`, in order.
   package func streams(prefix: String) -> [String] {
@@ -62,7 +67,7 @@ package final class LogStore {
 
   /// The records of a stream in order, newest last.
   package func read(_ stream: String) -> [Record] {
-    var bytes = files.read(stream, length: committed[stream] ?? 0)
+    var bytes = committed[stream]?.bytes(of: stream, files) ?? []
     bytes += pending[stream] ?? []
     return Self.records(bytes)
   }
@@ -94,40 +99,54 @@ package final class LogStore {
   package func remove(_ stream: String) {
     pending[stream] = nil
     changes &+= 1
-    if committed.removeValue(forKey: stream) != nil { removed.append(stream) }
+    guard let place = committed.removeValue(forKey: stream) else { return }
+    removed.append(stream)
+    if case .file = place { removedFiles.append(stream) }
   }
   private var removed: [String] = []
+  /// Those of them that have files.
+  private var removedFiles: [String] = []
 
   var hasPending: Bool { !pending.isEmpty || !removed.isEmpty }
 
-  /// Writes what is pending and returns the lengths that the commit has to hold, of the streams that changed; nil of
+  /// Writes what is pending and returns where the streams that changed lie now, which the commit has to hold; nil of
   /// one that is gone. Called again after a commit that failed, it first cuts what that attempt left.
-  func flush() throws(StoreError) -> [String: Int?] {
-    var lengths: [String: Int?] = [:]
-    for stream in removed { lengths[stream] = .some(nil) }
-    for stream in pending.keys.sorted() {
-      let bytes = pending[stream]!
-      let before = committed[stream] ?? 0
-      if before + bytes.count > Self.limit, stream != InputLog.stream {
-        let old = files.read(stream, length: before)
-        let half = old.count / 2
-        let start = old[half...].firstIndex(of: 0x0a).map { $0 + 1 } ?? old.count
-        try files.replace(stream, Array(old[start...]) + bytes)
-        lengths[stream] = old.count - start + bytes.count
-      } else {
-        try files.cut(stream, length: before)
-        try files.append(stream, bytes)
-        lengths[stream] = before + bytes.count
-      }
-    }
-    return lengths
+  func flush() throws(StoreError) -> [String: LogPlace?] {
+    var places: [String: LogPlace?] = [:]
+    for stream in removed { places[stream] = .some(nil) }
+    for stream in pending.keys.sorted() { places[stream] = try put(pending[stream]!, to: stream) }
+    return places
   }
 
-  func flushed(_ lengths: [String: Int?]) {
-    for (stream, length) in lengths { committed[stream] = length }
+  private func put(_ bytes: [UInt8], to stream: String) throws(StoreError) -> LogPlace {
+    guard case .file(let length)? = committed[stream] else {
+      let all = (committed[stream]?.bytes(of: stream, files) ?? []) + bytes
+      // The input log is read as a file, alone.
+      if all.count <= Self.rowLimit, stream != InputLog.stream { return .row(all) }
+      try files.replace(stream, all)
+      return .file(length: all.count)
+    }
+    if length + bytes.count > Self.limit, stream != InputLog.stream {
+      let old = files.read(stream, length: length)
+      let half = old.count / 2
+      let start = old[half...].firstIndex(of: 0x0a).map { $0 + 1 } ?? old.count
+      try files.replace(stream, Array(old[start...]) + bytes)
+      return .file(length: old.count - start + bytes.count)
+    }
+    try files.cut(stream, length: length)
+    try files.append(stream, bytes)
+    return .file(length: length + bytes.count)
+  }
+
+  func flushed(_ places: [String: LogPlace?]) {
+    for (stream, place) in places { committed[stream] = place }
     pending.removeAll()
-    for stream in removed where committed[stream] == nil { files.remove(stream) }
+    for stream in removedFiles {
+      if case .file? = committed[stream] { continue }
+      files.remove(stream)
+    }
     removed.removeAll()
+    removedFiles.removeAll()
   }
 }
 

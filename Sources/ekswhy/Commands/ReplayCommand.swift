@@ -92,7 +92,7 @@ struct ReplayCommand: ParsableCommand {
     try Data(rows).write(to: URL(fileURLWithPath: "\(folder)/rows"))
     try Data(replay.transcript).write(to: URL(fileURLWithPath: "\(folder)/answers"))
     for (stream, bytes) in replay.logs {
-      try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/logs/\(stream.replacing("/", with: "%2F")).log"))
+      try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/logs/\(LogFiles.name(stream))"))
     }
   }
 }
