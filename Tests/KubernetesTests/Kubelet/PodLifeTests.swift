@@ -195,6 +195,31 @@ struct PodLifeTests {
     #expect(bench.told("web").contains("Killing Container c resize requires restart"))
   }
 
+  @Test("A resize that wants a restart is in progress until the container runs anew")
+  func resizeInProgress() throws {
+    let bench = try bench()
+    let more: JSON = [
+      "resources": ["requests": ["memory": "64Mi"]],
+      "resizePolicy": [["resourceName": "memory", "restartPolicy": "RestartContainer"]],
+    ]
+    bench.create(
+      NodeBench.script("slow", "trap 'sleep 4; exit 0' TERM; while true; do sleep 1; done", container: more))
+    bench.run(.seconds(3))
+    #expect(bench.pod("slow").condition("PodResizeInProgress").isNull)
+    bench.send(
+      "PATCH", "/api/v1/namespaces/default/pods/slow/resize",
+      ["spec": ["containers": [["name": "c", "resources": ["requests": ["memory": "96Mi"]]]]]],
+      type: "application/strategic-merge-patch+json")
+    bench.run(.seconds(2))
+    #expect(bench.pod("slow").isConditionTrue("PodResizeInProgress"))
+    #expect(bench.pod("slow").condition("PodResizePending").isNull)
+    #expect(bench.container("slow")["resources"]["requests"]["memory"].string == "64Mi")
+    bench.run(.seconds(10))
+    #expect(bench.pod("slow").condition("PodResizeInProgress").isNull)
+    #expect(bench.container("slow")["resources"]["requests"]["memory"].string == "96Mi")
+    #expect(bench.container("slow")["restartCount"].int == 1)
+  }
+
   @Test(
     "What takes more of the disk than it may is evicted",
     arguments: [
