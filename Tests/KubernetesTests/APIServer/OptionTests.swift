@@ -61,4 +61,31 @@ struct OptionTests {
     #expect(limit.status == 400 && limit.message == "strconv.ParseInt: parsing \"many\": invalid syntax")
     #expect(bench.send("GET", "\(Self.maps)?limit=-1").status == 200)
   }
+
+  @Test("A write of the status takes nothing else of a custom resource, and no labels of a Deployment")
+  func statusIsolation() throws {
+    let bench = try Bench()
+    let version = Definitions.version(spec: Definitions.spec, more: ["subresources": ["status": .emptyObject]])
+    #expect(bench.send("POST", Definitions.path, Definitions.definition(versions: [version])).status == 201)
+    bench.turn()
+    let path = Definitions.widgets
+    var object = bench.send("POST", path, Definitions.widget(spec: ["size": 1])).body
+    object["metadata"]["labels"] = ["a": "b"]
+    object["metadata"]["finalizers"] = ["example.com/held"]
+    object["spec"]["size"] = 2
+    object["status"] = .emptyObject
+    #expect(bench.send("PUT", "\(path)/w/status", object).status == 200)
+    let stored = bench.send("GET", "\(path)/w").body
+    #expect(stored["metadata"]["labels"].isNull && stored["metadata"]["finalizers"].isNull)
+    #expect(stored["spec"]["size"].int == 1)
+    object["metadata"]["resourceVersion"] = "1"
+    #expect(bench.send("PUT", "\(path)/w/status", object).status == 409)
+
+    let apps = "/apis/apps/v1/namespaces/default/deployments"
+    bench.send("POST", apps, Bench.deployment("d", replicas: 1))
+    let patched = bench.send(
+      "PATCH", "\(apps)/d/status", ["metadata": ["labels": ["a": "b"], "annotations": ["a": "b"]]], type: Self.merge)
+    #expect(patched.body["metadata"]["labels"].isNull)
+    #expect(patched.body["metadata"]["annotations"]["a"].string == "b")
+  }
 }

@@ -64,9 +64,7 @@ extension APIServer {
       let metadata = object["metadata"]
       let status = object["status"]
       object = before
-      for field in ["labels", "annotations", "finalizers", "ownerReferences", "managedFields", "resourceVersion"] {
-        object["metadata"][field] = metadata[field]
-      }
+      for field in metadataWithStatus(row) { object["metadata"][field] = metadata[field] }
       object["status"] = status
       settled = object
       rules.defaults(&object)
@@ -104,6 +102,17 @@ extension APIServer {
     try validateAdmission(object, admission)
     if let refused = try allocate(&object, old: before, row) { throw refused }
     return try finishWrite(&object, over: old, settled: settled, exchange, row, subresource: part.name)
+  }
+
+  /// What of the metadata is written along with a status: with a custom resource's nothing of the user's.
+  private func metadataWithStatus(_ row: KubeResource) -> [String] {
+    let own = ["managedFields", "resourceVersion"]
+    if custom.isCustom(row) { return own }
+    switch row.qualifiedName {
+    case "deployments.apps": return ["annotations", "finalizers", "ownerReferences"] + own
+    case "pods": return ["labels", "annotations", "finalizers"] + own
+    default: return ["labels", "annotations", "finalizers", "ownerReferences"] + own
+    }
   }
 
   /// Keeps a changed object, or removes it when nothing holds it any more; an unchanged one is not written.
