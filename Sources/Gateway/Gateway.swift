@@ -130,17 +130,26 @@ package final class Gateway: Sendable {
     return (servers, bound)
   }
 
-  /// Closes every door, waits up to the grace for what is under way, then cuts the rest. Not from a
-  /// connection's thread.
+  /// Takes no more connections at the doors that are open, and waits up to the grace for what is under way. Doors may
+  /// still be opened. Not from a connection's thread.
+  package func drain(grace: Duration = .seconds(5)) {
+    let listeners = state.withLockedValue { $0.listeners }
+    for listener in listeners { listener.close(grace: grace) }
+    let end = NIODeadline.now() + TimeAmount(grace)
+    while listeners.contains(where: { $0.openConnections > 0 }), NIODeadline.now() < end { usleep(2_000) }
+  }
+
+  /// Closes every door for good, after a ``drain(grace:)``, and cuts what is left.
   package func shutdown(grace: Duration = .seconds(5)) {
+    drain(grace: grace)
     let listeners = state.withLockedValue { state in
       defer { state = State(listeners: [], isClosed: true) }
       return state.listeners
     }
-    for listener in listeners { listener.close(grace: grace) }
-    let end = NIODeadline.now() + TimeAmount(grace)
-    while listeners.contains(where: { $0.openConnections > 0 }), NIODeadline.now() < end { usleep(2_000) }
-    for listener in listeners { listener.cutConnections() }
+    for listener in listeners {
+      listener.close(grace: .zero)
+      listener.cutConnections()
+    }
     try? group.syncShutdownGracefully()
   }
 }

@@ -175,4 +175,41 @@ struct KillTests {
     async let killed = world(killedAfter: delays)
     #expect(try await killed == twin)
   }
+
+  /// Clusters that are being made when the process is asked to end go on when it is back, by the doors they need.
+  @Test func clustersInTheMakingOutliveAStop() async throws {
+    let eks = try LocalEKSProcess()
+    var client = client(eks)
+    _ = try await client.call(
+      service: "iam", operation: "CreateRole",
+      input: ["RoleName": "cluster", "AssumeRolePolicyDocument": .string(Self.trust)])
+    _ = try await client.call(
+      service: "iam", operation: "AttachRolePolicy",
+      input: ["RoleName": "cluster", "PolicyArn": "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"])
+    let subnets = try await client.call(service: "ec2", operation: "DescribeSubnets", input: [:])
+    let names = (0..<12).map { "c\($0)" }
+    for name in names {
+      _ = try await client.call(
+        service: "eks", operation: "CreateCluster",
+        input: [
+          "name": .string(name), "roleArn": "arn:aws:iam::000000000000:role/cluster",
+          "resourcesVpcConfig": ["subnetIds": .array(subnets["Subnets"].items.prefix(2).map { $0["SubnetId"] })],
+        ])
+    }
+    await client.close()
+    let down = try eks.ekswhy("down", "--state", eks.state)
+    try #require(down.status == 0, "\(down.all)")
+    try eks.up()
+    client = self.client(eks)
+    try await wait(client) { client in
+      var states: [String?] = []
+      for name in names {
+        let found = try await client.call(service: "eks", operation: "DescribeCluster", input: ["name": .string(name)])
+        states.append(found["cluster"]["status"].string)
+      }
+      try #require(!states.contains("FAILED"), "\(states)")
+      return states.allSatisfy { $0 == "ACTIVE" }
+    }
+    await client.close()
+  }
 }

@@ -14,7 +14,7 @@ final class WorldThread: @unchecked Sendable {
   /// Slices that one batch may hold while nobody waits for it.
   private static let batchSlices = 20
   /// Of a time in which there is always more to do, at most one part in this many goes into commits.
-  private static let commitShare = 8.0
+  private static let commitShare = 4.0
   /// Longest that an answer is kept for a batch to grow, in seconds.
   private static let longestBatch = 1.0
 
@@ -31,6 +31,8 @@ final class WorldThread: @unchecked Sendable {
   /// Slices since the last commit.
   private var uncommitted = 0
   private let stopwatch = ContinuousClock()
+  /// When events were last carried out.
+  private var eventsRan = ContinuousClock.now
   /// When the last commit ended, and how long it took, in seconds.
   private var committed = (at: ContinuousClock.now, took: 0.0)
   private let wall: @Sendable () -> Timestamp
@@ -138,8 +140,12 @@ final class WorldThread: @unchecked Sendable {
     } else if clock.mode == .run, !world.isIdle {
       more = runWhileBusy(until: .distantFuture)
       clock.anchor(wall: wall(), world: world.now)
+    } else if !jobs.isEmpty, stopwatch.now - eventsRan < Self.patience * 5 {
+      // Whoever asks on and on is answered first, and lets events have their part.
+      more = world.nextEvent.map { $0 <= target } ?? false
     } else {
       more = runSlice(until: target)
+      eventsRan = stopwatch.now
     }
     // A batch costs by what it touches: a long run with nobody waiting writes a component once, not each slice.
     uncommitted += 1

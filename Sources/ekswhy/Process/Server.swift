@@ -37,9 +37,11 @@ struct Server {
       ready.succeed(welcome(port))
       let signal = Signals.wait(for: signals)
       Server.report("stopping (\(signal == SIGINT ? "interrupted" : "asked to"))")
-      // What is under way is still answered, then the world is committed a last time.
-      gateway.shutdown(grace: .seconds(2))
+      // What is under way is still answered, then the world is committed a last time. It may need doors until then: a
+      // cluster that is being made opens one.
+      gateway.drain(grace: .seconds(2))
       local.stop()
+      gateway.shutdown(grace: .zero)
       unlink("\(folder)/control.sock")
       unlink("\(folder)/pid")
     } catch {
