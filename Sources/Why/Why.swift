@@ -107,6 +107,7 @@ extension Catalogue {
     PodGroups(), PodGroupPolicy(),
     PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),
     ContainerCrashes(), ContainerEnds(), ContainerNotReady(), ProbeFails(), ProbeUnanswered(),
+    LastWordsUnread(), HostUnreached(), KubeletUnreached(),
     PodsNotCreated(), RolloutHeld(),
     DaemonsNowhere(), ServiceUnbacked(), ServiceBacked(), BalancerPending(), LocalEndpoints(), JobFails(),
     ScheduleHeld(), AutoscalerStuck(), MetricsMissing(), NamespaceStuck(), NoDisruption(), PodStaysOn(), PodEvicted(),

@@ -21,7 +21,8 @@ extension TrunkInterface {
       waiting.removeAll { $0 == key }
       return
     }
-    guard current != key, !waiting.contains(key), !branches.contains(where: { $0.uid == uid }) else { return }
+    guard current != key, !waiting.contains(key), !branches.contains(where: { $0.uid == uid && $0.freedAt == nil })
+    else { return }
     waiting.append(key)
     allocateNext(context)
   }
@@ -127,9 +128,19 @@ extension TrunkInterface {
   }
 
   private mutating func created(_ vlan: Int, _ reply: AWSReply, _ context: Context) {
-    guard let interface = reply.output?["NetworkInterface"], let pod = pod(context), let current else {
+    guard let interface = reply.output?["NetworkInterface"], let current else {
       if let error = reply.error { branchFailed(error, context) } else { goOn(context) }
       return
+    }
+    guard let pod = pod(context) else {
+      // Its pod went while it was made.
+      branches.append(
+        Branch(
+          pod: current, uid: "", eni: interface["NetworkInterfaceId"].string ?? "",
+          mac: interface["MacAddress"].string ?? "", address: interface["PrivateIpAddress"].string ?? "", vlan: vlan,
+          freedAt: context.now))
+      scheduleQueue(context)
+      return goOn(context)
     }
     let branch = Branch(
       pod: current, uid: ObjectView(pod).uid, eni: interface["NetworkInterfaceId"].string ?? "",

@@ -29,6 +29,7 @@ package struct VPCResourceController: Component {
 
   package mutating func step(_ input: Input, _ context: Context) {
     switch input {
+    case .wake(let tag) where tag.hasPrefix("node "): nodeChanged(String(tag.dropFirst(5)), context)
     case .start, .wake: watch(context)
     case .changed(let reference):
       switch reference.resource {
@@ -37,8 +38,15 @@ package struct VPCResourceController: Component {
       case "pods": podChanged(reference.namespace, reference.name, context)
       default: break
       }
+    case .kube(let tag, let reply) where !reply.isSuccess && ![404, 409].contains(reply.status): later(tag, context)
     case .message, .aws, .kube: break
     }
+  }
+
+  /// What the API server refused is tried again.
+  private func later(_ node: String, _ context: Context) {
+    guard !node.isEmpty else { return }
+    context.wake("node \(node)", after: .seconds(10), .background)
   }
 
   package mutating func resumed(after gap: Duration, _ context: Context) {
@@ -80,17 +88,21 @@ package struct VPCResourceController: Component {
     guard let node = reads(context).object("nodes", "", name) else {
       let trunk = TrunkInterface.id(cluster, name)
       if context.world.exists(trunk) { context.send(trunk, "gone") }
-      guard let present, present["metadata"]["deletionTimestamp"].isNull else { return }
+      guard let present else { return }
       let path = "\(Self.path)/\(name)"
       let client = Self.client(cluster)
-      context.tell(
+      // A merge patch removes what it has as null, which no literal holds.
+      var metadata = JSONObject()
+      metadata.append("finalizers", .null)
+      context.submit(
         client.request(
-          "PATCH", path, body: ["metadata": ["finalizers": .null]], contentType: KubeClient.Patch.merge.rawValue))
-      context.tell(client.request("DELETE", path))
+          "PATCH", path, body: ["metadata": .object(metadata)], contentType: KubeClient.Patch.merge.rawValue),
+        tag: name)
+      if present["metadata"]["deletionTimestamp"].isNull { context.submit(client.request("DELETE", path), tag: name) }
       return
     }
     guard present == nil, Self.instance(node) != nil else { return }
-    context.tell(
+    context.submit(
       Self.client(cluster).request(
         "POST", Self.path,
         body: [
@@ -105,10 +117,12 @@ package struct VPCResourceController: Component {
             ],
           ],
           "spec": ["tags": [.init("kubernetes.io/cluster/\(self.name)"): "owned"]],
-        ]))
+        ]), tag: name)
   }
 
   private mutating func featuresChanged(_ name: String, _ context: Context) {
+    // The garbage collector may have been first.
+    guard reads(context).object("nodes", "", name) != nil else { return nodeChanged(name, context) }
     let features = reads(context).object(Self.nodes, "", name)?["spec"]["features"].items ?? []
     guard features.contains(where: { $0["name"].string == PodENI.feature }),
       let node = reads(context).object("nodes", "", name), let instance = Self.instance(node),

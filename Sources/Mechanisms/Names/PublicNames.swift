@@ -38,6 +38,12 @@ package enum PublicNames {
     return DNSReply(.nameError, authority: [soa(DNSName.labels(question.name).last ?? "")])
   }
 
+  /// Whether a name ends as names of the Internet do, and none of a Service: in a domain of theirs.
+  package static func isTopLevel(_ name: String) -> Bool {
+    guard let last = name.split(separator: ".").last else { return false }
+    return ["com", "org", "net", "io", "dev", "aws", "cloud", "app", "gov", "edu", "co"].contains(String(last))
+  }
+
   /// That of a zone, as it stands beside a denial; registries keep it for 15 minutes.
   package static func soa(_ zone: String) -> DNSRecord {
     if zone == "amazonaws.com" {

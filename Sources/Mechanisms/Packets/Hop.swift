@@ -20,6 +20,8 @@ package struct Hop: Sendable, Hashable {
     case vpcRouted, vpcNoRoute, vpcBlackhole, vpcRouteUnknown, targetUnknown
     case internetGateway, noPublicAddress, natGateway, peering, noSuchAddress, notAttached
     case toInternet, publicAccessDenied, publicAccessUnknown, toMetadata, toResolver, toService
+    /// The machine behind the interface has the destination for its own.
+    case keptByHolder
     case loop
   }
 

@@ -19,7 +19,7 @@ package struct HopTeller: Sendable {
       return network.stacks[place].name
     case .leftENI, .sourceCheckFailed, .enteredENI, .destinationCheckFailed, .groupEgress, .groupIngress,
       .groupTracked, .groupEgressDenied, .groupIngressDenied, .groupUnknown, .internetGateway, .noPublicAddress,
-      .noSuchAddress, .notAttached, .toMetadata, .toResolver, .toService:
+      .noSuchAddress, .notAttached, .toMetadata, .toResolver, .toService, .keptByHolder:
       return place >= 0 ? network.fabric.ports[place].id : "the Internet"
     case .aclEgress, .aclIngress, .aclEgressDenied, .aclIngressDenied, .aclUnknown, .vpcRouted, .vpcNoRoute,
       .vpcBlackhole, .vpcRouteUnknown, .targetUnknown, .peering:
@@ -109,6 +109,9 @@ package struct HopTeller: Sendable {
     case .toMetadata: return "the metadata service gets it"
     case .toResolver: return "the VPC's resolver gets it"
     case .toService: return "a gateway endpoint takes it"
+    case .keptByHolder:
+      return
+        "does not send it: \(ControlPlaneHost.bridge) is a network of the API server's own machine, and \(packet.destination) is not there"
     case .loop: return "goes round in circles"
     }
   }

@@ -106,6 +106,10 @@ package struct PacketNetwork: Sendable {
         }
         position = next
       case .leave(let port):
+        if ControlPlaneHost.keeps(packet, from: fabric.ports[port].holder) {
+          trace.note(.keptByHolder, port, packet)
+          return Fate(outcome: .stopped, packet: packet, gaps: gaps)
+        }
         let step = fabric.leave(port, &packet, &trace, &gaps)
         if let fate = settle(step, packet, gaps, &position) { return fate }
       case .comeBack(let port):

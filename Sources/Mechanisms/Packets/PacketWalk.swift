@@ -53,7 +53,7 @@ extension PacketNetwork {
     guard walk.truth.isNo, let last = walk.last else { return .open }
     switch last.kind {
     case .rejectedByRule: return isTold(last) ? .refused : .silence
-    case .noRoute, .forwardingOff, .blackholed, .neighbourMissing: return .unroutable
+    case .noRoute, .forwardingOff, .blackholed, .neighbourMissing, .keptByHolder: return .unroutable
     default: return .silence
     }
   }

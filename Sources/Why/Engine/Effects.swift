@@ -63,6 +63,12 @@ extension Effect.Kind {
   static let probeFails: Self = "application/probe-fails"
   /// The probe `container/kind` of a pod with an interface of its own is not answered in time.
   static let probeUnanswered: Self = "packets/probe-unanswered"
+  /// The program gets no connection to `host:port` of `detail`.
+  static let hostUnreached: Self = "packets/host-unreached"
+  /// The API servers get no connection to the node's kubelet.
+  static let kubeletUnreached: Self = "packets/kubelet-unreached"
+  /// What the program wrote before it ended.
+  static let lastWords: Self = "application/last-words"
   static let noNodes: Self = "nodes/none"
   static let fargateNoMachine: Self = "scheduling/fargate-no-machine"
   static let podOnFargate: Self = "scheduling/pod-on-fargate"

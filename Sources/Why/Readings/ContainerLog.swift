@@ -4,12 +4,21 @@ import Wire
 
 /// The last words of a container.
 struct ContainerLog: Sendable {
-  /// The last lines that are not empty.
+  /// The last lines that are not empty, shortened.
   var lines: [String]
+  /// Whole, and more of them.
+  var whole: [String] = []
   var evidence: [Exhibit]
   var gap: Gap?
 
   static let shown = 3
+  /// Lines in which a complaint is looked for.
+  private static let searched = 12
+
+  /// What the program complains of last, where ekswhy knows that.
+  func complaint(of pod: Entity) -> ContainerComplaint? {
+    whole.reversed().lazy.compactMap { ContainerComplaint($0, of: pod) }.first
+  }
 
   /// Of the run that ended last: the one before the present, or the present one where it is not begun again.
   static func ended(_ container: PodState.Container, of pod: Entity, _ world: Investigation) async -> ContainerLog {
@@ -37,7 +46,7 @@ struct ContainerLog: Sendable {
         ])
     }
     return ContainerLog(
-      lines: last,
+      lines: last, whole: lines.suffix(ContainerLog.searched),
       evidence: last.map { line in
         Exhibit(Citation(source: "kubernetes", locator: place, value: line, at: found.at), text: "its log: \(line)")
       })

@@ -17,6 +17,11 @@ package struct TraceEnd: Sendable, Equatable {
   /// A Service's port by its name.
   package var portName: String?
 
+  init(_ kind: Kind, port: UInt16? = nil) {
+    self.kind = kind
+    self.port = port
+  }
+
   /// nil for what is none of these.
   package init?(_ text: String) {
     var text = text

@@ -152,6 +152,20 @@ struct TraceFindings: Sendable {
             "a route to a NAT or Internet gateway, a peering connection or an endpoint that leads there", owner: "hand",
             touches: [table])
         ])
+    case .keptByHolder:
+      let subnet = reading.network.fabric.subnets.first { $0.block.contains(hop.packet.destination) }
+      return RootCause(
+        "packets/control-plane-bridge", layer: .aws,
+        entity: Entity("Subnet", subnet?.id ?? "\(hop.packet.destination)"),
+        statement:
+          "\(hop.packet.destination) is in \(ControlPlaneHost.bridge), which the machines of EKS's API servers have for a network of their own: nothing that they connect to there is reached",
+        evidence: [exhibit(hop)],
+        fixes: [
+          Fix(
+            "run nodes in subnets outside of \(ControlPlaneHost.bridge): make such subnets (of a secondary CIDR of the VPC, say) and a node group in them, and drain this one",
+            owner: "hand", touches: [subnet?.id ?? "subnet"], restarts: true,
+            verify: "ekswhy trace apiserver \(target.title)")
+        ])
     case .publicAccessDenied:
       return RootCause(
         "packets/public-access", layer: .eks, entity: Entity("Cluster", world.target.cluster ?? ""),

@@ -31,11 +31,24 @@ package struct Tracer: Sendable {
 
   package func trace(from: TraceEnd, to: TraceEnd) async throws(QuestionError) -> TraceReport {
     let started = ContinuousClock.now
+    let way = try await ways(from: from, to: to)
+    var report = await way.findings.report(way.walks)
+    let counts = await world.reader.counts
+    report.answer.reads = .init(
+      kubernetes: counts.kubernetes, aws: counts.aws, seconds: (ContinuousClock.now - started).inSeconds)
+    return report
+  }
+
+  /// The ways of a connection, and who tells of them.
+  func ways(from: TraceEnd, to: TraceEnd) async throws(QuestionError) -> (
+    findings: TraceFindings, walks: [PacketWalk]
+  ) {
     let nodes = await world.list(.nodes)
     let pods = await world.list(.pods)
     let source = try find(from, nodes: nodes, pods: pods)
-    guard let node = source.node else {
-      throw .unsupported("a trace starts at a pod or a node: \(source.title) is neither")
+    let isServer = from.kind == .apiServer
+    guard source.node != nil || isServer else {
+      throw .unsupported("a trace starts at a pod, a node or the API server: \(source.title) is neither")
     }
     var target = try find(to, nodes: nodes, pods: pods)
     let services = await world.list(.services)
@@ -43,36 +56,64 @@ package struct Tracer: Sendable {
     let ports = ServicePort.read(services: services.items, slices: slices.items)
     let names = try await settle(&target, to, source: source, ports: ports, services: services)
     let known = Set(nodes.items.compactMap { $0["metadata"]["name"].string })
-    var touched = [node]
+    var touched = source.node.map { [$0] } ?? []
     for name in names where !touched.contains(name) && known.contains(name) { touched.append(name) }
     var reading = try await world.network(nodes: Array(touched.prefix(12)))
     guard let address = target.address else { throw .unsupported("\(target.title) has no IPv4 address") }
-    let stack: Int
-    if let pod = source.pod {
-      guard let place = reading.pods[pod] else {
-        throw .unreachable(
-          Gap(
-            read: "ec2:DescribeNetworkInterfaces",
-            why: "the address of \(source.title) is on no interface of node \(node)", how: "ask again in a minute"))
-      }
-      stack = place
-    } else {
-      stack = reading.nodes[node]!
-    }
     let number = target.port ?? 443
     let packet = Packet(
       transport, from: IPv4Address(bits: 0), 40000, to: address,
       transport == .icmp ? Packet.echoRequest : number)
-    let walks = walk(packet, from: stack, &reading)
+    var walks: [PacketWalk] = []
+    if isServer {
+      let own = servers(ports, reading)
+      guard !own.isEmpty else {
+        throw .unreachable(
+          slices.gap
+            ?? Gap(
+              read: "ec2:DescribeNetworkInterfaces Amazon EKS \(world.target.cluster ?? "")",
+              why: "the interfaces of the control plane are not among what was read"))
+      }
+      for (port, address) in own {
+        var sent = packet
+        sent.source = address
+        walks += walk(sent, from: .port(port), &reading).map { walk in
+          var walk = walk
+          walk.share /= Double(own.count)
+          return walk
+        }
+      }
+    } else {
+      walks = walk(packet, from: .stack(try stack(of: source, reading)), &reading)
+    }
     let destination = transport == .icmp ? target.title : "\(target.title):\(number)"
-    var report = await TraceFindings(
-      world: world, reading: reading, source: source, target: target, title: "\(source.title) → \(destination)",
-      packet: packet
-    ).report(walks)
-    let counts = await world.reader.counts
-    report.answer.reads = .init(
-      kubernetes: counts.kubernetes, aws: counts.aws, seconds: (ContinuousClock.now - started).inSeconds)
-    return report
+    return (
+      TraceFindings(
+        world: world, reading: reading, source: source, target: target, title: "\(source.title) → \(destination)",
+        packet: packet), walks
+    )
+  }
+
+  /// The interfaces of the API servers, as the Service `kubernetes` has their addresses.
+  private func servers(_ ports: [ServicePort], _ reading: NetworkReading) -> [(port: Int, address: IPv4Address)] {
+    let own = ports.first { $0.namespace == "default" && $0.service == "kubernetes" }?.endpoints ?? []
+    let fabric = reading.network.fabric
+    return own.compactMap { endpoint in
+      fabric.vpcs.indices.lazy.compactMap { fabric.port(of: endpoint.address, vpc: $0) }.first
+        .map { ($0, endpoint.address) }
+    }
+  }
+
+  private func stack(of source: Found, _ reading: NetworkReading) throws(QuestionError) -> Int {
+    let node = source.node ?? ""
+    guard let pod = source.pod else { return reading.nodes[node]! }
+    guard let place = reading.pods[pod] else {
+      throw .unreachable(
+        Gap(
+          read: "ec2:DescribeNetworkInterfaces",
+          why: "the address of \(source.title) is on no interface of node \(node)", how: "ask again in a minute"))
+    }
+    return place
   }
 
   /// The ways of a connection from a node itself to a port of a pod on it, and who tells of them.
@@ -90,7 +131,7 @@ package struct Tracer: Sendable {
           why: "the address of \(target.title) is on no interface of node \(name)", how: "ask again in a minute"))
     }
     let packet = Packet(.tcp, from: IPv4Address(bits: 0), 40000, to: address, port)
-    let walks = walk(packet, from: stack, &reading)
+    let walks = walk(packet, from: .stack(stack), &reading)
     let source = Found(title: "node/\(name)", node: name)
     return (
       TraceFindings(
@@ -99,7 +140,9 @@ package struct Tracer: Sendable {
     )
   }
 
-  private func walk(_ packet: Packet, from stack: Int, _ reading: inout NetworkReading) -> [PacketWalk] {
+  private func walk(
+    _ packet: Packet, from origin: PacketNetwork.Origin, _ reading: inout NetworkReading
+  ) -> [PacketWalk] {
     var walks: [PacketWalk] = []
     var hopLimits: [Int: UInt8] = [:]
     for (node, options) in reading.metadata {
@@ -110,7 +153,7 @@ package struct Tracer: Sendable {
     repeat {
       reading.packets.network.forgetFlows()
       choices.rewind()
-      walks.append(reading.packets.network.follow(packet, from: .stack(stack), hopLimits: hopLimits, &choices))
+      walks.append(reading.packets.network.follow(packet, from: origin, hopLimits: hopLimits, &choices))
     } while walks.count < Tracer.branchLimit && choices.next()
     return walks
   }

@@ -13,7 +13,7 @@ struct TraceCommand: AsyncParsableCommand {
       Exit status: 0 it gets there and back, 1 it doesn't, 2 not proved, 3 no such object, 4 evidence unreachable.
       """)
 
-  @Argument(help: "Where it starts: pod/NAME or node/NAME.")
+  @Argument(help: "Where it starts: pod/NAME, node/NAME or apiserver.")
   var from: String
   @Argument(help: "Where it goes.")
   var to: String

@@ -36,10 +36,40 @@ struct ContainerEnds: Link {
     let maker = await PodMaker.of(pod, world)
     var evidence = log.evidence
     if !ContainerEnding.End(container.ended).message.isEmpty { evidence.insert(end.message, at: 0) }
+    if case .exits = cause {
+      if let complaint = log.complaint(of: effect.entity) {
+        return .holds(
+          Explanation(
+            "its command ends by itself: \(complaint.statement)", entity: effect.entity,
+            evidence: [complaint.exhibit(log)],
+            causes: complaint.causes))
+      }
+      // What it said may lead on.
+      if log.gap != nil {
+        return .holds(
+          Explanation(
+            end.step, entity: effect.entity, evidence: evidence,
+            causes: [.init(Effect(.lastWords, effect.entity, detail: container.name))]))
+      }
+    }
     return .holds(
       Explanation(
         end.step, entity: effect.entity, evidence: evidence, root: end.root(maker),
         notNeeded: log.gap.map { [$0] } ?? []))
+  }
+}
+
+/// What a container wrote before it ended can't be read.
+struct LastWordsUnread: Link {
+  let code = "application/last-words"
+  let explains: [Effect.Kind] = [.lastWords]
+
+  func test(_ effect: Effect, _ world: Investigation) async -> Finding {
+    let found = await world.object(.pods, namespace: effect.entity.namespace, name: effect.entity.name)
+    guard let pod = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
+    guard let container = PodState(pod).containers.first(where: { $0.name == effect.detail }) else { return .silent }
+    let log = await ContainerLog.ended(container, of: effect.entity, world)
+    return log.gap.map { .open([$0]) } ?? .silent
   }
 }
 

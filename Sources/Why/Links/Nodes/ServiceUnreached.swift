@@ -23,7 +23,7 @@ struct RegistryUnreached: Link {
       hosts = Array(PublicNames.hosts(ofRegistry: host).dropFirst().prefix(1))
     }
     guard let wanted = hosts.first else { return .silent }
-    return await ServiceUnreached(node: node, host: wanted, entity: effect.entity).finding(
+    return await ServiceConnection(node: node, host: wanted, entity: effect.entity).finding(
       said.map { [$0.exhibit(now: world.now)] } ?? [state.exhibit(world.now)], at: said?.last, world)
   }
 
@@ -47,34 +47,7 @@ struct CNIServiceUnreached: Link {
     if let pod = await world.cniPod(on: node).first, let event = await CNICalls.refusals(told: pod, world).first {
       return .refuted("EC2 answers it", [event.exhibit(now: world.now)])
     }
-    return await ServiceUnreached(node: node, host: "ec2.\(region).amazonaws.com", entity: effect.entity)
+    return await ServiceConnection(node: node, host: "ec2.\(region).amazonaws.com", entity: effect.entity)
       .finding([], at: nil, world)
-  }
-}
-
-/// Whether a node's packets come to a host of AWS's, and what stops them.
-private struct ServiceUnreached {
-  let node: String
-  let host: String
-  let entity: Entity
-
-  func finding(_ evidence: [Exhibit], at last: Timestamp?, _ world: Investigation) async -> Finding {
-    let found = await world.node(node)
-    guard let object = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
-    guard let id = NodeState(object).instanceID, id.hasPrefix("i-") else { return .silent }
-    let instance = await world.instance(id)
-    guard let machine = instance.first else { return instance.gap.map { .open([$0]) } ?? .silent }
-    guard let reading = await world.connection(of: machine, to: .service(host)) else { return .silent }
-    if !reading.verdict.gaps.isEmpty { return .open(reading.verdict.gaps) }
-    let reasons = reading.verdict.reasons.map { reason in
-      Exhibit(
-        reason.evidence.first ?? Citation(source: "walk", locator: "instance/\(id) → \(host)", at: world.now),
-        text: reading.named(reason.text))
-    }
-    guard reading.verdict.isNo else { return .refuted("its node reaches \(host)", reasons) }
-    return .holds(
-      Explanation(
-        "node \(node) gets no connection to \(host)", entity: Entity("Node", node), evidence: evidence + reasons,
-        root: reading.root(of: id, world), lastSymptomAt: last))
   }
 }

@@ -33,6 +33,10 @@ package enum Symptom: Hashable, Sendable {
   case unreachable
   /// A program got no address for a name.
   case unresolved(name: String)
+  /// A program got no connection.
+  case noConnection(host: String, port: UInt16)
+  /// The API server got no connection to the kubelet at this address: `logs`, `exec`, `top` fail.
+  case nodeUnreached(address: String)
   /// The VPC CNI gave a pod no address.
   case noAddress
 
@@ -45,6 +49,12 @@ package enum Symptom: Hashable, Sendable {
     }
     if let name = Symptom.unresolvedName(text) {
       self = .unresolved(name: name)
+      return
+    }
+    if let found = UnmadeConnection(text) {
+      self =
+        found.isOfAPIServer
+        ? .nodeUnreached(address: found.host) : .noConnection(host: found.host, port: found.port)
       return
     }
     for (words, symptom) in Symptom.known where words.contains(where: { low.contains($0) }) {

@@ -65,6 +65,8 @@ package struct SymptomQuestion: Question {
         try await NameQuestion().inquire(
           Subject(kind: "name", name: name, namespace: subject.namespace), world), name: name)
     case .noAddress: return try await sandboxes(subject, world)
+    case .noConnection(let host, let port): return try await connections(host, port, world)
+    case .nodeUnreached(let address): return try await kubelet(at: address, world)
     case .nodesMissing: return try await nodes(world)
     case .updateFailed: return try await updates(world)
     case .unreachable:
@@ -151,6 +153,42 @@ package struct SymptomQuestion: Question {
       how:
         "ask from its pod: ekswhy name/\(name) --seen-from pod/POD; the log of CoreDNS tells what it forwarded in vain")
     return inquiry
+  }
+
+  /// Who wrote it isn't told: the way is looked at from a node of each subnet.
+  private func connections(_ host: String, _ port: UInt16, _ world: Investigation) async throws(QuestionError)
+    -> Inquiry
+  {
+    let nodes = await world.list(.nodes)
+    if let gap = nodes.gap { throw .unreachable(gap) }
+    var zones: Set<String> = []
+    let entities = nodes.items.filter { node in
+      zones.insert(node["metadata"]["labels"]["topology.kubernetes.io/zone"].string ?? "").inserted
+    }.prefix(SymptomQuestion.limit).map { Entity("Node", $0["metadata"]["name"].string ?? "") }
+    guard let first = entities.first else { throw .noSuchObject("node that could have wanted this connection") }
+    return Inquiry(
+      first, effects: entities.map { .init(Effect(.hostUnreached, $0, detail: "\(host):\(port)"), deciding: false) },
+      isTrouble: true, summary: "a connection to \(host):\(port) did not come about",
+      lastResort: Gap(
+        read: "the pod that wrote this", why: "packets of nodes arrive at \(host):\(port); a pod's may be stopped",
+        how: IPv4Address(host) == nil
+          ? "ekswhy pod/NAME of the pod that wrote it" : "ekswhy trace pod/NAME \(host):\(port)"))
+  }
+
+  private func kubelet(at address: String, _ world: Investigation) async throws(QuestionError) -> Inquiry {
+    let nodes = await world.list(.nodes)
+    if let gap = nodes.gap { throw .unreachable(gap) }
+    let found = nodes.items.first { node in
+      node["status"]["addresses"].items.contains { $0["address"].string == address }
+    }
+    guard let name = found?["metadata"]["name"].string else { throw .noSuchObject("node with address \(address)") }
+    let entity = Entity("Node", name)
+    return Inquiry(
+      entity, effects: [.init(Effect(.kubeletUnreached, entity))], isTrouble: true,
+      summary: "the API servers get no connection to the kubelet of \(entity.title): logs, exec and top fail",
+      lastResort: Gap(
+        read: "the kubelet of \(name)", why: "packets reach its port 10250; whether it listens no public API tells",
+        how: "ekswhy \(entity.title)"))
   }
 
   /// Pods of the namespace that have a node and no address yet.
