@@ -86,7 +86,7 @@ extension Why {
     FargateProfileQuestion(), ServiceQuestion(), JobQuestion(), CronJobQuestion(), AutoscalerQuestion(),
     NamespaceQuestion(), DisruptionBudgetQuestion(), AddonQuestion(), SecurityGroupsQuestion(), NameQuestion(),
     ClaimQuestion(), VolumeQuestion(), StorageClassQuestion(),
-    SubnetQuestion(), InterfacesQuestion(),
+    SubnetQuestion(), InterfacesQuestion(), TrafficQuestion(),
   ]
 }
 
@@ -107,7 +107,7 @@ extension Catalogue {
     PodGroups(), PodGroupPolicy(),
     PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),
     ContainerCrashes(), ContainerEnds(), ContainerNotReady(), ProbeFails(), ProbeUnanswered(),
-    LastWordsUnread(), HostUnreached(), KubeletUnreached(),
+    LastWordsUnread(), HostUnreached(), KubeletUnreached(), DevicesCount(), BytesCompared(),
     PodsNotCreated(), RolloutHeld(),
     DaemonsNowhere(), ServiceUnbacked(), ServiceBacked(), BalancerPending(), LocalEndpoints(), JobFails(),
     ScheduleHeld(), AutoscalerStuck(), MetricsMissing(), NamespaceStuck(), NoDisruption(), PodStaysOn(), PodEvicted(),

@@ -110,5 +110,19 @@ struct PodSecurityGroupTests {
     try eks.kubectl("apply -f -", input: probed)
     try advance("120s")
     #expect(try isReady())
+
+    // A pod made while the controller may not patch pods has its interface once it may again.
+    try eks.kubectl("delete clusterrolebinding vpc-resource-controller-rolebinding")
+    try eks.kubectl("run late --image=nginx --labels=app=web")
+    try advance("60s")
+    #expect(try eks.kubectl("get pod late -o jsonpath={.status.podIP}").isEmpty)
+    try eks.kubectl(
+      "create clusterrolebinding vpc-resource-controller-rolebinding --clusterrole=vpc-resource-controller-role --user=eks:vpc-resource-controller"
+    )
+    try advance("60s")
+    #expect(try !eks.kubectl("get pod late -o jsonpath={.status.podIP}").isEmpty)
+    // A node that goes takes its CNINode along.
+    try eks.kubectl("delete node \(node)")
+    #expect(try !eks.kubectl("get cninodes").contains(node))
   }
 }

@@ -21,6 +21,7 @@ import Wire
       pod["status"]["initContainerStatuses"] = [status]
     }
     f.add("kubernetes/pods", pod)
+    for run in ["c", "c.previous"] { f.files["kubernetes/logs/shop/web-1/\(run)"] = "stopped\n" }
     f.files["kubernetes/replicasets.apps"] = ["kind": "List", "items": []]
     f.files["kubernetes/deployments.apps"] = ["kind": "List", "items": []]
     f.add(
@@ -155,6 +156,38 @@ import Wire
       blind.gaps.map(\.gap.how) == [
         "kubectl logs web-1 -n shop -c c --previous --tail=20 > kubernetes/logs/shop/web-1/c.previous.log"
       ])
+  }
+
+  @Test(arguments: [
+    ("dial tcp 10.100.0.1:443: i/o timeout", "it gets no connection to 10.100.0.1:443"),
+    (
+      "Post \"https://sts.amazonaws.com/\": dial tcp 52.94.241.129:443: i/o timeout",
+      "it gets no connection to sts.amazonaws.com:443"
+    ),
+    ("curl: (7) Failed to connect to db port 5432 after 1 ms: Couldn't connect", "it gets no connection to db:5432"),
+    (
+      "psql: error: connection to server at \"db\" (10.0.0.1), port 5432 failed: Connection refused",
+      "it gets no connection to db:5432"
+    ),
+    ("Error: connect ECONNREFUSED 10.100.0.9:6379", "it gets no connection to 10.100.0.9:6379"),
+    ("lookup dbx on 10.100.0.10:53: no such host", "it gets no address for dbx"),
+    (
+      "api error AccessDenied: User: arn:aws:sts::000000000000:assumed-role/web/x is not authorized to perform: s3:PutObject on resource: \"arn:aws:s3:::b/k\" because no identity-based policy allows the s3:PutObject action",
+      "AWS refuses it s3:PutObject"
+    ),
+    (
+      "secrets is forbidden: User \"system:serviceaccount:shop:default\" cannot list resource \"secrets\" in API group \"\" in the namespace \"shop\"",
+      "the API server refuses it to list secrets"
+    ),
+  ])
+  func whatAContainerSaysLeadsOn(line: String, statement: String) async throws {
+    var f = Self.pod(status: Self.crashed(1))
+    f.files["kubernetes/logs/shop/web-1/c.previous"] = .string("starting\n\(line)\n")
+    let answer = try await f.ask("pod", "web-1", namespace: "shop")
+    #expect(
+      answer.chain.contains { $0.statement.hasPrefix("its command ends by itself: \(statement)") },
+      "\(answer.chain.map(\.statement))")
+    #expect(!answer.roots.contains { $0.cause.code == "application/command-fails" })
   }
 
   @Test(arguments: [

@@ -77,6 +77,7 @@ import Wire
       pod["status"]["containerStatuses"] = [ContainerTests.crashed(1)]
       pod["spec"]["containers"] = [["name": "c"]]
     }
+    f.files["kubernetes/logs/shop/web-1/c.previous"] = "stopped\n"
     let answer = try await f.ask("service", "web", namespace: "shop")
     #expect(answer.roots.map(\.cause.code) == ["application/command-fails"])
     #expect(answer.chain.first?.code == "services/unbacked")

@@ -138,7 +138,7 @@ package struct BundleSource: EvidenceSource {
     var state = Reading.State.complete
     let items: [JSON]
     switch read {
-    case .kubernetes(let kubernetes) where kubernetes.resource.isLog:
+    case .kubernetes(let kubernetes) where kubernetes.resource.isLog || kubernetes.resource.isFigures:
       return Reading(items: [content], at: time.time)
     case .kubernetes:
       items = content["items"].array ?? (content["kind"].string.map { _ in [content] } ?? [])

@@ -45,6 +45,11 @@ package actor KubernetesClient {
   package func read(_ read: KubernetesRead) async throws -> (items: [JSON], isCutShort: Bool) {
     let resource = read.resource
     if resource.isLog { return (try await log(read), false) }
+    if resource.isFigures {
+      let path = KubernetesResource.nodes.path(namespace: nil, name: read.object) + "/proxy/stats/summary"
+      let response = try await get(path, query: nil, metadataOnly: false)
+      return response.status == 404 ? ([], false) : ([try body(response)], false)
+    }
     if let object = read.object, !resource.isNamespaced || read.namespace != nil {
       let path = resource.path(namespace: read.namespace, name: object)
       let response = try await get(path, query: nil, metadataOnly: resource.metadataOnly)

@@ -178,6 +178,9 @@ extension AWSCall {
     "logs", "FilterLogEvents", items: ["events", "*"], notFound: ["ResourceNotFoundException"],
     numbers: ["startTime"])
 
+  /// Sums of a metric of an instance: `Namespace`, `MetricName`, `InstanceId`, `StartTime`, `EndTime`, `Period`.
+  package static let getMetricStatistics = AWSCall("cloudwatch", "GetMetricStatistics", items: ["Datapoints", "*"])
+
   package static let describeAutoScalingGroups = AWSCall(
     "autoscaling", "DescribeAutoScalingGroups", items: ["AutoScalingGroups", "*"],
     idLists: ["AutoScalingGroupNames": ["AutoScalingGroupName"]])
@@ -204,7 +207,8 @@ extension AWSCall {
     .getOpenIDConnectProvider, .listAttachedRolePolicies, .listRolePolicies,
     .getRolePolicy, .getPolicy, .getPolicyVersion, .getUser, .listAttachedUserPolicies, .listUserPolicies,
     .getUserPolicy, .listGroupsForUser, .listAttachedGroupPolicies, .listGroupPolicies, .getGroupPolicy,
-    .lookupEvents, .filterLogEvents, .describeAutoScalingGroups, .describeScalingActivities, .describeOrganization,
+    .lookupEvents, .filterLogEvents, .getMetricStatistics, .describeAutoScalingGroups, .describeScalingActivities,
+    .describeOrganization,
     .listParents, .listPoliciesForTarget, .describePolicy,
   ]
 }

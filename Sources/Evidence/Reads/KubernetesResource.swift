@@ -24,6 +24,8 @@ package struct KubernetesResource: Hashable, Sendable {
 
   /// Text of a container instead of objects: `pods/log`.
   package var isLog: Bool { name == "pods/log" }
+  /// One answer for one name, and no object with metadata.
+  package var isFigures: Bool { name == "nodes/proxy" }
 
   /// The name of its file in a bundle, without `.json`: `pods`, `daemonsets.apps`.
   package var fileName: String { group.isEmpty ? name : "\(name).\(group)" }
@@ -41,6 +43,8 @@ extension KubernetesResource {
   package static let pods = KubernetesResource("pods", kind: "Pod")
   /// The end of a container's log; a read of it names the pod, and as fields `container` and `previous`.
   package static let podLogs = KubernetesResource("pods/log", kind: "PodLog")
+  /// What a node's kubelet counts, by the API server's proxy; a read of it names the node.
+  package static let nodeStats = KubernetesResource("nodes/proxy", kind: "NodeStats", isNamespaced: false)
   package static let nodes = KubernetesResource("nodes", kind: "Node", isNamespaced: false)
   package static let events = KubernetesResource("events", kind: "Event")
   package static let namespaces = KubernetesResource("namespaces", kind: "Namespace", isNamespaced: false)

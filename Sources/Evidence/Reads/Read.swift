@@ -92,6 +92,9 @@ package struct KubernetesRead: Hashable, Sendable {
       fields: ["container": container, "previous": previous ? "true" : "false"])
   }
 
+  /// What the kubelet of a node counts.
+  package static func stats(node: String) -> KubernetesRead { KubernetesRead(.nodeStats, name: node) }
+
   package var title: String {
     var text = "kubernetes:\(object == nil ? "list" : "get") \(resource.fileName)"
     if let object { text += "/\(object)" }
@@ -103,6 +106,7 @@ package struct KubernetesRead: Hashable, Sendable {
 
   /// Logs are texts of their own: `kubernetes/logs/shop/web-1/web.previous`.
   package var bundlePath: String {
+    if resource.isFigures { return "kubernetes/stats/\(object ?? "")" }
     guard resource.isLog else { return "kubernetes/\(resource.fileName)" }
     let file = "\(value("container") ?? "container")\(value("previous") == "true" ? ".previous" : "")"
     return "kubernetes/logs/\(namespace ?? "default")/\(object ?? "")/\(file)"
@@ -117,6 +121,7 @@ package struct KubernetesRead: Hashable, Sendable {
       return
         "kubectl logs \(object ?? "") -n \(namespace ?? "default") -c \(value("container") ?? "")\(previous) --tail=\(KubernetesRead.logLines)"
     }
+    if resource.isFigures { return "kubectl get --raw /api/v1/nodes/\(object ?? "")/proxy/stats/summary" }
     var text = "kubectl get \(resource.fileName)"
     if resource.isNamespaced { text += " -A" }
     return text + " -o json --show-managed-fields"
@@ -172,6 +177,13 @@ package struct AWSRead: Hashable, Sendable {
   }
 
   package var command: String {
+    if operation == .getMetricStatistics {
+      let plain = ["Namespace", "MetricName", "StartTime", "EndTime", "Period"].map {
+        " --\(AWSCall.kebab($0)) \(parameters[$0] ?? "")"
+      }
+      return
+        "aws cloudwatch get-metric-statistics\(plain.joined()) --statistics Sum --dimensions Name=InstanceId,Value=\(parameters["InstanceId"] ?? "")"
+    }
     let named = parameters.sorted { $0.key < $1.key }.map { " --\(AWSCall.kebab($0.key)) \($0.value)" }
     let commandService = operation.service
     return "aws \(commandService) \(operation.commandName)\(named.joined())"
@@ -179,6 +191,7 @@ package struct AWSRead: Hashable, Sendable {
 
   /// The parameters as the operation takes them.
   package var input: JSON {
+    if operation == .getMetricStatistics { return metric }
     var input = JSON.emptyObject
     for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
       input[name] = operation.numbers.contains(name) ? JSON(Int(value)) : .string(value)
@@ -200,6 +213,19 @@ package struct AWSRead: Hashable, Sendable {
     }
     if !filterList.isEmpty { input["Filters"] = .array(filterList) }
     return input
+  }
+
+  /// Of a metric of an instance: its dimension and its statistic stand among the parameters by their names.
+  private var metric: JSON {
+    func seconds(_ name: String) -> JSON {
+      JSON((parameters[name].flatMap { Timestamp(rfc3339: $0) }?.seconds).map { Int($0) })
+    }
+    return [
+      "Namespace": JSON(parameters["Namespace"]), "MetricName": JSON(parameters["MetricName"]),
+      "Dimensions": [["Name": "InstanceId", "Value": JSON(parameters["InstanceId"])]],
+      "StartTime": seconds("StartTime"), "EndTime": seconds("EndTime"),
+      "Period": JSON(parameters["Period"].flatMap { Int($0) }), "Statistics": ["Sum"],
+    ]
   }
 
   package func isWithin(_ other: AWSRead) -> Bool {

@@ -65,6 +65,8 @@ extension Effect.Kind {
   static let probeUnanswered: Self = "packets/probe-unanswered"
   /// The program gets no connection to `host:port` of `detail`.
   static let hostUnreached: Self = "packets/host-unreached"
+  static let byteCounts: Self = "packets/byte-counts"
+  static let bytesCompared: Self = "packets/bytes-compared"
   /// The API servers get no connection to the node's kubelet.
   static let kubeletUnreached: Self = "packets/kubelet-unreached"
   /// What the program wrote before it ended.

@@ -44,5 +44,6 @@ package struct Subject: Hashable, Sendable {
     ("cluster", ["clusters"]), ("stack", ["stacks"]), ("lb", ["loadbalancer", "loadbalancers"]),
     ("targetgroup", ["targetgroups", "tg"]), ("eni", ["enis"]), ("subnet", ["subnets"]), ("role", ["roles"]),
     ("credentials", ["creds"]), ("security-groups", ["securitygroups", "sg"]), ("name", ["dns"]),
+    ("traffic", ["bytes"]),
   ]
 }

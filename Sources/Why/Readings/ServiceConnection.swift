@@ -59,14 +59,15 @@ struct ServiceConnection {
             ? [.step("add", "\(path)/env", .array([entry]))] : [.step("add", "\(path)/env/-", entry)]
         }, verify: "ekswhy \(entity.title)\(entity.namespace.map { " -n \($0)" } ?? "")", world)
     }
+    let asker = entity.kind == "Pod" ? entity : Entity("Host", host)
     return .holds(
       Explanation(
         "\(host) is a host of the Internet, which node \(node) does not reach; \(own) it does", entity: entity,
         evidence: reasons,
         root: RootCause(
-          "packets/global-endpoint", layer: .application, entity: entity,
+          "packets/global-endpoint", layer: .application, entity: asker,
           statement:
-            "it asks STS at the global \(host), to which no way leads from its VPC; the VPC's endpoint is for \(own)",
+            "the program asks STS at the global \(host), to which no way leads from its VPC; the VPC's endpoint is for \(own)",
           evidence: reasons, fixes: [fix])))
   }
 }

@@ -19,7 +19,9 @@ struct PermissionsCommand: ParsableCommand {
       ],
     ]
     var groups: [String: [String]] = [:]
-    for resource in KubernetesResource.all + [.podLogs] { groups[resource.group, default: []].append(resource.name) }
+    for resource in KubernetesResource.all + [.podLogs, .nodeStats] {
+      groups[resource.group, default: []].append(resource.name)
+    }
     var role = """
       apiVersion: rbac.authorization.k8s.io/v1
       kind: ClusterRole

@@ -124,15 +124,24 @@ enum AWSAccessFix {
     default: break
     }
     let isUser = reading.principal.title.hasPrefix("user")
+    // Who is refused the first of these needs the others next.
+    let others = ActionFamily.of(action)
     let document: JSON = [
       "Version": "2012-10-17",
-      "Statement": [["Effect": "Allow", "Action": .string(action), "Resource": .string(reading.resource)]],
+      "Statement": [
+        [
+          "Effect": "Allow", "Action": others.count > 1 ? JSON(others) : .string(action),
+          "Resource": others.count > 1 ? "*" : .string(reading.resource),
+        ]
+      ],
     ]
     let policy = "allow-\(action.replacing(":", with: "-"))"
     let kind = isUser ? "user" : "role"
     let target = "--\(kind)-name \(Shell.quote(name)) --policy-name \(policy)"
     let put = Fix(
-      "gives it an inline policy for just this",
+      others.count > 1
+        ? "gives it an inline policy for this and what goes with it: \(Count.list(others.filter { $0 != action }))"
+        : "gives it an inline policy for just this",
       command: "aws iam put-\(kind)-policy \(target) --policy-document \(Shell.quote(document.text()))\(options)",
       owner: "hand", touches: ["\(kind)/\(name)"], undo: "aws iam delete-\(kind)-policy \(target)\(options)",
       verify: verify, expectWithin: "1m")

@@ -76,6 +76,9 @@ struct HostUnreached: Link {
     let exhibit = Exhibit(
       Citation(source: "walk", locator: way.findings.title, value: "arrives, and is answered", at: world.now),
       text: "\(way.findings.title): groups, ACLs, routes and rules let it through, both ways")
+    guard entity.kind == "Pod" else {
+      return .refuted("packets of \(entity.title) arrive at \(host):\(port)", [exhibit])
+    }
     return .holds(
       Explanation(
         "packets to \(host):\(port) arrive", entity: entity, evidence: [exhibit],

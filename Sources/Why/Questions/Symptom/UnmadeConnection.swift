@@ -23,15 +23,11 @@ struct UnmadeConnection: Hashable, Sendable {
     let low = text.lowercased()
     guard Self.failures.contains(where: { low.contains($0) }), !Self.wrappers.contains(where: { low.contains($0) })
     else { return nil }
-    if low.contains("error dialing backend"), let (host, port) = Self.dialled(text) {
-      self.host = host
-      self.port = port
-      isOfAPIServer = true
-      return
-    }
     guard let (host, port) = Self.url(text) ?? Self.dialled(text) ?? Self.worded(text) else { return nil }
     self.host = host
     self.port = port
+    // Of kubelets only the API servers, metrics-server and their like ask anything.
+    isOfAPIServer = port == 10250 && IPv4Address(host) != nil
   }
 
   /// `https://sts.amazonaws.com/`.
