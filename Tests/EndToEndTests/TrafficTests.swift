@@ -76,11 +76,12 @@ struct TrafficTests {
     }
     #expect(try sum("NetworkIn") + sum("NetworkOut") == across.ports)
     #expect(try eks.kubectl("exec near -- cat /proc/net/dev").contains("eth0:"))
-    let why = try eks.ekswhy(
-      ["traffic/\(nodes[0])"], environment: ["KUBECONFIG": "\(eks.state)/kubeconfig"]
-    ).output
-    #expect(why.contains("at least 1.0 GB went between pods of the node"), "\(why)")
-    #expect(why.contains("EC2 counts the very bytes that the interfaces of the VPC do"), "\(why)")
+    let told = try Shell.run(
+      LocalEKSProcess.binary, ["traffic/\(nodes[0])"],
+      environment: eks.environment.merging(["KUBECONFIG": "\(eks.state)/kubeconfig"]) { $1 })
+    let why = told.output
+    #expect(why.contains("at least 1.0 GB went between pods of the node"), "\(told.all)")
+    #expect(why.contains("EC2 counts the very bytes that the interfaces of the VPC do"), "\(told.all)")
 
     // What passed, as the kernel and the interfaces tell it.
     let web = try address("web")
