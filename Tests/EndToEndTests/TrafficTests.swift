@@ -80,7 +80,7 @@ struct TrafficTests {
       LocalEKSProcess.binary, ["traffic/\(nodes[0])"],
       environment: eks.environment.merging(["KUBECONFIG": "\(eks.state)/kubeconfig"]) { $1 })
     let why = told.output
-    #expect(why.contains("at least 1.0 GB went between pods of the node"), "\(told.all)")
+    #expect(why.contains("at least 1.1 GB went between pods of the node"), "\(told.all)")
     #expect(why.contains("EC2 counts the very bytes that the interfaces of the VPC do"), "\(told.all)")
 
     // What passed, as the kernel and the interfaces tell it.
