@@ -113,7 +113,7 @@ extension Catalogue {
     ScheduleHeld(), AutoscalerStuck(), MetricsMissing(), NamespaceStuck(), NoDisruption(), PodStaysOn(), PodEvicted(),
     Unschedulable(), NoNodeFits(), NodegroupIssue(), NodegroupLacksNodes(), NodegroupCannotLaunch(),
     NodeManagerDenied(), UpdateFailed(), LaunchFails(), ClaimNotLaunched(),
-    NodegroupIsWell(),
+    NodegroupIsWell(), NoNodes(),
     PodCredentials(), PodNotInjected(), PodRoleNotConfigured(), PodNodeCredentials(), WebIdentityRefused(),
     WebIdentityTaken(), PodIdentityRefused(), PodIdentityGranted(),
     KubernetesAccess(), SignIn(), DeedAllowed(), PodAWSAccess(), AWSPolicies(), AuditRecords(),

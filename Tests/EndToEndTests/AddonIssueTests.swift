@@ -154,7 +154,8 @@ struct AddonIssueTests {
     try scene.advance("2m")
     let answer = try await expect(
       scene, "kube-proxy", "K8sResourceNotFound", root: "ownership/addon-k8s-resource-not-found")
-    #expect(try await issues(scene, "coredns") == ["InsufficientNumberOfReplicas"])
+    let few = try await expect(scene, "coredns", "InsufficientNumberOfReplicas", root: "nodes/no-nodegroup")
+    #expect(few.chain.contains { $0.code == "ownership/addon-replicas" })
     try await cured(scene, "kube-proxy", answer)
   }
 

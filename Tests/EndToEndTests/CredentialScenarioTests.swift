@@ -24,6 +24,7 @@ struct CredentialScenarioTests {
     try await olderThanItsRole(scene)
     try await theWebhookFailsOpen(scene)
     try await anAssociationAfterThePod(scene)
+    try await aTargetRole(scene, agent: try await scene.subject("credentials", "app", namespace: "shop"))
     try await noWayToTheNode(scene)
     await scene.end()
   }
@@ -175,6 +176,51 @@ struct CredentialScenarioTests {
       "HTTP credential provider invalid endpoint host, \"169.254.170.23\", only loopback hosts are allowed",
       namespace: "shop")
     #expect(scene.roots(old) == ["identity/sdk-too-old"])
+  }
+
+  /// The association's role has to be let on by its target: by the target's trust, or by the role's own policies.
+  private func aTargetRole(_ scene: IdentityScene, agent: Answer) async throws {
+    try scene.cure(agent)
+    try await scene.until("the agent") {
+      try await scene.call("eks", "DescribeAddon", ["clusterName": "demo", "addonName": "eks-pod-identity-agent"])[
+        "addon"]["status"].string == "ACTIVE"
+    }
+    try await scene.until("credentials by the agent") {
+      try calls(scene, "app").output.contains("assumed-role/pods/")
+    }
+    func trusting(_ principal: String) -> JSON {
+      [
+        "Version": "2012-10-17",
+        "Statement": [
+          [
+            "Effect": "Allow", "Principal": ["AWS": .string(principal)],
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+          ]
+        ],
+      ]
+    }
+    try await scene.role("target", trust: trusting("arn:aws:iam::\(Self.account):role/node"))
+    try await scene.role("lax", trust: trusting("arn:aws:iam::\(Self.account):root"))
+    let id = try await scene.call("eks", "ListPodIdentityAssociations", ["clusterName": "demo"])["associations"].items
+      .first { $0["serviceAccount"].string == "app" }?["associationId"]
+    for (target, root) in [("target", "identity/trust-policy-differs"), ("lax", "identity/no-policy-allows-it")] {
+      try await scene.call(
+        "eks", "UpdatePodIdentityAssociation",
+        [
+          "clusterName": "demo", "associationId": try #require(id),
+          "targetRoleArn": .string("arn:aws:iam::\(Self.account):role/\(target)"),
+        ])
+      try scene.kubectl("-n shop delete pod app --now")
+      try pod(scene, "app", account: "app")
+      let answer = try await scene.subject("credentials", "app", namespace: "shop")
+      #expect(scene.roots(answer) == [root], "\(answer.summary) \(answer.gaps.map(\.gap))")
+      try scene.cure(answer)
+      try await scene.until("credentials of the target") {
+        try calls(scene, "app").output.contains("assumed-role/\(target)/")
+      }
+      let well = try await scene.subject("credentials", "app", namespace: "shop")
+      #expect(well.status == .healthy, "\(well.summary)")
+    }
   }
 
   private func noWayToTheNode(_ scene: IdentityScene) async throws {

@@ -128,6 +128,7 @@ struct JoinScenarioTests {
       try await joined(scene, expected)
     }
     #expect(try scene.kubectl("get nodes -l team=shop --no-headers").split(separator: "\n").count == 1)
+    try await swap(scene, known, group)
 
     try await scene.call("iam", "RemoveRoleFromInstanceProfile", ["InstanceProfileName": "own", "RoleName": "node"])
     try await scene.call("iam", "DeleteInstanceProfile", ["InstanceProfileName": "own"])
@@ -138,6 +139,44 @@ struct JoinScenarioTests {
     let refused = try await scene.subject("autoscalinggroup", "plain")
     #expect(scene.roots(refused) == ["nodes/instance-profile-missing"], "\(refused.summary) \(refused.gaps.map(\.gap))")
     await scene.end()
+  }
+
+  /// An instance type that comes with swap.
+  private func swap(_ scene: IdentityScene, _ known: JSON, _ group: JSON) async throws {
+    let cluster = try await scene.call("eks", "DescribeCluster", ["name": "demo"])["cluster"]
+    let config = """
+      apiVersion: node.eks.aws/v1alpha1
+      kind: NodeConfig
+      spec:
+        cluster:
+          name: demo
+          apiServerEndpoint: \(cluster["endpoint"].string ?? "")
+          certificateAuthority: \(cluster["certificateAuthority"]["data"].string ?? "")
+          cidr: \(cluster["kubernetesNetworkConfig"]["serviceIpv4Cidr"].string ?? "")
+
+      """
+    let id = try await scene.call(
+      "ec2", "CreateLaunchTemplate",
+      [
+        "LaunchTemplateName": "swap",
+        "LaunchTemplateData": [
+          "ImageId": known["ImageId"], "InstanceType": "c1.medium", "SecurityGroupIds": [group],
+          "IamInstanceProfile": ["Name": "own"], "UserData": .string(Base64.encode(Array(config.utf8))),
+        ],
+      ])["LaunchTemplate"]["LaunchTemplateId"]
+    let before = try await instances(scene)
+    try await scene.call(
+      "autoscaling", "CreateAutoScalingGroup",
+      [
+        "AutoScalingGroupName": "swap", "MinSize": 1, "MaxSize": 1, "DesiredCapacity": 1,
+        "LaunchTemplate": ["LaunchTemplateId": id, "Version": "1"], "VPCZoneIdentifier": known["SubnetId"],
+        "Tags": [["Key": "kubernetes.io/cluster/demo", "Value": "owned", "PropagateAtLaunch": true]],
+      ])
+    let answer = try await scene.subject("instance", try await fresh(scene, beside: before))
+    #expect(scene.roots(answer) == ["nodes/join-kubelet"], "\(answer.summary) \(answer.gaps.map(\.gap))")
+    #expect(
+      answer.roots.first?.cause.statement.contains("running with swap on is not supported") == true,
+      "\(answer.roots.map(\.cause.statement))")
   }
 
   /// A managed group without its instance profile, and without EKS's rights in the cluster.

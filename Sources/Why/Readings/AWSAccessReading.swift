@@ -11,6 +11,8 @@ struct AWSAccessReading: Sendable {
   var verdict: Verdict<Void, PolicyReason>
   /// The resource's own policy, where it decides and could be read.
   var resourcePolicy: String?
+  /// The trust policy of a role that doesn't trust the caller, and the role.
+  var trust: (document: JSON, role: JSON, mends: @Sendable (JSON) -> Bool)?
   var evidence: [Exhibit]
   /// What might still deny it and can't be read.
   var unread: [Gap]
@@ -28,7 +30,8 @@ struct AWSAccessReading: Sendable {
 extension Investigation {
   /// Of a pod, the VPC endpoint through which it calls counts too.
   func awsAccess(
-    _ principal: PrincipalReading, _ action: String, _ resource: String, from pod: Entity? = nil
+    _ principal: PrincipalReading, _ action: String, _ resource: String, from pod: Entity? = nil,
+    externalID: String? = nil
   ) async -> AWSAccessReading? {
     guard let arn = principal.arn.value, let caller = principal.caller.value, let parsed = ARN.parse(arn) else {
       return nil
@@ -50,6 +53,13 @@ extension Investigation {
     var facts = IAMPolicy.Facts(
       request: .known(IAMRequest(principal: who, action: action, resource: resource)),
       context: .known(context(who)), identityPolicies: policies.identity, boundary: policies.boundary)
+    if let externalID {
+      facts.context = facts.context.map { context in
+        var context = context
+        context.set("sts:ExternalId", externalID)
+        return context
+      }
+    }
     await bind(&facts, &reading, parsed.account)
     if let pod { await lead(&facts, &reading, action, pod) }
     if action.lowercased() == "sts:assumerole", let target = ARN.parse(resource), target.resourceType == "role" {
@@ -133,13 +143,27 @@ extension Investigation {
     _ role: String, _ who: PolicyPrincipal, _ facts: IAMPolicy.Facts, _ before: AWSAccessReading
   ) async -> AWSAccessReading {
     var reading = before
-    let (trust, _, _) = await trustPolicy(ofRole: role)
+    let (trust, document, found) = await trustPolicy(ofRole: role)
     if let citation = trust.citation { reading.evidence.append(Exhibit(citation)) }
     switch trust {
     case .unknown(let gap): reading.verdict = .open([gap])
     case .known(nil, _): reading.verdict = .no([.implicitDeny(.resource)])
     case .known(let policy?, let source):
-      reading.resourcePolicy = ARN.parse(role)?.name
+      let context = facts.context
+      @Sendable func trusts(_ policy: NamedPolicy) -> Verdict<TrustPolicy.Grant, PolicyReason> {
+        TrustPolicy.decide(
+          .init(
+            trust: .known(policy, source), principal: .known(who), action: .known("sts:AssumeRole"), context: context))
+      }
+      if trusts(policy).isNo {
+        reading.resourcePolicy = ARN.parse(role)?.name
+        reading.trust = (
+          document, found,
+          { changed in
+            (try? PolicyDocument(changed)).map { !trusts(NamedPolicy("its trust policy", $0)).isNo } ?? false
+          }
+        )
+      }
       var facts = facts
       facts.request = facts.request.map { request in
         var request = request

@@ -70,6 +70,29 @@ struct AWSPolicies: Link {
   }
 }
 
+extension AWSAccessFix {
+  /// A statement for the caller, beside those that are there, where the rule that refused then lets it in.
+  fileprivate static func trustFix(
+    _ reading: AWSAccessReading, _ target: String, _ title: String, _ verify: String?, _ options: String
+  ) -> Fix {
+    let arn = reading.principal.arn.value ?? title
+    let words = "name \(arn) as a principal of sts:AssumeRole in the trust policy of role \(target)"
+    var fix = Fix(words, owner: "unknown", touches: ["role/\(target)"], verify: verify)
+    guard let trust = reading.trust,
+      let mended = TrustPolicyFix(document: trust.document, holds: trust.mends).principal(arn)
+    else { return fix }
+    func put(_ document: JSON) -> String {
+      "aws iam update-assume-role-policy --role-name \(Shell.quote(target)) --policy-document \(Shell.quote(document.text()))\(options)"
+    }
+    fix.statement = "lets \(title) assume the role, beside whom it lets in now"
+    fix.command = put(mended)
+    fix.undo = put(trust.document)
+    fix.owner = "hand"
+    fix.expectWithin = "1m"
+    return TagOwner(tags: trust.role["Tags"]).fix(fix, instead: words)
+  }
+}
+
 /// The root "a policy denies it, or none allows it", by the clause that decides.
 enum AWSAccessFix {
   static func root(
@@ -106,11 +129,7 @@ enum AWSAccessFix {
       return cause(
         "identity/trust-policy-differs",
         "role \(target) does not trust \(title): \(difference?.because.text ?? "no statement is for it")",
-        [
-          Fix(
-            "name \(reading.principal.arn.value ?? title) as a principal of sts:AssumeRole in the trust policy of role \(target)",
-            owner: "unknown", touches: ["role/\(target)"], verify: verify)
-        ], Entity("Role", target))
+        [trustFix(reading, target, title, verify, options)], Entity("Role", target))
     }
     switch last {
     case .implicitDeny(.boundary):

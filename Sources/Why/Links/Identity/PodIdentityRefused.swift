@@ -28,12 +28,12 @@ struct PodIdentityGranted: Link {
   func test(_ effect: Effect, _ world: Investigation) async -> Finding {
     let check = await PodIdentityCheck.make(effect, world)
     guard let check, check.gaps.isEmpty, let association = check.exchange.value, check.agent.value == true,
-      check.mayAsk.isYes, check.path?.verdict.isNo != true
+      check.mayAsk.isYes, check.path?.verdict.isNo != true, check.target?.verdict.isNo != true
     else { return .silent }
     return .holds(
       Explanation(
-        "the agent on its node gets it the role \(association.roleARN) of association \(association.id)",
-        entity: effect.entity, evidence: check.evidence))
+        "the agent on its node gets it the role \(association.roleARN) of association \(association.id)\(check.target.map { ", and by that the target role \($0.resource)" } ?? "")",
+        entity: effect.entity, evidence: check.evidence + (check.target?.evidence ?? [])))
   }
 }
 
@@ -56,7 +56,12 @@ struct PodIdentityCheck: Sendable {
   var instance: String = ""
   var path: ConnectionReading?
 
-  var gaps: [Gap] { (agent.gap.map { [$0] } ?? []) + mayAsk.gaps + exchange.gaps }
+  /// Whether the association's role may go on to its target role; nil where it has none.
+  var target: AWSAccessReading?
+
+  var gaps: [Gap] {
+    (agent.gap.map { [$0] } ?? []) + mayAsk.gaps + exchange.gaps + (target?.verdict.gaps ?? [])
+  }
 
   var symptom: String {
     if case .known(false, _) = agent {
@@ -64,6 +69,10 @@ struct PodIdentityCheck: Sendable {
     }
     if exchange.isNo, let reason = exchange.reasons.last {
       return "EKS Auth refuses: (\(PodIdentityExchange.errorCode(reason))): \(reason.text)"
+    }
+    if let target, target.verdict.isNo {
+      return
+        "EKS Auth takes \(target.principal.title) for it and can't go on to the target role: (AccessDeniedException): \(PodIdentityExchange.trustText)"
     }
     if path?.verdict.isNo == true { return "the agent of \(node) does not reach EKS Auth, and gives up" }
     return "the agent of \(node) may not ask EKS Auth"
@@ -144,6 +153,12 @@ struct PodIdentityCheck: Sendable {
             // The kubelet renews it long before its end.
             expires: world.now.seconds + 3600)), isVerified: .known(true), now: .known(world.now),
         association: association, trust: trust, context: .known(context)))
+    if let role = row?["roleArn"].string, let target = row?["targetRoleArn"].string,
+      let principal = await world.reading(of: .iam(arn: role))
+    {
+      check.target = await world.awsAccess(
+        principal, "sts:AssumeRole", target, externalID: row?["externalId"].string)
+    }
     return check
   }
 
@@ -178,6 +193,13 @@ struct PodIdentityCheck: Sendable {
               "aws iam attach-role-policy --role-name \(Shell.quote(name)) --policy-arn arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy\(options)",
             owner: "hand", touches: ["role/\(name)"], verify: verify, expectWithin: "1m")
         ])
+    }
+    if !exchange.isNo, let target, target.verdict.isNo {
+      let asked = AccessAsked(
+        .iam(arn: target.principal.arn.value ?? ""), .aws(action: target.action, resource: target.resource))
+      var root = AWSAccessFix.root(target, asked, Entity("Role", target.principal.name), world)
+      for index in root.fixes.indices { root.fixes[index].verify = verify }
+      return root
     }
     guard exchange.isNo, let reason = exchange.reasons.last else {
       var root = path?.root(of: instance, world)

@@ -111,6 +111,16 @@ struct TrustPolicyFix {
     return first([statements + [own], statements + [plain]])
   }
 
+  // MARK: - Roles and users
+
+  /// For an IAM identity by its ARN.
+  func principal(_ arn: String) -> JSON? {
+    let wanted: JSON = [
+      "Effect": "Allow", "Principal": ["AWS": .string(arn)], "Action": ["sts:AssumeRole", "sts:TagSession"],
+    ]
+    return first([statements + [wanted]])
+  }
+
   // MARK: - Parts of statements
 
   private static func words(_ json: JSON) -> [String] { json.string.map { [$0] } ?? json.strings }

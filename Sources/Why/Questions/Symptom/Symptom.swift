@@ -39,6 +39,8 @@ package enum Symptom: Hashable, Sendable {
   case nodeUnreached(address: String)
   /// The VPC CNI gave a pod no address.
   case noAddress
+  /// Fargate made no machine for a pod.
+  case noMachine(namespace: String, pod: String)
 
   /// Nil for a text that says nothing ekswhy knows.
   package init?(_ text: String) {
@@ -55,6 +57,12 @@ package enum Symptom: Hashable, Sendable {
       self =
         found.isOfAPIServer
         ? .nodeUnreached(address: found.host) : .noConnection(host: found.host, port: found.port)
+      return
+    }
+    if let named = Symptom.after(text, "Pod provisioning timed out (will retry) for pod: ") {
+      let parts = named.prefix { !" \n\t\",".contains($0) }.split(separator: "/").map(String.init)
+      guard parts.count == 2 else { return nil }
+      self = .noMachine(namespace: parts[0], pod: parts[1])
       return
     }
     for (words, symptom) in Symptom.known where words.contains(where: { low.contains($0) }) {

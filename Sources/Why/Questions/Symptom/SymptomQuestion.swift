@@ -67,6 +67,8 @@ package struct SymptomQuestion: Question {
     case .noAddress: return try await sandboxes(subject, world)
     case .noConnection(let host, let port): return try await connections(host, port, world)
     case .nodeUnreached(let address): return try await kubelet(at: address, world)
+    case .noMachine(let namespace, let pod):
+      return try await PodQuestion().inquire(Subject(kind: "pod", name: pod, namespace: namespace), world)
     case .nodesMissing: return try await nodes(world)
     case .updateFailed: return try await updates(world)
     case .unreachable:

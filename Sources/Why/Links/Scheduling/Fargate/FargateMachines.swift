@@ -245,14 +245,42 @@ struct FargateProfileVerdict {
           ? Fix(
             "free addresses in \(Count.list(ids)), or make a profile with larger subnets: a profile can't be changed",
             owner: "unknown", touches: ids.map { "subnet/\($0)" }, verify: verify)
-          : Fix(
-            "route 0.0.0.0/0 of \(Count.list(ids)) to a NAT gateway, or give the VPC endpoints for ecr.api, ecr.dkr and s3 and the cluster a private endpoint",
-            owner: "unknown", touches: ids.map { "subnet/\($0)" }, verify: verify)
+          : await wayFix(ids)
       ])
     return .holds(
       Explanation(
         isRoom
           ? "no machine gets an address in a subnet of profile \(name)" : "a machine of profile \(name) is cut off",
         entity: entity, evidence: evidence, root: root))
+  }
+
+  /// The route that a machine needs, by a NAT gateway of the VPC where there is one.
+  private func wayFix(_ ids: [String]) async -> Fix {
+    var fix = Fix(
+      "route 0.0.0.0/0 of \(Count.list(ids)) to a NAT gateway, or give the VPC endpoints for ecr.api, ecr.dkr and s3 and the cluster a private endpoint",
+      owner: "unknown", touches: ids.map { "subnet/\($0)" }, verify: verify)
+    let subnets = await world.aws(.describeSubnets, filters: ["SubnetIds": ids])
+    let vpc = subnets.first?["VpcId"].string ?? ""
+    let tables = await world.aws(.describeRouteTables, filters: ["vpc-id": [vpc]])
+    let gateways = await world.aws(.describeNatGateways, filters: ["vpc-id": [vpc]])
+    let gateway = gateways.items.first {
+      $0["State"].string == "available" && !ids.contains($0["SubnetId"].string ?? "")
+    }?["NatGatewayId"].string
+    let found = ids.compactMap { FargateLaunch.Way.table(of: $0, vpc: vpc, in: tables.items) }
+    guard let gateway, !found.isEmpty, subnets.gap == nil, tables.gap == nil else { return fix }
+    var commands: [String] = []
+    for table in found {
+      // A route whose target is gone stands in the way of another.
+      let stands = table["Routes"].items.contains { $0["DestinationCidrBlock"].string == "0.0.0.0/0" }
+      let command =
+        "aws ec2 \(stands ? "replace" : "create")-route --route-table-id \(table["RouteTableId"].string ?? "") --destination-cidr-block 0.0.0.0/0 --nat-gateway-id \(gateway)\(world.target.awsOptions)"
+      if !commands.contains(command) { commands.append(command) }
+    }
+    fix.statement =
+      "routes \(Count.list(ids)) by the NAT gateway \(gateway); or give the VPC endpoints for ecr.api, ecr.dkr and s3 and the cluster a private endpoint"
+    fix.command = commands.joined(separator: " && ")
+    fix.owner = "hand"
+    fix.expectWithin = "5m"
+    return fix
   }
 }

@@ -41,6 +41,8 @@ struct NotOnFargate: Link {
     }
     let profiles = await world.fargateProfiles()
     if let known = profiles.value, known.isEmpty { return .silent }
+    // Without a machine there is nothing but a profile by which Fargate comes into it.
+    if nodes.items.isEmpty, let gap = profiles.gap { return .open([gap]) }
     let source = Cite.object(pod, "Pod", resource: .pods, field: "metadata", at: world.now)
     let verdict = FargateMatch.decide(
       .init(pod: .known(FargateMatch.Pod(pod: pod), .read(source)), profiles: profiles))
@@ -57,7 +59,10 @@ struct NotOnFargate: Link {
       ])
     case .no: break
     }
-    return .holds(FargateMismatch(pod: pod, reasons: verdict.reasons, effect: effect, world: world).explanation)
+    return .holds(
+      FargateMismatch(
+        pod: pod, reasons: verdict.reasons, profiles: profiles.value ?? [], effect: effect, world: world
+      ).explanation)
   }
 }
 
@@ -65,6 +70,7 @@ struct NotOnFargate: Link {
 private struct FargateMismatch {
   let pod: JSON
   let reasons: [Because]
+  let profiles: [FargateProfile]
   let effect: Effect
   let world: Investigation
 
@@ -110,17 +116,39 @@ private struct FargateMismatch {
         "wait until the profile is ACTIVE, or make it anew when it failed; then make the pod anew", owner: "hand",
         touches: ["fargateprofile/\(reason.details["profile"].string ?? "")"], restarts: true, verify: verify)
     case "labels":
-      return Fix(
-        "give the template of what makes the pod the labels that a profile selects, or make a profile that selects the pod's own: a profile can't be changed",
-        owner: "unknown", touches: [effect.entity.title], restarts: true, verify: verify)
-    default:
-      let labels = ""
-      return Fix(
-        "make a profile for the namespace\(labels), then make the pod anew",
-        command:
-          "aws eks create-fargate-profile --cluster-name \(Shell.quote(world.target.cluster ?? "CLUSTER")) --fargate-profile-name \(Shell.quote(namespace)) --pod-execution-role-arn ROLE_ARN --selectors namespace=\(Shell.quote(namespace))\(world.target.awsOptions)",
-        owner: "hand", touches: ["cluster/\(world.target.cluster ?? "")"], verify: verify)
+      return newProfile(
+        "makes a profile that selects the pod's own labels, as a profile can't be changed, and the pod anew", own)
+    default: return newProfile("makes a profile for the namespace, and the pod anew", [])
     }
+  }
+
+  /// Labels of the pod that its controller's next pods have as well.
+  private var own: [(key: String, value: String)] {
+    let passing = ["pod-template-hash", "controller-revision-hash", "pod-template-generation", "job-name"]
+    return pod["metadata"]["labels"].stringMap.filter { key, _ in
+      !passing.contains(key) && !["kubernetes.io/", "k8s.io/"].contains { key.contains($0) }
+    }.sorted { $0.key < $1.key }.prefix(5).map { ($0.key, $0.value) }
+  }
+
+  /// Another profile with the role and the subnets of one that is there, and the pod made anew once it is ACTIVE.
+  private func newProfile(_ statement: String, _ labels: [(key: String, value: String)]) -> Fix {
+    let cluster = "--cluster-name \(Shell.quote(world.target.cluster ?? "CLUSTER"))"
+    let model = profiles.first { $0.name == reason.details["profile"].string } ?? profiles.first
+    let name = "\(namespace)\(labels.first.map { "-\($0.value)" } ?? "")".filter {
+      $0.isLetter || $0.isNumber || $0 == "-"
+    }
+    let selector =
+      "namespace=\(namespace)"
+      + (labels.isEmpty ? "" : ",labels={\(labels.map { "\($0.key)=\($0.value)" }.joined(separator: ","))}")
+    let place = "\(cluster) --fargate-profile-name \(Shell.quote(name))"
+    let command =
+      "aws eks create-fargate-profile \(place) --pod-execution-role-arn \(model?.role ?? "ROLE_ARN") --subnets \(model?.subnets.joined(separator: " ") ?? "SUBNETS") --selectors \(Shell.quote(selector))\(world.target.awsOptions)"
+    return Fix(
+      statement,
+      command:
+        "\(command) && aws eks wait fargate-profile-active \(place)\(world.target.awsOptions) && \(world.recreate(pod))",
+      owner: "hand", touches: ["cluster/\(world.target.cluster ?? "")", effect.entity.title], restarts: true,
+      undo: "aws eks delete-fargate-profile \(place)\(world.target.awsOptions)", verify: verify, expectWithin: "5m")
   }
 
   /// CoreDNS comes with that annotation; as an add-on its configuration says where it runs.
