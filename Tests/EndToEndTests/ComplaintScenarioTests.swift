@@ -124,6 +124,7 @@ struct ComplaintScenarioTests {
       template:
         metadata: {labels: {app: asker}}
         spec:
+          nodeSelector: {eks.amazonaws.com/nodegroup: ng1}
           containers:
           - name: c
             image: busybox:1.36

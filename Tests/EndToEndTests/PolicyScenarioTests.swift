@@ -62,7 +62,7 @@ struct PolicyScenarioTests {
       LocalEKSProcess.binary, ["trace", "pod/client", "svc/web:80", "-o", "json"], environment: scene.environment)
     let answer = try JSON.parse(traced.output)
     #expect(answer["roots"][0]["code"] == "packets/network-policy", "\(traced.all)")
-    let command = try #require(answer["roots"][0]["fixes"][0]["command"].string, "\(traced.all)")
+    let command = try #require(answer["roots"][0]["fix"][0]["command"].string, "\(traced.all)")
     let cured = try Shell.run("/bin/bash", ["-c", command], environment: scene.environment)
     #expect(cured.status == 0, "\(cured.all)")
     try await scene.until("a way in") { try fetch().output.contains("Welcome to nginx!") }

@@ -5,7 +5,7 @@
 /// interface. EC2 counts at the interfaces of the VPC alone, for each five minutes once they are over.
 ///
 /// Source: cadvisor `container/libcontainer/handler.go` for the devices that aren't counted, kernel `net/core/net-procfs.c`.
-package enum ByteCounts: Rule {
+package enum ByteCounts {
   package static let name = "packets/byte-counts"
 
   package struct Counter: Sendable, Equatable {

@@ -11,6 +11,8 @@ struct AWSAccessReading: Sendable {
   var verdict: Verdict<Void, PolicyReason>
   /// The resource's own policy, where it decides and could be read.
   var resourcePolicy: String?
+  /// All actions that what the caller does takes, where these are more than one.
+  var needed: [String] = []
   /// The trust policy of a role that doesn't trust the caller, and the role.
   var trust: (document: JSON, role: JSON, mends: @Sendable (JSON) -> Bool)?
   var evidence: [Exhibit]
@@ -62,7 +64,9 @@ extension Investigation {
     }
     await bind(&facts, &reading, parsed.account)
     if let pod { await lead(&facts, &reading, action, pod) }
-    if action.lowercased() == "sts:assumerole", let target = ARN.parse(resource), target.resourceType == "role" {
+    if ["sts:assumerole", "sts:tagsession"].contains(action.lowercased()), let target = ARN.parse(resource),
+      target.resourceType == "role"
+    {
       return await assuming(resource, who, facts, reading)
     }
     let service = action.prefix { $0 != ":" }
@@ -153,7 +157,7 @@ extension Investigation {
       @Sendable func trusts(_ policy: NamedPolicy) -> Verdict<TrustPolicy.Grant, PolicyReason> {
         TrustPolicy.decide(
           .init(
-            trust: .known(policy, source), principal: .known(who), action: .known("sts:AssumeRole"), context: context))
+            trust: .known(policy, source), principal: .known(who), action: .known(before.action), context: context))
       }
       if trusts(policy).isNo {
         reading.resourcePolicy = ARN.parse(role)?.name

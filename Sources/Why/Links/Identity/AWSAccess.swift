@@ -144,13 +144,14 @@ enum AWSAccessFix {
     }
     let isUser = reading.principal.title.hasPrefix("user")
     // Who is refused the first of these needs the others next.
-    let others = ActionFamily.of(action)
+    let family = ActionFamily.of(action)
+    let others = reading.needed.isEmpty ? family : reading.needed
     let document: JSON = [
       "Version": "2012-10-17",
       "Statement": [
         [
           "Effect": "Allow", "Action": others.count > 1 ? JSON(others) : .string(action),
-          "Resource": others.count > 1 ? "*" : .string(reading.resource),
+          "Resource": family.count > 1 ? "*" : .string(reading.resource),
         ]
       ],
     ]

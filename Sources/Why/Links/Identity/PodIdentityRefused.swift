@@ -123,7 +123,7 @@ struct PodIdentityCheck: Sendable {
         PodIdentityExchange.Association(id: $0["associationId"].string ?? "", roleARN: $0["roleArn"].string ?? "")
       }
     }
-    var trust: Fact<NamedPolicy?> = .known(nil)
+    var trust: Fact<NamedPolicy?> = association.gap.map { .unknown($0) } ?? .known(nil)
     if let arn = row?["roleArn"].string {
       let read = await world.trustPolicy(ofRole: arn)
       trust = read.trust
@@ -156,8 +156,13 @@ struct PodIdentityCheck: Sendable {
     if let role = row?["roleArn"].string, let target = row?["targetRoleArn"].string,
       let principal = await world.reading(of: .iam(arn: role))
     {
-      check.target = await world.awsAccess(
-        principal, "sts:AssumeRole", target, externalID: row?["externalId"].string)
+      // The session's tags go on to the target, which has to be allowed on its own.
+      let isTagged = row?["disableSessionTags"].bool != true
+      for action in ["sts:AssumeRole"] + (isTagged ? ["sts:TagSession"] : []) where check.target?.verdict.isNo != true {
+        let found = await world.awsAccess(principal, action, target, externalID: row?["externalId"].string)
+        if check.target == nil || found?.verdict.isYes == false { check.target = found }
+      }
+      check.target?.needed = isTagged ? ["sts:AssumeRole", "sts:TagSession"] : ["sts:AssumeRole"]
     }
     return check
   }
