@@ -1,7 +1,8 @@
 /// Numbers with their nouns.
 enum Count {
   static func of(_ number: Int, _ singular: String, _ plural: String? = nil) -> String {
-    number == 1 ? "1 \(singular)" : "\(number == 0 ? "no" : String(number)) \(plural ?? singular + (singular.hasSuffix("s") ? "es" : "s"))"
+    let many = plural ?? singular + (singular.hasSuffix("s") ? "es" : "s")
+    return number == 1 ? "1 \(singular)" : "\(number == 0 ? "no" : String(number)) \(many)"
   }
 
   /// `its third ENI`
