@@ -25,6 +25,7 @@ struct CredentialScenarioTests {
     try await theWebhookFailsOpen(scene)
     try await anAssociationAfterThePod(scene)
     try await aTargetRole(scene, agent: try await scene.subject("credentials", "app", namespace: "shop"))
+    try await noWayToEKSAuth(scene)
     try await noWayToTheNode(scene)
     await scene.end()
   }
@@ -221,6 +222,35 @@ struct CredentialScenarioTests {
       let well = try await scene.subject("credentials", "app", namespace: "shop")
       #expect(well.status == .healthy, "\(well.summary)")
     }
+  }
+
+  /// The agent asks EKS Auth over the node's network: a VPC without a way out needs an endpoint for it.
+  private func noWayToEKSAuth(_ scene: IdentityScene) async throws {
+    try await scene.update(["resourcesVpcConfig": ["endpointPrivateAccess": true]])
+    let table = try await scene.call("ec2", "DescribeRouteTables", [:])["RouteTables"][0]
+    let way = try #require(table["Routes"].items.first { $0["DestinationCidrBlock"] == "0.0.0.0/0" })
+    try await scene.call(
+      "eks", "CreatePodIdentityAssociation",
+      [
+        "clusterName": "demo", "namespace": "shop", "serviceAccount": "late",
+        "roleArn": .string("arn:aws:iam::\(Self.account):role/pods"),
+      ])
+    try account(scene, "late", role: nil)
+    try pod(scene, "late", account: "late")
+    var route: JSON = ["RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0"]
+    try await scene.call("ec2", "DeleteRoute", route)
+    #expect(try calls(scene, "late").all.contains("Error when retrieving credentials from container-role"))
+    let answer = try await scene.subject("credentials", "late", namespace: "shop")
+    #expect(scene.roots(answer) == ["packets/no-route"], "\(answer.summary) \(answer.gaps.map(\.gap))")
+    #expect(answer.chain.contains { $0.statement.contains("does not reach EKS Auth") })
+    try scene.cure(answer)
+    try await scene.until("credentials by the endpoint") {
+      // STS itself is still out of reach.
+      try calls(scene, "late").all.contains("https://sts.us-east-1.amazonaws.com/")
+    }
+    #expect(try await scene.subject("credentials", "late", namespace: "shop").roots.isEmpty)
+    route["GatewayId"] = way["GatewayId"]
+    try await scene.call("ec2", "CreateRoute", route)
   }
 
   private func noWayToTheNode(_ scene: IdentityScene) async throws {

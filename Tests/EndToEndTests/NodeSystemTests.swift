@@ -45,9 +45,8 @@ struct NodeSystemTests {
     let joined = try eks.kubectl("get nodes -o jsonpath={..providerID}")
     #expect(joined.contains(instances[0]))
     #expect(!joined.contains(instances[1]))
-    let logs = try FileManager.default.contentsOfDirectory(atPath: "\(eks.state)/logs")
-    let log = try #require(logs.first { $0.contains(instances[1]) && $0.contains("cloud-init-output") })
-    let text = try String(contentsOfFile: "\(eks.state)/logs/\(log)", encoding: .utf8)
+    let console = try eks.aws("ec2 get-console-output --instance-id \(instances[1])")["Output"].string ?? ""
+    let text = String(decoding: Data(base64Encoded: console) ?? Data(console.utf8), as: UTF8.self)
     #expect(text.components(separatedBy: "No cluster found for name: dmeo.").count == 5)
     #expect(text.contains("[eks-bootstrap] ERROR: Exhausted retries while describing cluster!"))
     let answer = try eks.ekswhy("instance/\(instances[1])")

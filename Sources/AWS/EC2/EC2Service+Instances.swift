@@ -7,6 +7,7 @@ extension EC2Service {
       "RunInstances": runInstances, "DescribeInstances": describeInstances,
       "DescribeInstanceStatus": describeInstanceStatus, "TerminateInstances": terminateInstances,
       "DescribeInstanceAttribute": describeInstanceAttribute, "ModifyInstanceMetadataOptions": modifyMetadataOptions,
+      "GetConsoleOutput": getConsoleOutput,
     ]
   }
 
@@ -179,6 +180,17 @@ extension EC2Service {
     case "groupSet": answer["Groups"] = json(instance)["SecurityGroups"]
     default: break
     }
+    return answer
+  }
+
+  /// What cloud-init printed at the start: the last 64 KiB of it, as EC2 keeps them.
+  private func getConsoleOutput(_ request: AWSRequest) throws(AWSError) -> JSON {
+    let instance = try instance(request.input["InstanceId"].string)
+    let streams = world.logs.streams(prefix: "node/").filter { $0.hasSuffix("/\(instance.id)/cloud-init-output") }
+    let records = streams.flatMap(world.logs.read)
+    var answer: JSON = ["InstanceId": .string(instance.id), "Timestamp": .time(records.last?.at ?? instance.launchedAt)]
+    let text = Array(records.map { $0.text + "\r\n" }.joined().utf8)
+    if !text.isEmpty { answer["Output"] = .string(GoBase64.encode(text.suffix(64 << 10))) }
     return answer
   }
 

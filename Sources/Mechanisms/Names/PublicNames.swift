@@ -80,6 +80,20 @@ package enum PublicNames {
     }
   }
 
+  /// The interface endpoint's service that takes over a host: `com.amazonaws.us-east-1.ecr.api` for
+  /// `api.ecr.us-east-1.amazonaws.com`. Nil for hosts of other regions and of global services.
+  package static func endpointService(ofHost host: String, _ region: String) -> String? {
+    if host == eksAuth(region) { return "com.amazonaws.\(region).eks-auth" }
+    let suffix = ".\(region).amazonaws.com"
+    guard host.hasSuffix(suffix), serviceHost(host) != nil else { return nil }
+    let labels = host.dropLast(suffix.utf8.count).split(separator: ".").map(String.init)
+    switch labels.suffix(2) {
+    case ["api", "ecr"]: return "com.amazonaws.\(region).ecr.api"
+    case ["dkr", "ecr"]: return "com.amazonaws.\(region).ecr.dkr"
+    default: return labels.last.map { "com.amazonaws.\(region).\($0)" }
+    }
+  }
+
   /// Hosts that a pull of an image asks, in their order: the registry, and for Amazon ECR the one that gives
   /// credentials and the bucket with the layers. None for registries of which nothing is known.
   package static func hosts(ofRegistry registry: String) -> [String] {

@@ -54,7 +54,8 @@ struct ConnectionReading: Sendable {
   /// A way out for an instance that has none.
   private func wayOut(_ hop: Hop, _ instance: String, _ world: Investigation) -> Fix? {
     switch hop.kind {
-    case .vpcNoRoute, .vpcBlackhole: route(from: Int(hop.place), hop, world)
+    case .vpcNoRoute, .vpcBlackhole:
+      route(from: Int(hop.place), hop, world) ?? endpoint(in: Int(hop.place), hop, world)
     case .noPublicAddress: publicAddress(network.network.fabric.ports[Int(hop.place)].subnet, instance, world)
     default: nil
     }
@@ -107,6 +108,23 @@ struct ConnectionReading: Sendable {
       command: "\(before)aws ec2 \(holds ? "replace" : "create")-route \(arguments) \(target)\(aws)",
       owner: "hand", touches: [table.id], undo: holds ? nil : "aws ec2 delete-route \(arguments)\(aws)",
       expectWithin: "5m")
+  }
+
+  /// Of a VPC without any way out: an endpoint for the service in the very subnet, with the groups of who asks.
+  private func endpoint(in subnet: Int, _ hop: Hop, _ world: Investigation) -> Fix? {
+    let fabric = network.network.fabric
+    let place = fabric.subnets[subnet]
+    guard let region = world.target.region, let service = PublicNames.endpointService(ofHost: title, region),
+      let port = fabric.port(of: hop.packet.source, vpc: place.vpc),
+      let groups = fabric.ports[port].groups.value, !groups.isEmpty
+    else { return nil }
+    let aws = world.target.awsOptions
+    let vpc = fabric.vpcs[place.vpc].id
+    return Fix(
+      "makes an endpoint for \(service) in the VPC, which has no way out",
+      command:
+        "aws ec2 create-vpc-endpoint --vpc-id \(vpc) --vpc-endpoint-type Interface --service-name \(service) --subnet-ids \(place.id) --security-group-ids \(groups.joined(separator: " ")) --private-dns-enabled\(aws)",
+      owner: "hand", touches: [vpc], expectWithin: "5m")
   }
 
   /// The Internet gateway that a table leads to.

@@ -36,6 +36,14 @@ struct PolicyDenial: Sendable {
   private var isIn: Bool { direction == .ingress }
   private var kubectl: String { world.target.kubectl }
 
+  /// What has to be read to tell the root apart from others, and could not be.
+  func gap() async -> Gap? {
+    guard answer == .nothingLoaded else { return nil }
+    if let gap = await world.list(.networkPolicies, namespace: namespace).gap { return gap }
+    if let gap = await world.object(.pods, namespace: namespace, name: name).gap { return gap }
+    return await world.object(.configMaps, namespace: "kube-system", name: "amazon-vpc-cni").gap
+  }
+
   func root(_ exhibit: Exhibit) async -> RootCause {
     answer == .nothingLoaded ? await nothingLoaded(exhibit) : await noRule(exhibit)
   }

@@ -33,9 +33,10 @@ struct ServiceConnection {
   private func regional(_ machine: JSON, _ world: Investigation) async -> Finding? {
     guard host == "sts.amazonaws.com", let region = world.target.region else { return nil }
     let own = "sts.\(region).amazonaws.com"
-    guard let reading = await world.connection(of: machine, to: .service(own)), reading.verdict.isYes else {
-      return nil
-    }
+    guard let reading = await world.connection(of: machine, to: .service(own)) else { return nil }
+    // Which of the two is at fault can't be told then.
+    if !reading.verdict.gaps.isEmpty { return .open(reading.verdict.gaps) }
+    guard reading.verdict.isYes else { return nil }
     let reasons = reading.verdict.reasons.map { reason in
       Exhibit(
         reason.evidence.first ?? Citation(source: "walk", locator: "node/\(node) → \(own)", at: world.now),

@@ -383,7 +383,7 @@ struct TraceFindings: Sendable {
   }
 
   private func adapted(_ root: RootCause, _ walk: PacketWalk) async -> RootCause {
-    if let hop = walk.last, hop.kind == .policyDenied, let denial = denial(hop) {
+    if let hop = walk.last, hop.kind == .policyDenied, let denial = denial(hop), await denial.gap() == nil {
       return await denial.root(exhibit(hop))
     }
     var root = root

@@ -137,6 +137,7 @@ extension ProbeFails {
       world: world, key: "\(effect.entity.namespace ?? "default")/\(effect.entity.name)", policy: policy,
       packet: packet, direction: .ingress, peer: .null,
       verify: "ekswhy \(effect.entity.title) -n \(effect.entity.namespace ?? "default")")
+    if let gap = await denial.gap() { return .open([gap]) }
     let why = PolicyAdmission.text(policy.answer(packet, .ingress), policy, packet, .ingress)
     let exhibit = Exhibit(
       policies.citation ?? Citation(source: "kubernetes", locator: "policyendpoints", at: world.now),
