@@ -188,9 +188,11 @@ extension EC2Service {
     let instance = try instance(request.input["InstanceId"].string)
     let streams = world.logs.streams(prefix: "node/").filter { $0.hasSuffix("/\(instance.id)/cloud-init-output") }
     let records = streams.flatMap(world.logs.read)
-    var answer: JSON = ["InstanceId": .string(instance.id), "Timestamp": .time(records.last?.at ?? instance.launchedAt)]
+    var answer: JSON = [
+      "InstanceId": .string(instance.id), "Timestamp": .time(records.last?.at ?? instance.launchedAt),
+    ]
     let text = Array(records.map { $0.text + "\r\n" }.joined().utf8)
-    if !text.isEmpty { answer["Output"] = .string(GoBase64.encode(text.suffix(64 << 10))) }
+    if !text.isEmpty { answer["Output"] = .string(Base64.encode(Array(text.suffix(64 << 10)))) }
     return answer
   }
 
