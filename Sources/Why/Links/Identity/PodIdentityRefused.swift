@@ -15,8 +15,9 @@ struct PodIdentityRefused: Link {
       return .holds(
         Explanation(check.symptom, entity: effect.entity, evidence: check.evidence, root: root))
     }
-    // That it is taken is the statement of another link.
-    return check.gaps.isEmpty ? .silent : .open(check.gaps)
+    // That it is taken is the statement of another link; whether its way leads there may be open beside that.
+    let gaps = check.gaps + (check.path?.verdict.gaps ?? [])
+    return gaps.isEmpty ? .silent : .open(gaps)
   }
 }
 
