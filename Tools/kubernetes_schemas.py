@@ -225,7 +225,7 @@ def resources(all_definitions):
 #   P <short package> <package>
 #   M <message>                                a message of that package
 #   <number> <json name> <type> <marks>        its fields; [] after a type for repeated, map<k,v>
-# Marks: ! always written, ~ its fields stand in the object around it, - not in JSON.
+# Marks: ! always written, ~ its fields stand in the object around it, - not in JSON, 0 left out of JSON at zero.
 
 
 def protobuf():
@@ -244,7 +244,7 @@ def protobuf():
                     if mark.startswith("="):
                         json_name = mark[1:]
                     else:
-                        flags += {"!": "!", "~inline": "~", "~none": "-"}[mark]
+                        flags += {"!": "!", "~inline": "~", "~none": "-", "~zero": "0"}[mark]
                 out.append("\t".join([number, json_name, kind] + ([flags] if flags else [])))
     return out
 
