@@ -10,22 +10,11 @@ extension EBSController {
     return arguments.first { $0.hasPrefix("--\(name)=") }.map { String($0.dropFirst(name.count + 3)) }
   }
 
-  private func variable(_ name: String) -> String? {
-    let containers = launch.pod["spec"]["containers"].items
-    return containers.first { $0["name"].string == launch.container }?["env"].items
-      .first { $0["name"].string == name }?["value"].string
-  }
-
   /// The access key to call with; nil while it is being asked for.
   private mutating func credential(_ key: String, _ context: Context) -> Result<String, SDKFailure>? {
     if let accessKeyID, let expires, context.now + .seconds(60) < expires { return .success(accessKeyID) }
-    let uid = launch.pod["metadata"]["uid"]
-    if variable("AWS_ROLE_ARN") != nil, variable("AWS_WEB_IDENTITY_TOKEN_FILE") != nil {
-      ask("sts.amazonaws.com", uid, key, context)
-      return nil
-    }
-    if variable("AWS_CONTAINER_CREDENTIALS_FULL_URI") != nil {
-      ask("pods.eks.amazonaws.com", uid, key, context)
+    if let audience = launch.audience {
+      ask(audience, launch.pod["metadata"]["uid"], key, context)
       return nil
     }
     guard let credentials = context.world.ports.instanceCredentials(launch.instanceID) else {
@@ -57,39 +46,20 @@ extension EBSController {
       refused(value["error"].string ?? "no token", context)
       return
     }
-    let isWebIdentity = value["audience"].string == "sts.amazonaws.com"
     context.submit(
-      AWSCall(
-        service: isWebIdentity ? "sts" : "eks-auth",
-        operation: isWebIdentity ? "AssumeRoleWithWebIdentity" : "AssumeRoleForPodIdentity",
-        input: isWebIdentity
-          ? [
-            "RoleArn": JSON(variable("AWS_ROLE_ARN")), "WebIdentityToken": .string(text),
-            "RoleSessionName": .string(context.random { $0.letters(19, from: "0123456789") }),
-          ] : ["clusterName": JSON(clusterName(context)), "token": .string(text)],
-        region: launch.region, caller: .anonymous, sourceIP: launch.pod["status"]["podIP"].string ?? "",
-        userAgent: Self.userAgent), tag: "session")
-  }
-
-  private func clusterName(_ context: Context) -> String? {
-    context.world.ports.clusterStatus().first { $0["id"].string == launch.cluster }?["name"].string
+      ProgramSession.call(
+        text, audience: value["audience"].string, of: launch,
+        sourceIP: launch.pod["status"]["podIP"].string ?? "", userAgent: Self.userAgent, context), tag: "session")
   }
 
   private static let userAgent = "aws-sdk-go-v2/1.36.3 ua/2.1 os/linux lang/go#1.24.4 app/ebs.csi.aws.com-v1.44.0"
 
   mutating func sessionCame(_ reply: AWSReply, _ context: Context) {
-    let output = reply.output ?? .null
-    guard
-      let id = output["Credentials"]["AccessKeyId"].string ?? output["credentials"]["accessKeyId"].string
-    else {
-      let error = reply.error
-      refused(
-        "failed to retrieve credentials, operation error STS: AssumeRoleWithWebIdentity, https response error StatusCode: \(error?.status ?? 400), RequestID: \(context.random { $0.uuid() }), api error \(error?.code ?? ""): \(error?.message ?? "")",
-        context)
-      return
+    guard let id = ProgramSession.accessKey(reply) else {
+      return refused(ProgramSession.refusal(reply.error, context), context)
     }
     accessKeyID = id
-    expires = context.now + .seconds(3600)
+    expires = context.now + ProgramSession.lifetime
     goOn(context)
   }
 

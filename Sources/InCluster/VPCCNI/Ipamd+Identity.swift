@@ -18,20 +18,8 @@ extension Ipamd {
     }
   }
 
-  private func variable(_ name: String) -> String? {
-    let containers = launch.pod["spec"]["containers"].items
-    return containers.first { $0["name"].string == launch.container }?["env"].items
-      .first { $0["name"].string == name }?["value"].string
-  }
-
-  /// Whose token is exchanged for a role's credentials; nil where the node's role is used.
-  private var audience: String? {
-    if variable("AWS_ROLE_ARN") != nil, variable("AWS_WEB_IDENTITY_TOKEN_FILE") != nil { return "sts.amazonaws.com" }
-    return variable("AWS_CONTAINER_CREDENTIALS_FULL_URI") != nil ? "pods.eks.amazonaws.com" : nil
-  }
-
   mutating func call(_ operation: String, _ input: JSON, _ tag: String, _ context: Context) {
-    guard let audience else {
+    guard let audience = launch.audience else {
       guard let credentials = context.world.ports.instanceCredentials(launch.instanceID) else {
         let why = "no EC2 IMDS role found, operation error ec2imds: GetMetadata"
         answered(tag, .error(AWSError(code: "NoCredentialProviders", message: why)), context)
@@ -84,34 +72,18 @@ extension Ipamd {
       sessionRefused(value["error"].string ?? "no token", context)
       return
     }
-    let isWebIdentity = value["audience"].string == "sts.amazonaws.com"
-    let cluster = context.world.ports.clusterStatus().first { $0["id"].string == launch.cluster }?["name"].string
     context.submit(
-      AWSCall(
-        service: isWebIdentity ? "sts" : "eks-auth",
-        operation: isWebIdentity ? "AssumeRoleWithWebIdentity" : "AssumeRoleForPodIdentity",
-        input: isWebIdentity
-          ? [
-            "RoleArn": JSON(variable("AWS_ROLE_ARN")), "WebIdentityToken": .string(text),
-            "RoleSessionName": .string(context.random { $0.letters(19, from: "0123456789") }),
-          ] : ["clusterName": JSON(cluster), "token": .string(text)],
-        region: launch.region, caller: .anonymous, sourceIP: metadata("local-ipv4", context),
-        userAgent: Self.userAgent), tag: "session")
+      ProgramSession.call(
+        text, audience: value["audience"].string, of: launch, sourceIP: metadata("local-ipv4", context),
+        userAgent: Self.userAgent, context), tag: "session")
   }
 
   mutating func sessionCame(_ reply: AWSReply, _ context: Context) {
-    let output = reply.output ?? .null
-    guard
-      let id = output["Credentials"]["AccessKeyId"].string ?? output["credentials"]["accessKeyId"].string
-    else {
-      let error = reply.error
-      sessionRefused(
-        "failed to retrieve credentials, operation error STS: AssumeRoleWithWebIdentity, https response error StatusCode: \(error?.status ?? 400), RequestID: \(context.random { $0.uuid() }), api error \(error?.code ?? ""): \(error?.message ?? "")",
-        context)
-      return
+    guard let id = ProgramSession.accessKey(reply) else {
+      return sessionRefused(ProgramSession.refusal(reply.error, context), context)
     }
     let waiting = session?.waiting ?? []
-    session = Session(accessKeyID: id, expires: context.now + .seconds(3600))
+    session = Session(accessKeyID: id, expires: context.now + ProgramSession.lifetime)
     for call in waiting { submit(call.operation, call.input, call.tag, as: id, context) }
   }
 
