@@ -12,12 +12,6 @@ extension EC2Service {
     ]
   }
 
-  /// Services that have interface endpoints, by the last part of their names.
-  private static let services = [
-    "autoscaling", "autoscaling-plans", "cloudformation", "ec2", "ec2messages", "ecr.api", "ecr.dkr", "eks", "eks-auth",
-    "elasticfilesystem", "elasticloadbalancing", "events", "kms", "lambda", "logs", "monitoring", "rds", "s3",
-    "secretsmanager", "sns", "sqs", "ssm", "ssmmessages", "sts", "xray",
-  ]
   static let gatewayServices = ["dynamodb", "s3"]
 
   static let fullAccess =
@@ -28,20 +22,13 @@ extension EC2Service {
     let prefix = "com.amazonaws.\(world.region)."
     guard service.hasPrefix(prefix) else { return nil }
     let name = String(service.dropFirst(prefix.count))
-    return (kind == .gateway ? Self.gatewayServices : Self.services).contains(name) ? name : nil
+    return (kind == .gateway ? Self.gatewayServices : PublicNames.endpointServices).contains(name) ? name : nil
   }
 
   /// The public names of a service that an endpoint takes over in its VPC.
   func privateNames(_ endpoint: VPCEndpoint) -> [String] {
     guard endpoint.kind == .interface, let name = shortName(endpoint.service, .interface) else { return [] }
-    let domain = "\(world.region).amazonaws.com"
-    switch name {
-    case "ecr.api": return ["api.ecr.\(domain)"]
-    case "ecr.dkr": return ["dkr.ecr.\(domain)", "*.dkr.ecr.\(domain)"]
-    case "s3": return ["s3.\(domain)", "*.s3.\(domain)"]
-    case "eks-auth": return ["eks-auth.\(world.region).api.aws"]
-    default: return ["\(name).\(domain)"]
-    }
+    return PublicNames.privateNames(ofEndpoint: name, world.region)
   }
 
   private func dnsEntries(_ endpoint: VPCEndpoint) -> [JSON] {
@@ -289,7 +276,7 @@ extension EC2Service {
   private func describeEndpointServices(_ request: AWSRequest) throws(AWSError) -> JSON {
     let all =
       Self.gatewayServices.map { ($0, VPCEndpoint.Kind.gateway) }
-      + Self.services.map { ($0, VPCEndpoint.Kind.interface) }
+      + PublicNames.endpointServices.map { ($0, VPCEndpoint.Kind.interface) }
     let wanted = request.input["ServiceNames"].strings
     let rows: [JSON] = all.sorted { ($0.0, $0.1.rawValue) < ($1.0, $1.1.rawValue) }.map { name, kind in
       let service = "com.amazonaws.\(world.region).\(name)"

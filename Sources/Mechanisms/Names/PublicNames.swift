@@ -80,18 +80,34 @@ package enum PublicNames {
     }
   }
 
-  /// The interface endpoint's service that takes over a host: `com.amazonaws.us-east-1.ecr.api` for
-  /// `api.ecr.us-east-1.amazonaws.com`. Nil for hosts of other regions and of global services.
-  package static func endpointService(ofHost host: String, _ region: String) -> String? {
-    if host == eksAuth(region) { return "com.amazonaws.\(region).eks-auth" }
-    let suffix = ".\(region).amazonaws.com"
-    guard host.hasSuffix(suffix), serviceHost(host) != nil else { return nil }
-    let labels = host.dropLast(suffix.utf8.count).split(separator: ".").map(String.init)
-    switch labels.suffix(2) {
-    case ["api", "ecr"]: return "com.amazonaws.\(region).ecr.api"
-    case ["dkr", "ecr"]: return "com.amazonaws.\(region).ecr.dkr"
-    default: return labels.last.map { "com.amazonaws.\(region).\($0)" }
+  /// Services that have interface endpoints, by the last part of their names: `ecr.api` of
+  /// `com.amazonaws.us-east-1.ecr.api`.
+  package static let endpointServices = [
+    "autoscaling", "autoscaling-plans", "cloudformation", "ec2", "ec2messages", "ecr.api", "ecr.dkr", "eks", "eks-auth",
+    "elasticfilesystem", "elasticloadbalancing", "events", "kms", "lambda", "logs", "monitoring", "rds", "s3",
+    "secretsmanager", "sns", "sqs", "ssm", "ssmmessages", "sts", "xray",
+  ]
+
+  /// The public names that an interface endpoint of a service takes over in its VPC; `*` stands for what is before.
+  package static func privateNames(ofEndpoint service: String, _ region: String) -> [String] {
+    let domain = "\(region).amazonaws.com"
+    switch service {
+    case "ecr.api": return ["api.ecr.\(domain)"]
+    case "ecr.dkr": return ["dkr.ecr.\(domain)", "*.dkr.ecr.\(domain)"]
+    case "s3": return ["s3.\(domain)", "*.s3.\(domain)"]
+    case "eks-auth": return [eksAuth(region)]
+    default: return ["\(service).\(domain)"]
     }
+  }
+
+  /// The endpoint's service that takes over a host, `com.amazonaws.us-east-1.ecr.api` for one. Nil for hosts of other
+  /// regions and of global services.
+  package static func endpointService(ofHost host: String, _ region: String) -> String? {
+    endpointServices.first { service in
+      privateNames(ofEndpoint: service, region).contains {
+        $0.hasPrefix("*") ? host.hasSuffix($0.dropFirst()) : host == $0
+      }
+    }.map { "com.amazonaws.\(region).\($0)" }
   }
 
   /// Hosts that a pull of an image asks, in their order: the registry, and for Amazon ECR the one that gives
