@@ -14,6 +14,6 @@ extension EC2Service {
   /// The private zones of an endpoint: each name that it takes over leads to its interfaces.
   private func zones(_ endpoint: VPCEndpoint) -> [VPCResolver.Zone] {
     let addresses = endpoint.interfaces.compactMap { interfaces[$0]?.primary }
-    return privateNames(endpoint).map { .zone($0, endpoint: endpoint.id, addresses: addresses) }
+    return VPCResolver.Zone.zones(privateNames(endpoint), endpoint: endpoint.id, addresses: addresses)
   }
 }

@@ -12,17 +12,23 @@ extension VPCResolver.Zone {
         .compactMap { $0["PrivateIpAddress"].string }
       let names = endpoint["DnsEntries"].items.compactMap { $0["DnsName"].string }
         .filter { !$0.hasPrefix("vpce-") && !$0.hasPrefix("*.vpce-") }
-      for name in names {
-        zones.append(zone(name, endpoint: endpoint["VpcEndpointId"].string ?? "", addresses: addresses))
-      }
+      zones += Self.zones(names, endpoint: endpoint["VpcEndpointId"].string ?? "", addresses: addresses)
     }
     return zones
   }
 
-  /// That of one name which an endpoint takes over.
-  package static func zone(_ name: String, endpoint: String, addresses: [String]) -> Self {
-    let bare = name.hasPrefix("*.") ? String(name.dropFirst(2)) : name
-    return Self(
-      name: bare, origin: .endpoint(id: endpoint), records: addresses.map { DNSRecord(name, .a, 60, $0) })
+  /// Those of the names that an endpoint takes over: a wildcard's records stand in the zone of what it is below.
+  package static func zones(_ names: [String], endpoint: String, addresses: [String]) -> [Self] {
+    var zones: [Self] = []
+    for name in names {
+      let bare = name.hasPrefix("*.") ? String(name.dropFirst(2)) : name
+      let records = addresses.map { DNSRecord(name, .a, 60, $0) }
+      if let known = zones.firstIndex(where: { $0.name == DNSName.canonical(bare) }) {
+        zones[known].records += records
+      } else {
+        zones.append(Self(name: bare, origin: .endpoint(id: endpoint), records: records))
+      }
+    }
+    return zones
   }
 }

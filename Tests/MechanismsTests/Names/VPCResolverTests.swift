@@ -36,6 +36,15 @@ import Wire
         == PublicNames.serviceHost("sts.amazonaws.com"))
   }
 
+  /// An endpoint of ECR takes over every account's registry and the domain itself.
+  @Test func wildcardsStandBesideTheirDomain() {
+    let domain = "dkr.ecr.us-west-2.amazonaws.com"
+    let zones = VPCResolver.Zone.zones([domain, "*.\(domain)"], endpoint: "vpce-1", addresses: ["10.0.1.40"])
+    for name in [domain, "111122223333.\(domain)"] {
+      #expect(Self.reply(Self.facts(name, zones: zones))?.addresses(.a) == ["10.0.1.40"])
+    }
+  }
+
   @Test func noSupportNoAnswer() {
     #expect(VPCResolver.decide(Self.facts(Self.sts, support: false)).value == .silence)
   }
