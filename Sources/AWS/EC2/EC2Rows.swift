@@ -11,6 +11,8 @@ struct VPC: Codable, Sendable {
   var dhcpOptions: String
   /// CIDR blocks beside the first.
   var moreBlocks: [VPCBlock]?
+  /// Its IPv6 blocks.
+  var blocks6: [VPCBlock]?
   var tags = Tags()
 
   /// All its blocks, the primary one first.
@@ -25,6 +27,10 @@ struct Subnet: Codable, Sendable {
   var isDefault = false
   var mapPublicIPs = false
   var resourceNames = false
+  /// Its IPv6 block.
+  var block6: VPCBlock?
+  /// New interfaces get an IPv6 address.
+  var assignsIPv6: Bool?
   var tags = Tags()
 
   var block: CIDR { CIDR(cidr)! }
@@ -38,9 +44,12 @@ struct RouteTable: Codable, Sendable {
     var interface: String?
     var instance: String?
     var peering: String?
+    var egressOnly: String?
     /// A gateway endpoint; the destination is then the id of its service's prefix list.
     var endpoint: String?
     var origin: String
+
+    var isIPv6: Bool { destination.contains(":") }
   }
   struct Association: Codable, Sendable {
     var id: String
@@ -58,6 +67,13 @@ struct RouteTable: Codable, Sendable {
 struct InternetGateway: Codable, Sendable {
   var id: String
   var vpc: String?
+  var tags = Tags()
+}
+
+/// A way out for IPv6, and none in.
+struct EgressOnlyGateway: Codable, Sendable {
+  var id: String
+  var vpc: String
   var tags = Tags()
 }
 
@@ -169,6 +185,9 @@ struct NetworkInterface: Codable, Sendable {
   var primary: String
   var secondaries: [String] = []
   var prefixes: [String] = []
+  /// Its IPv6 addresses and prefixes.
+  var addresses6: [String]?
+  var prefixes6: [String]?
   var groups: [String]
   var sourceDestCheck = true
   var kind = "interface"
@@ -267,7 +286,7 @@ struct LaunchTemplate: Codable, Sendable {
   }
 }
 
-/// A secondary CIDR block of a VPC.
+/// A CIDR block of a VPC beside its primary one, or of a subnet.
 struct VPCBlock: Codable, Sendable {
   var association: String
   var cidr: String

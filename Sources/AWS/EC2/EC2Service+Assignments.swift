@@ -3,7 +3,10 @@ import World
 
 extension EC2Service {
   static var assignmentOperations: [String: Operation<EC2Service>] {
-    ["AssignPrivateIpAddresses": assignPrivateIpAddresses, "UnassignPrivateIpAddresses": unassignPrivateIpAddresses]
+    [
+      "AssignPrivateIpAddresses": assignPrivateIpAddresses, "UnassignPrivateIpAddresses": unassignPrivateIpAddresses,
+      "AssignIpv6Addresses": assignIPv6Addresses, "UnassignIpv6Addresses": unassignIPv6Addresses,
+    ]
   }
 
   private func assignPrivateIpAddresses(_ request: AWSRequest) throws(AWSError) -> JSON {

@@ -29,9 +29,8 @@ extension EC2Service {
 
   private func associateBlock(_ request: AWSRequest) throws(AWSError) -> JSON {
     let vpc = try vpc(request.input["VpcId"].string)
-    if request.input["AmazonProvidedIpv6CidrBlock"].bool == true || request.input["Ipv6CidrBlock"].string != nil {
-      throw .ec2("UnsupportedOperation", "The local EKS gives VPCs no IPv6 blocks.")
-    }
+    try Self.requireProvidedBlock(request.input)
+    if request.input["AmazonProvidedIpv6CidrBlock"].bool == true { return try associateIPv6Block(vpc) }
     let text = request.input["CidrBlock"].string ?? ""
     guard let block = CIDR(text) else {
       throw .ec2(
@@ -71,6 +70,9 @@ extension EC2Service {
         "OperationNotPermitted",
         "The vpc CIDR block with association ID \(id) may not be disassociated. It is the primary IPv4 CIDR block of the VPC"
       )
+    }
+    if let vpc = vpcs.first(where: { ($0.blocks6 ?? []).contains { $0.association == id } }) {
+      return try disassociateIPv6Block(id, of: vpc)
     }
     guard let vpc = vpcs.first(where: { ($0.moreBlocks ?? []).contains { $0.association == id } }),
       let row = vpc.moreBlocks?.first(where: { $0.association == id }), let block = CIDR(row.cidr)

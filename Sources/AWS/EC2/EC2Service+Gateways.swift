@@ -8,6 +8,9 @@ extension EC2Service {
       "AttachInternetGateway": attachInternetGateway, "DetachInternetGateway": detachInternetGateway,
       "DeleteInternetGateway": deleteInternetGateway, "CreateNatGateway": createNatGateway,
       "DescribeNatGateways": describeNatGateways, "DeleteNatGateway": deleteNatGateway,
+      "CreateEgressOnlyInternetGateway": createEgressOnlyGateway,
+      "DescribeEgressOnlyInternetGateways": describeEgressOnlyGateways,
+      "DeleteEgressOnlyInternetGateway": deleteEgressOnlyGateway,
     ]
   }
 

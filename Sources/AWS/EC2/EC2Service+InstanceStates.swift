@@ -83,6 +83,7 @@ extension EC2Service {
     case "ami-id": return instance.image
     case "hostname", "local-hostname": return instance.privateDNSName
     case "local-ipv4": return instance.privateIP
+    case "ipv6": return primary.addresses6?.first
     case "public-ipv4": return primary.publicIP ?? elasticAddress(of: primary)?.publicIP
     case "mac": return primary.mac
     case "placement/availability-zone": return instance.zone
@@ -120,6 +121,10 @@ extension EC2Service {
     case "interface-id": return device.id
     case "local-ipv4s": return ([device.primary] + device.secondaries).joined(separator: "\n")
     case "ipv4-prefix": return device.prefixes.isEmpty ? nil : device.prefixes.joined(separator: "\n")
+    case "ipv6s": return device.addresses6?.joined(separator: "\n")
+    case "ipv6-prefix": return device.prefixes6?.joined(separator: "\n")
+    case "subnet-ipv6-cidr-blocks": return subnet?.block6?.cidr
+    case "vpc-ipv6-cidr-blocks": return vpcs[device.vpc]?.blocks6?.map(\.cidr).joined(separator: "\n")
     case "subnet-id": return device.subnet
     case "subnet-ipv4-cidr-block": return subnet?.cidr
     case "vpc-id": return device.vpc

@@ -36,6 +36,7 @@ extension EC2Service {
       "ProcessorInfo": ["SupportedArchitectures": [.string(architecture(of: limits.type))]],
       "NetworkInfo": [
         "MaximumNetworkInterfaces": JSON(limits.maxENIs), "Ipv4AddressesPerInterface": JSON(limits.ipv4PerENI),
+        "Ipv6AddressesPerInterface": JSON(limits.ipv4PerENI), "Ipv6Supported": true,
       ],
     ]
   }

@@ -43,7 +43,7 @@ extension EC2Service {
       "PrivateDnsName": .string(isThere ? instance.privateDNSName : ""),
       "PrivateIpAddress": isThere ? .string(instance.privateIP) : .null, "ProductCodes": [],
       "PublicDnsName": .string(publicIP.map { vpcs[instance.vpc]?.dnsHostnames == true ? publicName($0) : "" } ?? ""),
-      "PublicIpAddress": JSON(publicIP),
+      "PublicIpAddress": JSON(publicIP), "Ipv6Address": isThere ? JSON(primary?.addresses6?.first) : .null,
       "State": ["Code": .int(instance.state.code), "Name": .string(instance.state.rawValue)],
       "StateTransitionReason": .string(
         instance.terminatedAt.map { "User initiated (\($0.rfc3339.replacingT) GMT)" } ?? ""),

@@ -22,6 +22,7 @@ extension EC2Service {
       "addresses.association.public-ip": "PrivateIpAddresses.Association.PublicIp",
       "association.public-ip": "Association.PublicIp", "attachment.attach-time": "Attachment.AttachTime",
       "attachment.attachment-id": "Attachment.AttachmentId", "mac-address": "MacAddress",
+      "ipv6-addresses.ipv6-address": "Ipv6Addresses.Ipv6Address",
     ])
 
   /// The name that the VPC's resolver gives an address.
@@ -51,6 +52,7 @@ extension EC2Service {
     var secondaryCount = 0
     var prefixes: [String] = []
     var prefixCount = 0
+    var ipv6 = WantedIPv6()
   }
 
   /// Makes an interface with its addresses, all or nothing.
@@ -72,6 +74,9 @@ extension EC2Service {
     var space = occupied[subnet.id] ?? SubnetSpace(subnet.block)
     let primary = try takePrimary(addresses.primary, &space)
     let (more, prefixes) = try take(addresses, &space)
+    var wantedIPv6 = addresses.ipv6
+    if wantedIPv6.isEmpty, subnet.assignsIPv6 == true { wantedIPv6.count = 1 }
+    let ipv6 = try takeIPv6(wantedIPv6, in: subnet)
     var groupIDs = wanted
     if groupIDs.isEmpty, requester == nil,
       let standard = groups.first(where: { $0.vpc == subnet.vpc && $0.name == "default" })
@@ -81,7 +86,9 @@ extension EC2Service {
     let interface = NetworkInterface(
       id: newID("eni"), subnet: subnet.id, vpc: subnet.vpc, zone: subnet.zone, description: description,
       mac: newMAC(),
-      primary: primary, secondaries: more, prefixes: prefixes, groups: groupIDs, requester: requester, tags: tags)
+      primary: primary, secondaries: more, prefixes: prefixes,
+      addresses6: ipv6.addresses.isEmpty ? nil : ipv6.addresses,
+      prefixes6: ipv6.prefixes.isEmpty ? nil : ipv6.prefixes, groups: groupIDs, requester: requester, tags: tags)
     occupied[subnet.id] = space
     interfaces[interface.id] = interface
     return interface
@@ -187,7 +194,11 @@ extension EC2Service {
       "Description": .string(interface.description),
       "Groups": .array(
         interface.groups.map { ["GroupId": .string($0), "GroupName": JSON(groups[$0]?.name)] }),
-      "InterfaceType": .string(interface.kind), "Ipv6Addresses": [], "MacAddress": .string(interface.mac),
+      "InterfaceType": .string(interface.kind),
+      "Ipv6Addresses": .array((interface.addresses6 ?? []).map { ["Ipv6Address": .string($0)] }),
+      "Ipv6Address": instance ? .null : JSON(interface.addresses6?.first),
+      "Ipv6Prefixes": interface.prefixes6.map { .array($0.map { ["Ipv6Prefix": .string($0)] }) } ?? .null,
+      "MacAddress": .string(interface.mac),
       "NetworkInterfaceId": .string(interface.id), "OwnerId": .string(world.account),
       "PrivateDnsName": hasNames ? .string(privateName(interface.primary)) : .null,
       "PrivateIpAddress": .string(interface.primary),
@@ -243,6 +254,11 @@ extension EC2Service {
     wanted.secondaryCount = input["SecondaryPrivateIpAddressCount"].int ?? 0
     wanted.prefixes = input["Ipv4Prefixes"].items.compactMap { $0["Ipv4Prefix"].string }
     wanted.prefixCount = input["Ipv4PrefixCount"].int ?? 0
+    wanted.ipv6 = WantedIPv6(
+      addresses: input["Ipv6Addresses"].items.compactMap { $0["Ipv6Address"].string },
+      count: input["Ipv6AddressCount"].int ?? 0,
+      prefixes: input["Ipv6Prefixes"].items.compactMap { $0["Ipv6Prefix"].string },
+      prefixCount: input["Ipv6PrefixCount"].int ?? 0)
     // Interfaces that a service makes in the account's name are its own to manage.
     let requester = Self.isEKS(request.principal) ? request.principal.userID : nil
     var interface = try makeInterface(

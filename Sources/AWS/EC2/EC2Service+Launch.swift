@@ -109,6 +109,11 @@ extension EC2Service {
     wanted.primary = input["PrivateIpAddress"].string ?? device["PrivateIpAddress"].string
     wanted.secondaryCount = device["SecondaryPrivateIpAddressCount"].int ?? 0
     wanted.prefixCount = device["Ipv4PrefixCount"].int ?? 0
+    wanted.ipv6 = WantedIPv6(
+      addresses: (device["Ipv6Addresses"].items + input["Ipv6Addresses"].items).compactMap { $0["Ipv6Address"].string },
+      count: device["Ipv6AddressCount"].int ?? input["Ipv6AddressCount"].int ?? 0,
+      prefixes: device["Ipv6Prefixes"].items.compactMap { $0["Ipv6Prefix"].string },
+      prefixCount: device["Ipv6PrefixCount"].int ?? 0)
     var interface: NetworkInterface
     if let id = device["NetworkInterfaceId"].string {
       interface = try self.interface(id)

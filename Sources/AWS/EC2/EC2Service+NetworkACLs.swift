@@ -29,6 +29,10 @@ extension EC2Service {
       }
       entries.append(
         json(.init(number: 32767, isEgress: isEgress, allows: false, ipProtocol: "-1", cidr: "0.0.0.0/0")))
+      if vpcs[acl.vpc]?.blocks6 != nil {
+        entries.append(
+          json(.init(number: 32768, isEgress: isEgress, allows: false, ipProtocol: "-1", cidr6: "::/0")))
+      }
     }
     return [
       "Associations": .array(
@@ -110,7 +114,12 @@ extension EC2Service {
       }
       entry.cidr = block.description
     } else if let text = input["Ipv6CidrBlock"].string {
-      entry.cidr6 = text
+      guard let block = IPv6CIDR(text) else {
+        throw .ec2(
+          "InvalidParameterValue",
+          "Value (\(text)) for parameter ipv6CidrBlock is invalid. This is not a valid CIDR block.")
+      }
+      entry.cidr6 = block.description
     } else {
       throw .ec2("MissingParameter", "The request must contain the parameter cidrBlock or ipv6CidrBlock")
     }

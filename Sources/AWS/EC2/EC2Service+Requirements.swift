@@ -7,7 +7,7 @@ extension EC2Service {
     "vpc": "vpc", "subnet": "subnet", "rtb": "route-table", "igw": "internet-gateway", "nat": "natgateway",
     "eipalloc": "elastic-ip", "sg": "security-group", "acl": "network-acl", "eni": "network-interface",
     "i": "instance", "lt": "launch-template", "vol": "volume", "dopt": "dhcp-options", "pcx": "vpc-peering-connection",
-    "vpce": "vpc-endpoint", "scr": "subnet-cidr-reservation",
+    "vpce": "vpc-endpoint", "scr": "subnet-cidr-reservation", "eigw": "egress-only-internet-gateway",
   ]
 
   /// What the operations make, by the rest of their names.
@@ -16,6 +16,7 @@ extension EC2Service {
     "Subnet": "subnet", "Vpc": "vpc", "RouteTable": "route-table", "InternetGateway": "internet-gateway",
     "NatGateway": "natgateway", "Volume": "volume", "DhcpOptions": "dhcp-options",
     "VpcPeeringConnection": "vpc-peering-connection", "VpcEndpoint": "vpc-endpoint",
+    "EgressOnlyInternetGateway": "egress-only-internet-gateway",
   ]
 
   /// The action on every resource that the request names, each with its tags, and on what it makes; with tags
@@ -82,6 +83,7 @@ extension EC2Service {
       case "subnet": subnets[id]?.tags
       case "rtb": routeTables[id]?.tags
       case "igw": internetGateways[id]?.tags
+      case "eigw": egressOnlyGateways[id]?.tags
       case "nat": natGateways[id]?.tags
       case "eipalloc": addresses[id]?.tags
       case "sg": groups[id]?.tags

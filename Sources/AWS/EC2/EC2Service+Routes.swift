@@ -17,7 +17,10 @@ extension EC2Service {
       "association.main": "Associations.Main", "association.subnet-id": "Associations.SubnetId",
       "association.route-table-association-id": "Associations.RouteTableAssociationId",
       "association.route-table-id": "Associations.RouteTableId",
-      "route.destination-cidr-block": "Routes.DestinationCidrBlock", "route.gateway-id": "Routes.GatewayId",
+      "route.destination-cidr-block": "Routes.DestinationCidrBlock",
+      "route.destination-ipv6-cidr-block": "Routes.DestinationIpv6CidrBlock",
+      "route.egress-only-internet-gateway-id": "Routes.EgressOnlyInternetGatewayId",
+      "route.gateway-id": "Routes.GatewayId",
       "route.nat-gateway-id": "Routes.NatGatewayId", "route.state": "Routes.State",
     ])
 
@@ -36,13 +39,14 @@ extension EC2Service {
 
   /// Whether a route to an Internet gateway leads out of the subnet.
   func isPublic(_ subnet: Subnet) -> Bool {
-    table(of: subnet)?.routes.contains { $0.gateway?.hasPrefix("igw-") == true } ?? false
+    table(of: subnet)?.routes.contains { $0.gateway?.hasPrefix("igw-") == true && !$0.isIPv6 } ?? false
   }
 
   private func isActive(_ route: RouteTable.Route, in vpc: String) -> Bool {
     if let gateway = route.gateway, gateway != "local" { return internetGateways[gateway]?.vpc == vpc }
     if let nat = route.natGateway { return natGateways[nat].map { $0.deletedAt == nil } ?? false }
     if let interface = route.interface { return interfaces[interface]?.attachment != nil }
+    if let gateway = route.egressOnly { return egressOnlyGateways[gateway]?.vpc == vpc }
     if let peering = route.peering { return peerings[peering]?.state == .active }
     return true
   }
@@ -61,7 +65,9 @@ extension EC2Service {
       "Routes": .array(
         table.routes.map { route in
           [
-            "DestinationCidrBlock": route.endpoint == nil ? .string(route.destination) : .null,
+            "DestinationCidrBlock": route.endpoint == nil && !route.isIPv6 ? .string(route.destination) : .null,
+            "DestinationIpv6CidrBlock": route.isIPv6 ? .string(route.destination) : .null,
+            "EgressOnlyInternetGatewayId": JSON(route.egressOnly),
             "DestinationPrefixListId": route.endpoint == nil ? .null : .string(route.destination),
             "GatewayId": JSON(route.gateway ?? route.endpoint), "VpcPeeringConnectionId": JSON(route.peering),
             "NatGatewayId": JSON(route.natGateway), "NetworkInterfaceId": JSON(route.interface),
@@ -85,7 +91,9 @@ extension EC2Service {
     }
     let table = RouteTable(
       id: newID("rtb"), vpc: vpc.id,
-      routes: vpc.blocks.map { .init(destination: $0.description, gateway: "local", origin: "CreateRouteTable") },
+      routes: (vpc.blocks.map(\.description) + (vpc.blocks6 ?? []).map(\.cidr)).map {
+        .init(destination: $0, gateway: "local", origin: "CreateRouteTable")
+      },
       tags: newTags("route-table", request.input))
     routeTables[table.id] = table
     return ["RouteTable": json(table)]
@@ -145,14 +153,26 @@ extension EC2Service {
     return ["NewAssociationId": .string(made.id), "AssociationState": ["State": "associated"]]
   }
 
-  private func route(in input: JSON, of table: RouteTable) throws(AWSError) -> RouteTable.Route {
+  private func destination(in input: JSON) throws(AWSError) -> String {
+    if let text = input["DestinationIpv6CidrBlock"].string {
+      guard let block = IPv6CIDR(text) else {
+        throw .ec2(
+          "InvalidParameterValue",
+          "Value (\(text)) for parameter destinationIpv6CidrBlock is invalid. This is not a valid CIDR block.")
+      }
+      return block.description
+    }
     let text = input["DestinationCidrBlock"].string ?? ""
     guard let block = CIDR(text) else {
       throw .ec2(
         "InvalidParameterValue",
         "Value (\(text)) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.")
     }
-    var route = RouteTable.Route(destination: block.description, origin: "CreateRoute")
+    return block.description
+  }
+
+  private func route(in input: JSON, of table: RouteTable) throws(AWSError) -> RouteTable.Route {
+    var route = RouteTable.Route(destination: try destination(in: input), origin: "CreateRoute")
     if let id = input["GatewayId"].string {
       guard let gateway = internetGateways[id] else { throw .notFound("internetGateway", id) }
       guard gateway.vpc == table.vpc else {
@@ -160,7 +180,24 @@ extension EC2Service {
           "InvalidParameterValue", "route table \(table.id) and network gateway \(id) belong to different networks")
       }
       route.gateway = id
+    } else if let id = input["EgressOnlyInternetGatewayId"].string {
+      guard let gateway = egressOnlyGateways[id] else { throw .notFound("egressOnlyInternetGateway", id) }
+      guard gateway.vpc == table.vpc else {
+        throw .ec2(
+          "InvalidParameterValue", "route table \(table.id) and network gateway \(id) belong to different networks")
+      }
+      guard route.isIPv6 else {
+        throw .ec2(
+          "InvalidParameterValue", "The egress-only Internet gateway \(id) can only be used with an IPv6 CIDR block")
+      }
+      route.egressOnly = id
     } else if let id = input["NatGatewayId"].string {
+      guard !route.isIPv6 else {
+        throw .ec2(
+          "InvalidParameterValue",
+          "An interface that is part of a NAT gateway cannot be the next hop for an IPv6 destination CIDR block or IPv6 prefix list."
+        )
+      }
       guard natGateways[id]?.deletedAt == nil, natGateways[id] != nil else {
         throw .ec2("InvalidNatGatewayID.NotFound", "The natGateway ID '\(id)' does not exist")
       }
@@ -203,9 +240,12 @@ extension EC2Service {
   }
 
   private func routeIndex(_ request: AWSRequest, in table: RouteTable) throws(AWSError) -> Int {
-    let text = request.input["DestinationCidrBlock"].string ?? ""
+    let text6 = request.input["DestinationIpv6CidrBlock"].string
+    let text = text6.map { IPv6CIDR($0)?.description ?? $0 } ?? request.input["DestinationCidrBlock"].string ?? ""
     guard let at = table.routes.firstIndex(where: { $0.destination == text && $0.origin == "CreateRoute" }) else {
-      throw .ec2("InvalidRoute.NotFound", "no route with destination-cidr-block \(text) in route table \(table.id)")
+      throw .ec2(
+        "InvalidRoute.NotFound",
+        "no route with destination-\(text6 == nil ? "" : "ipv6-")cidr-block \(text) in route table \(table.id)")
     }
     return at
   }

@@ -20,6 +20,8 @@ extension EC2Service {
       "ip-permission.protocol": "IpPermissions.IpProtocol",
       "egress.ip-permission.group-id": "IpPermissionsEgress.UserIdGroupPairs.GroupId",
       "egress.ip-permission.cidr": "IpPermissionsEgress.IpRanges.CidrIp",
+      "ip-permission.ipv6-cidr": "IpPermissions.Ipv6Ranges.CidrIpv6",
+      "egress.ip-permission.ipv6-cidr": "IpPermissionsEgress.Ipv6Ranges.CidrIpv6",
     ])
 
   static let ruleDescription = Description(
@@ -98,6 +100,9 @@ extension EC2Service {
       id: newID("sg"), name: name, description: input["Description"].string ?? "", vpc: vpc.id,
       tags: newTags("security-group", input))
     group.rules = [.init(id: newID("sgr"), isEgress: true, ipProtocol: "-1", cidr: "0.0.0.0/0")]
+    if vpc.blocks6 != nil {
+      group.rules.append(.init(id: newID("sgr"), isEgress: true, ipProtocol: "-1", cidr6: "::/0"))
+    }
     groups[group.id] = group
     return [
       "GroupId": .string(group.id), "Tags": group.tags.json,
@@ -197,8 +202,12 @@ extension EC2Service {
         rules.append(rule)
       }
       for range in permission["Ipv6Ranges"].items {
+        let text = range["CidrIpv6"].string ?? ""
+        guard let block = IPv6CIDR(text) else {
+          throw .ec2("InvalidParameterValue", "CIDR block \(text) is malformed")
+        }
         var rule = base
-        rule.cidr6 = range["CidrIpv6"].string
+        rule.cidr6 = block.description
         rule.description = range["Description"].string
         rules.append(rule)
       }

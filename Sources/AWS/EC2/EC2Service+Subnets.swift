@@ -6,7 +6,8 @@ extension EC2Service {
   static var subnetOperations: [String: Operation<EC2Service>] {
     [
       "CreateSubnet": createSubnet, "DescribeSubnets": describeSubnets, "DeleteSubnet": deleteSubnet,
-      "ModifySubnetAttribute": modifySubnetAttribute,
+      "ModifySubnetAttribute": modifySubnetAttribute, "AssociateSubnetCidrBlock": associateSubnetBlock,
+      "DisassociateSubnetCidrBlock": disassociateSubnetBlock,
     ]
   }
 
@@ -17,6 +18,8 @@ extension EC2Service {
       "defaultForAz": "DefaultForAz", "default-for-az": "DefaultForAz",
       "available-ip-address-count": "AvailableIpAddressCount",
       "map-public-ip-on-launch": "MapPublicIpOnLaunch",
+      "ipv6-cidr-block-association.ipv6-cidr-block": "Ipv6CidrBlockAssociationSet.Ipv6CidrBlock",
+      "ipv6-cidr-block-association.association-id": "Ipv6CidrBlockAssociationSet.AssociationId",
     ])
 
   func add(_ subnet: Subnet) {
@@ -31,7 +34,9 @@ extension EC2Service {
   func json(_ subnet: Subnet) -> JSON {
     [
       "AvailabilityZoneId": .string(zoneID(subnet.zone)), "MapCustomerOwnedIpOnLaunch": false,
-      "OwnerId": .string(world.account), "AssignIpv6AddressOnCreation": false, "Ipv6CidrBlockAssociationSet": [],
+      "OwnerId": .string(world.account), "AssignIpv6AddressOnCreation": .bool(subnet.assignsIPv6 == true),
+      "Ipv6CidrBlockAssociationSet": .array(
+        [subnet.block6].compactMap { $0 }.map { json6($0, state: "associated", ofVPC: false) }),
       "Tags": subnet.tags.json, "SubnetArn": .string(arn("subnet", subnet.id)), "EnableDns64": false,
       "Ipv6Native": false,
       "PrivateDnsNameOptionsOnLaunch": [
@@ -48,6 +53,9 @@ extension EC2Service {
   private func createSubnet(_ request: AWSRequest) throws(AWSError) -> JSON {
     let input = request.input
     let vpc = try vpc(input["VpcId"].string)
+    guard input["Ipv6Native"].bool != true else {
+      throw .ec2("UnsupportedOperation", "The local EKS has no subnets of IPv6 alone.")
+    }
     let text = input["CidrBlock"].string ?? ""
     guard let block = CIDR(text) else {
       throw .ec2(
@@ -71,6 +79,7 @@ extension EC2Service {
     }
     var subnet = Subnet(id: newID("subnet"), vpc: vpc.id, cidr: block.description, zone: chosen)
     subnet.tags = newTags("subnet", input)
+    if let wanted = input["Ipv6CidrBlock"].string { subnet.block6 = try subnetBlock(wanted, in: vpc) }
     add(subnet)
     return ["Subnet": json(subnet)]
   }
@@ -96,7 +105,16 @@ extension EC2Service {
 
   private func modifySubnetAttribute(_ request: AWSRequest) throws(AWSError) -> JSON {
     let subnet = try subnet(request.input["SubnetId"].string)
+    if request.input["AssignIpv6AddressOnCreation"]["Value"].bool == true, subnet.block6 == nil {
+      throw .ec2(
+        "InvalidParameterValue",
+        "Invalid value 'true' for assignIpv6AddressOnCreation. Subnet \(subnet.id) does not have an IPv6 CIDR block.")
+    }
+    guard request.input["EnableDns64"]["Value"].bool != true else {
+      throw .ec2("UnsupportedOperation", "The local EKS's resolver has no DNS64.")
+    }
     subnets.update(subnet.id) {
+      if let on = request.input["AssignIpv6AddressOnCreation"]["Value"].bool { $0.assignsIPv6 = on ? true : nil }
       if let on = request.input["MapPublicIpOnLaunch"]["Value"].bool { $0.mapPublicIPs = on }
       if let type = request.input["PrivateDnsHostnameTypeOnLaunch"].string {
         $0.resourceNames = type == "resource-name"

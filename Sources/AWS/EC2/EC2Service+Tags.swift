@@ -14,6 +14,7 @@ extension EC2Service {
     case "subnet": subnets.update(id) { change(&$0.tags) } != nil
     case "rtb": routeTables.update(id) { change(&$0.tags) } != nil
     case "igw": internetGateways.update(id) { change(&$0.tags) } != nil
+    case "eigw": egressOnlyGateways.update(id) { change(&$0.tags) } != nil
     case "nat": natGateways.update(id) { change(&$0.tags) } != nil
     case "eipalloc": addresses.update(id) { change(&$0.tags) } != nil
     case "sg": groups.update(id) { change(&$0.tags) } != nil
@@ -90,6 +91,7 @@ extension EC2Service {
     for row in subnets.all { add("subnet", row.id, row.tags) }
     for row in routeTables.all { add("route-table", row.id, row.tags) }
     for row in internetGateways.all { add("internet-gateway", row.id, row.tags) }
+    for row in egressOnlyGateways.all { add("egress-only-internet-gateway", row.id, row.tags) }
     for row in natGateways.all { add("natgateway", row.id, row.tags) }
     for row in addresses.all { add("elastic-ip", row.allocation, row.tags) }
     for row in groups.all { add("security-group", row.id, row.tags) }

@@ -16,6 +16,8 @@ extension EC2Service {
     filters: [
       "cidr": "CidrBlock", "cidr-block": "CidrBlock", "isDefault": "IsDefault",
       "cidr-block-association.cidr-block": "CidrBlockAssociationSet.CidrBlock",
+      "ipv6-cidr-block-association.ipv6-cidr-block": "Ipv6CidrBlockAssociationSet.Ipv6CidrBlock",
+      "ipv6-cidr-block-association.association-id": "Ipv6CidrBlockAssociationSet.AssociationId",
     ])
 
   func json(_ vpc: VPC) -> JSON {
@@ -25,6 +27,8 @@ extension EC2Service {
         ([VPCBlock(association: Self.primaryAssociation(of: vpc), cidr: vpc.cidr)] + (vpc.moreBlocks ?? [])).map {
           json($0, state: "associated")
         }),
+      "Ipv6CidrBlockAssociationSet": vpc.blocks6.map { .array($0.map { json6($0, state: "associated", ofVPC: true) }) }
+        ?? .null,
       "IsDefault": .bool(vpc.isDefault), "Tags": vpc.tags.json, "VpcId": .string(vpc.id), "State": "available",
       "CidrBlock": .string(vpc.cidr), "DhcpOptionsId": .string(vpc.dhcpOptions),
     ]
@@ -92,8 +96,13 @@ extension EC2Service {
     guard vpcs.count < 100 else {
       throw .ec2("VpcLimitExceeded", "The maximum number of VPCs has been reached.")
     }
-    let vpc = makeVPC(cidr: block.description, isDefault: false, tags: newTags("vpc", request.input))
+    try Self.requireProvidedBlock(request.input)
+    var vpc = makeVPC(cidr: block.description, isDefault: false, tags: newTags("vpc", request.input))
     var value = json(vpc)
+    if request.input["AmazonProvidedIpv6CidrBlock"].bool == true {
+      let made = addIPv6Block(to: &vpc)
+      value["Ipv6CidrBlockAssociationSet"] = [json6(made, state: "associating", ofVPC: true)]
+    }
     value["State"] = "pending"
     return ["Vpc": value]
   }
@@ -107,6 +116,7 @@ extension EC2Service {
     let inUse =
       subnets.first { $0.vpc == vpc.id } != nil || interfaces.first { $0.vpc == vpc.id } != nil
       || internetGateways.first { $0.vpc == vpc.id } != nil || endpoints.first { $0.vpc == vpc.id } != nil
+      || egressOnlyGateways.first { $0.vpc == vpc.id } != nil
       || groups.first { $0.vpc == vpc.id && $0.name != "default" } != nil
       || routeTables.first { table in table.vpc == vpc.id && !table.associations.contains { $0.isMain } } != nil
     guard !inUse else { throw .dependency("vpc", vpc.id) }

@@ -12,6 +12,7 @@ package final class EC2Service: AWSService {
   let subnets: Table<Subnet>
   let routeTables: Table<RouteTable>
   let internetGateways: Table<InternetGateway>
+  let egressOnlyGateways: Table<EgressOnlyGateway>
   let natGateways: Table<NATGateway>
   let addresses: Table<ElasticAddress>
   let addressesByInterface: TableIndex<ElasticAddress>
@@ -51,6 +52,7 @@ package final class EC2Service: AWSService {
     subnets = Table("ec2-subnet", in: world)
     routeTables = Table("ec2-route-table", in: world)
     internetGateways = Table("ec2-internet-gateway", in: world)
+    egressOnlyGateways = Table("ec2-egress-only-gateway", in: world)
     natGateways = Table("ec2-nat-gateway", in: world)
     addresses = Table("ec2-address", in: world)
     addressesByInterface = addresses.index { $0.interface }
@@ -180,6 +182,8 @@ extension AWSError {
       case "instance": ("InvalidInstanceID.NotFound", "The instance ID '\(id)' does not exist")
       case "routeTable": ("InvalidRouteTableID.NotFound", "The routeTable ID '\(id)' does not exist")
       case "internetGateway": ("InvalidInternetGatewayID.NotFound", "The internetGateway ID '\(id)' does not exist")
+      case "egressOnlyInternetGateway":
+        ("InvalidGatewayID.NotFound", "The eigw ID '\(id)' does not exist")
       case "natGateway": ("NatGatewayNotFound", "NAT gateway \(id) was not found")
       case "volume", "volumeModification": ("InvalidVolume.NotFound", "The volume '\(id)' does not exist.")
       case "allocation": ("InvalidAllocationID.NotFound", "The allocation ID '\(id)' does not exist")
