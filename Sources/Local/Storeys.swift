@@ -119,7 +119,8 @@ final class Storeys {
   /// An instance that runs is a machine that boots.
   private func connectMachines() {
     world.ports.instanceRunning = { [unowned world] in Machine.boot(instanceID: $0, in: world) }
-    world.ports.instanceTerminating = { [unowned world] in Machine.shutDown(instanceID: $0, in: world) }
+    world.ports.instanceShutsDown = { [unowned world] in Machine.shutDown(instanceID: $0, in: world) }
+    world.ports.instanceDiscarded = { [unowned world] in Machine.discard(instanceID: $0, in: world) }
     world.ports.shutdownGrace = { [unowned world] in Machine.shutdownGrace(instanceID: $0, in: world) }
     world.nodes.startFargate = { [unowned world] in Machine.start($0, in: world) }
     world.nodes.stopFargate = { [unowned world] in Machine.terminate(instanceID: $0, in: world) }

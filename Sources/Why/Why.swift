@@ -106,7 +106,7 @@ extension Catalogue {
     BranchMissing(), BranchRefused(), BranchAnnotationDenied(), BranchesCoolDown(), NoBranchPlaces(),
     PodGroups(), PodGroupPolicy(),
     PodRuns(), PodHasAddress(), PodNodeReady(), PodOnLostNode(), ImageNotPulled(), ConfigMissing(),
-    ContainerCrashes(), ContainerEnds(), ContainerNotReady(), ProbeFails(), ProbeUnanswered(),
+    ContainerCrashes(), ContainerEnds(), NodeWentDown(), ContainerNotReady(), ProbeFails(), ProbeUnanswered(),
     LastWordsUnread(), HostUnreached(), KubeletUnreached(), DevicesCount(), BytesCompared(),
     PodsNotCreated(), RolloutHeld(),
     DaemonsNowhere(), ServiceUnbacked(), ServiceBacked(), BalancerPending(), LocalEndpoints(), JobFails(),

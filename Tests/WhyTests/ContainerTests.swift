@@ -99,6 +99,40 @@ import Wire
     )
   }
 
+  /// What its machine took with it isn't the program's fault; who did it stands in CloudTrail, if anywhere.
+  @Test func aRebootEndsContainers() async throws {
+    var f = Self.pod(status: Self.crashed(255, "Unknown", restarts: 2))
+    #expect(try await f.ask("pod", "web-1", namespace: "shop").status == .unproven)
+    let node = Fixture.nodeName(1)
+    f.event(
+      "Node", node, uid: node, reason: "Rebooted", message: "Node \(node) has been rebooted, boot id: b-2",
+      last: "2026-11-22T12:03:20Z")
+    f.files["aws/cloudtrail/lookup-events"] = ["Events": []]
+    let alone = try await f.ask("pod", "web-1", namespace: "shop")
+    #expect(alone.roots.map(\.cause.code) == ["nodes/went-down"])
+    #expect(alone.roots.first?.cause.statement.hasSuffix("went down and booted again") == true)
+    let instance = try #require(
+      f.files["kubernetes/nodes"]?["items"].items.first { $0["metadata"]["name"].string == node }?["spec"]["providerID"]
+        .string?.split(separator: "/").last)
+    func call(_ at: String, _ id: String) -> JSON {
+      let event: JSON = [
+        "userIdentity": ["arn": "arn:aws:iam::111122223333:user/ops"], "eventID": "e-1", "eventTime": .string(at),
+        "eventName": "RebootInstances",
+        "requestParameters": ["instancesSet": ["items": [["instanceId": .string(id)]]]],
+      ]
+      return ["EventName": "RebootInstances", "EventTime": .string(at), "CloudTrailEvent": .string(event.text())]
+    }
+    f.files["aws/cloudtrail/lookup-events"] = ["Events": [call("2026-11-22T12:02:58Z", "i-0another")]]
+    #expect(
+      try await f.ask("pod", "web-1", namespace: "shop").roots.first?.cause.statement.contains("ops") == false)
+    f.files["aws/cloudtrail/lookup-events"] = ["Events": [call("2026-11-22T12:02:58Z", String(instance))]]
+    let told = try await f.ask("pod", "web-1", namespace: "shop")
+    #expect(told.roots.map(\.cause.code) == ["nodes/went-down"])
+    #expect(
+      told.roots.first?.cause.statement.hasSuffix(
+        "booted again, because arn:aws:iam::111122223333:user/ops called RebootInstances") == true)
+  }
+
   /// Whoever ended before the probe could give it up was not killed for it.
   @Test func anOldKillIsNotTheEndOfAProgramThatEndsAtOnce() async throws {
     var f = Self.pod(

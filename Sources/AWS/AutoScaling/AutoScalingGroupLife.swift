@@ -99,8 +99,8 @@ struct AutoScalingGroupLife: Component {
         set(.inService, id, service)
         service.finish(member.activity, "Successful")
       }
-    case "shutting-down" where !member.isLeaving:
-      // Somebody else ended it.
+    case "shutting-down" where !member.isLeaving, "stopping" where !member.isLeaving:
+      // Somebody else ended or stopped it.
       service.groups.update(group) { group in
         if let at = group.members.firstIndex(where: { $0.id == id }) { group.members[at].isHealthy = false }
       }

@@ -198,6 +198,8 @@ struct NetworkInterface: Codable, Sendable {
   var publicIP: String?
   /// A branch that is associated with its trunk: used, though attached to nothing.
   var isOnTrunk: Bool?
+  /// Whether its instance is given a new public address as it starts.
+  var takesPublicIP: Bool?
   var tags = Tags()
 
   var isManaged: Bool { requester != nil }
@@ -210,7 +212,7 @@ struct NetworkInterface: Codable, Sendable {
 
 struct Instance: Codable, Sendable {
   enum State: String, Codable, Sendable {
-    case pending, running
+    case pending, running, stopping, stopped
     case shuttingDown = "shutting-down"
     case terminated
 
@@ -220,6 +222,8 @@ struct Instance: Codable, Sendable {
       case .running: 16
       case .shuttingDown: 32
       case .terminated: 48
+      case .stopping: 64
+      case .stopped: 80
       }
     }
   }
@@ -247,7 +251,10 @@ struct Instance: Codable, Sendable {
   var userData: String?
   var launchIndex: Int
   var launchedAt: Timestamp
+  /// When it was last started again after a stop.
+  var startedAt: Timestamp?
   var runningSince: Timestamp?
+  /// When somebody stopped or terminated it.
   var terminatedAt: Timestamp?
   var clientToken: String?
   var hopLimit = 2
@@ -255,6 +262,9 @@ struct Instance: Codable, Sendable {
   var detailedMonitoring = false
   var volume: String
   var tags = Tags()
+
+  /// Whether it has its interfaces and volumes, running or not.
+  var isThere: Bool { state != .shuttingDown && state != .terminated }
 }
 
 struct LaunchTemplate: Codable, Sendable {

@@ -17,13 +17,12 @@ extension EC2Service {
   }
 
   func shutDown(_ id: String, _ reason: JSON) {
-    guard let instance = instances[id], instance.state != .shuttingDown, instance.state != .terminated else { return }
+    guard let instance = instances[id], instance.isThere else { return }
     instances.update(id) {
       $0.state = .shuttingDown
       $0.reasonCode = reason["code"].string
       $0.reasonText = reason["text"].string
     }
-    world.ports.instanceTerminating(id)
     tellGroup(id)
   }
 
@@ -41,10 +40,11 @@ extension EC2Service {
       $0.state = .terminated
       $0.terminatedAt = world.now
     }
+    world.ports.instanceDiscarded(id)
     tellGroup(id)
   }
 
-  private func tellGroup(_ id: String) {
+  func tellGroup(_ id: String) {
     guard let instance = instances[id], let group = instance.tags[Self.groupTag] else { return }
     world.schedule(
       AutoScalingGroupLife.id(group),

@@ -28,13 +28,13 @@ extension EC2Service {
     let devices = attached(to: instance.id)
     let primary = devices.first
     let publicIP = primary.flatMap { $0.publicIP ?? elasticAddress(of: $0)?.publicIP }
-    let isThere = instance.state == .pending || instance.state == .running
+    let isThere = instance.isThere
     let groupList = JSON.array(
       (primary?.groups ?? []).map { ["GroupName": JSON(groups[$0]?.name), "GroupId": .string($0)] })
     var value: JSON = [
       "AmiLaunchIndex": .int(Int64(instance.launchIndex)), "ImageId": .string(instance.image),
       "InstanceId": .string(instance.id), "InstanceType": .string(instance.type), "KeyName": JSON(instance.keyName),
-      "LaunchTime": .time(instance.launchedAt),
+      "LaunchTime": .time(instance.startedAt ?? instance.launchedAt),
       "Monitoring": ["State": instance.detailedMonitoring ? "enabled" : "disabled"],
       "Placement": [
         "AvailabilityZone": .string(instance.zone), "AvailabilityZoneId": .string(zoneID(instance.zone)),
@@ -149,13 +149,14 @@ extension EC2Service {
     var changes: [JSON] = []
     for id in ids {
       let before = instances[id]!.state
-      if before == .pending || before == .running {
+      if instances[id]!.isThere {
         let reason: JSON = [
           "code": "Client.UserInitiatedShutdown", "text": "Client.UserInitiatedShutdown: User initiated shutdown",
         ]
+        let wasOff = before == .stopped
         // The component only counts the time; the state changes with the answer.
         shutDown(id, reason)
-        world.schedule(InstanceLife.id(id), .message("terminate", reason), at: world.now)
+        world.schedule(InstanceLife.id(id), .message(wasOff ? "discard" : "terminate", .null), at: world.now)
       }
       let after = instances[id]!.state
       changes.append([

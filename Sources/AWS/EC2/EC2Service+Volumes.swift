@@ -115,7 +115,7 @@ extension EC2Service {
   }
 
   private func describeVolumes(_ request: AWSRequest) throws(AWSError) -> JSON {
-    let roots = instances.filter { $0.state == .running || $0.state == .pending }.map(root)
+    let roots = instances.filter(\.isThere).map(root)
     let own = volumes.all.map { json($0, now: request.now) }
     return try describe(Self.volumeDescription, own + roots, request)
   }
@@ -183,7 +183,7 @@ extension EC2Service {
     let volume = try volume(request.input["VolumeId"].string)
     let instance = try instance(request.input["InstanceId"].string)
     let device = request.input["Device"].string ?? ""
-    guard instance.state == .running || instance.state == .pending else {
+    guard instance.isThere else {
       throw .ec2("IncorrectState", "Instance '\(instance.id)' is not 'running'.")
     }
     guard volume.zone == instance.zone else {

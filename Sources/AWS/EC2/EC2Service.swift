@@ -76,7 +76,8 @@ package final class EC2Service: AWSService {
     operations = .joined([
       Self.vpcOperations, Self.subnetOperations, Self.routeOperations, Self.gatewayOperations,
       Self.addressOperations, Self.groupOperations, Self.aclOperations, Self.interfaceOperations,
-      Self.assignmentOperations, Self.instanceOperations, Self.templateOperations, Self.tagOperations,
+      Self.assignmentOperations, Self.instanceOperations, Self.powerOperations, Self.templateOperations,
+      Self.tagOperations,
       Self.catalogOperations, Self.volumeOperations, Self.blockOperations, Self.reservationOperations,
       Self.dhcpOperations, Self.peeringOperations, Self.endpointOperations, Self.trunkOperations,
       Self.insightsOperations,

@@ -21,6 +21,7 @@ package struct CloudNodeController: Reconciler {
     guard let node = desk.get("nodes", "", key), !node.isTerminating else { return }
     let isNew = node.spec["taints"].items.contains { $0["key"].string == Self.uninitialized }
     let isReady = node.condition("Ready")["status"].string == "True"
+    if isReady { removeShutdown(node, &desk) }
     guard isNew || !isReady else { return }
     if let address = Self.fargateAddress(key) {
       desk.call(
@@ -128,6 +129,13 @@ package struct CloudNodeController: Reconciler {
     guard !node.spec["taints"].items.contains(where: { $0["key"].string == Self.shutdown }) else { return }
     let taints = node.spec["taints"].items + [["key": .string(Self.shutdown), "effect": "NoSchedule"]]
     desk.send(desk.client.patch("nodes", "", node.name, ["spec": ["taints": .array(taints)]], .merge), "update")
+  }
+
+  private func removeShutdown(_ node: ObjectView, _ desk: inout Desk) {
+    let taints = node.spec["taints"].items
+    guard taints.contains(where: { $0["key"].string == Self.shutdown }) else { return }
+    let rest = taints.filter { $0["key"].string != Self.shutdown }
+    desk.send(desk.client.patch("nodes", "", node.name, ["spec": ["taints": .array(rest)]], .merge), "update")
   }
 
   /// 32 hexadecimal digits of the cluster, as the tagging controller writes them.

@@ -44,7 +44,6 @@ extension Kubelet {
     if reply.isSuccess {
       log(
         "I", "kubelet_node_status.go:75", JoinSymptoms.registered(identity.nodeName), context)
-      event(identity.reference, context, "Starting", "Starting kubelet.")
       joined(context)
     } else if reply.reason == "AlreadyExists" {
       log(
@@ -95,6 +94,7 @@ extension Kubelet {
         ])
     }
     for (reason, message) in [
+      ("Starting", "Starting kubelet."),
       ("NodeHasSufficientMemory", "Node \(name) status is now: NodeHasSufficientMemory"),
       ("NodeHasNoDiskPressure", "Node \(name) status is now: NodeHasNoDiskPressure"),
       ("NodeHasSufficientPID", "Node \(name) status is now: NodeHasSufficientPID"),
@@ -103,7 +103,9 @@ extension Kubelet {
     writeNodeStatus(context)
     watch(context)
     askForCertificate(context)
-    for uid in (statics ?? [:]).keys.sorted() { sync(uid, context) }
+    tellOfNewSandboxes(context)
+    let known = boots == nil ? Array((statics ?? [:]).keys) : Array(pods.keys)
+    for uid in known.sorted() { sync(uid, context) }
   }
 
   private func nodeObject(_ context: Context) -> JSON {
@@ -133,6 +135,11 @@ extension Kubelet {
     let wasReady = node.isConditionTrue("Ready")
     let status = nodeStatus(node, context)
     let name = identity.nodeName
+    if let told = node.status["nodeInfo"]["bootID"].string, !told.isEmpty, told != bootID {
+      event(
+        identity.reference, context, type: "Warning", "Rebooted",
+        "Node \(name) has been rebooted, boot id: \(bootID)")
+    }
     if hasNetwork, !wasReady {
       log(
         "I", "kubelet_node_status.go:479", "\"Recording event message for node\" node=\"\(name)\" event=\"NodeReady\"",
@@ -190,7 +197,7 @@ extension Kubelet {
       "images": imageList,
       "nodeInfo": [
         "machineID": .string(Self.identifier("machine", identity)), "systemUUID": .string(systemUUID),
-        "bootID": .string(Self.uuid("boot", identity)), "kernelVersion": .string(system.kernel),
+        "bootID": .string(bootID), "kernelVersion": .string(system.kernel),
         "osImage": .string(system.osImage), "containerRuntimeVersion": .string(system.runtime),
         "kubeletVersion": .string(identity.kubeletVersion), "kubeProxyVersion": "", "operatingSystem": "linux",
         "architecture": .string(architecture),
@@ -239,7 +246,7 @@ extension Kubelet {
     return stream.hex(32)
   }
 
-  private static func uuid(_ what: String, _ identity: MachineIdentity) -> String {
+  static func uuid(_ what: String, _ identity: MachineIdentity) -> String {
     var stream = RandomStream(seed: 0, entity: "\(what)/\(identity.instanceID)")
     return stream.uuid()
   }

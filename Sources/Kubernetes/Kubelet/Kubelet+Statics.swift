@@ -50,7 +50,7 @@ extension Kubelet {
       forgetStatic(uid)
       return
     }
-    if admit(view, context) { sync(uid, context) }
+    if pods[uid] != nil || admit(view, context) { sync(uid, context) }
   }
 
   /// The pod that a file stands for; nil for one that says none.

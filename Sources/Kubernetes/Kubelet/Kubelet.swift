@@ -19,7 +19,7 @@ package struct Kubelet: Component {
 
   enum Registration: String, Codable { case wanted, sent, done }
 
-  let identity: MachineIdentity
+  package let identity: MachineIdentity
   let reach: Reach
   var credential = NodeCredential()
   var events: EventRecorder
@@ -50,12 +50,14 @@ package struct Kubelet: Component {
   var devices: [String: DeviceRecord]?
   /// Changes came while the server could not be reached.
   var hasMissed: Bool?
+  /// How often its machine has booted before.
+  var boots: Int?
   let known = Known()
 
   private enum CodingKeys: String, CodingKey {
     case identity, reach, credential, events, registration, failedRegistrations, hasNetwork, signingRequest
     case wasApproved, hasCertificate, statusAt, statusFailed, pods, images, isWatching, unwritten, drivers, hasMissed
-    case manifests, statics, shutdown, devices
+    case manifests, statics, shutdown, devices, boots
   }
 
   package init(_ identity: MachineIdentity, reach: Reach = .yes) {
@@ -70,8 +72,9 @@ package struct Kubelet: Component {
     switch input {
     case .start:
       log("I", "server.go:529", "\"Kubelet version\" kubeletVersion=\"\(identity.kubeletVersion)\"", context)
-      register(context)
       manifests = identity.settings?.manifests
+      recall(context)
+      register(context)
       runStatics(context)
     case .wake("register"): register(context)
     case .wake("status"): writeNodeStatus(context)

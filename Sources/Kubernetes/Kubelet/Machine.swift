@@ -4,7 +4,7 @@ package import World
 package enum Machine {
   /// Makes the kinds of component known; once for each world, before it is restored.
   package static func know(in world: World) {
-    world.know(NodeBoot.self, Kubelet.self, LeaseKeeper.self, PodRuntime.self, NodeTraffic.self)
+    world.know(NodeBoot.self, Kubelet.self, LeaseKeeper.self, MachineDisk.self, PodRuntime.self, NodeTraffic.self)
   }
 
   /// An instance has booted: cloud-init and nodeadm begin.
@@ -21,7 +21,7 @@ package enum Machine {
     world.spawn(LeaseKeeper.id(machine.id), LeaseKeeper(identity))
   }
 
-  /// The instance is to go: its system shuts down, and its kubelet ends its pods first where it is told to.
+  /// The instance's system shuts down, and its kubelet ends its pods first where it is told to.
   package static func shutDown(instanceID: String, in world: World) {
     guard shutdownGrace(instanceID: instanceID, in: world) > .zero else {
       return terminate(instanceID: instanceID, in: world)
@@ -36,11 +36,19 @@ package enum Machine {
     return .seconds(kubelet.identity.settings?.shutdown?.seconds ?? 0)
   }
 
-  /// The instance is gone: nothing on it acts any more.
+  /// The machine is off: nothing on it acts any more.
   package static func terminate(instanceID: String, in world: World) {
     if let kubelet = world.state(of: Kubelet.id(instanceID), as: Kubelet.self) { halt(kubelet, in: world) }
     world.stop(Kubelet.id(instanceID))
     stopOthers(instanceID, in: world)
+  }
+
+  /// The instance is gone, and what lies on its disk.
+  package static func discard(instanceID: String, in world: World) {
+    terminate(instanceID: instanceID, in: world)
+    guard let disk = world.state(of: MachineDisk.id(instanceID), as: MachineDisk.self) else { return }
+    for uid in disk.pods.keys.sorted() { world.stop(PodRuntime.id(uid)) }
+    world.stop(MachineDisk.id(instanceID))
   }
 
   /// The same, told by its kubelet.
@@ -53,7 +61,18 @@ package enum Machine {
 
   private static func halt(_ kubelet: Kubelet, in world: World) {
     for program in kubelet.programs { world.stop(program) }
-    for uid in kubelet.pods.keys.sorted() { world.stop(PodRuntime.id(uid)) }
+    if kubelet.identity.fargate == nil {
+      world.stop(MachineDisk.id(kubelet.identity.instanceID))
+      world.spawn(MachineDisk.id(kubelet.identity.instanceID), MachineDisk(kubelet, at: world.now))
+      for (uid, record) in kubelet.pods.sorted(by: { $0.key < $1.key }) {
+        for container in record.containers where container.isRunning {
+          world.schedule(
+            PodRuntime.id(uid), .message("ended", ["container": .string(container.name)]), at: world.now)
+        }
+      }
+    } else {
+      for uid in kubelet.pods.keys.sorted() { world.stop(PodRuntime.id(uid)) }
+    }
     world.kube.host?.unwatch(cluster: kubelet.identity.cluster, component: Kubelet.id(kubelet.identity.instanceID))
   }
 

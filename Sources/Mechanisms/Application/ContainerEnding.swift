@@ -2,14 +2,15 @@ package import Wire
 
 /// Why a container ended: what its exit code says, what its runtime says, and whether the kubelet killed it.
 ///
-/// Source: kubernetes `pkg/kubelet/kuberuntime`; containerd's reasons `OOMKilled`, `StartError`, `Error`, `Completed`.
+/// Source: kubernetes `pkg/kubelet/kuberuntime`; containerd's reasons `OOMKilled`, `StartError`, `Error`, `Completed`,
+/// and `Unknown` with 255 for a container whose task it finds gone.
 package enum ContainerEnding: Rule {
   package static let name = "application/container-ending"
 
   /// The end that the container's status tells.
   package struct End: Sendable, Equatable {
     package var code: Int
-    /// `Completed`, `Error`, `OOMKilled`, `StartError`, `ContainerCannotRun`.
+    /// `Completed`, `Error`, `OOMKilled`, `StartError`, `ContainerCannotRun`, `Unknown`.
     package var reason: String
     package var message: String
     package var started: Timestamp?
@@ -76,6 +77,8 @@ package enum ContainerEnding: Rule {
     case signal(Int)
     case completed
     case exits(Int)
+    /// It was gone with what ran it, mostly its machine, and nobody saw its end.
+    case unseen
   }
 
   package static func decide(_ facts: Facts) -> Verdict<Cause, Because> {
@@ -95,6 +98,7 @@ package enum ContainerEnding: Rule {
       return isUnusable
         ? yes(.commandUnusable, "command-unusable", end.message) : yes(.notStarted, "not-started", end.message)
     }
+    if end.code == 255, end.reason == "Unknown" { return yes(.unseen, "unseen", "its runtime found it gone") }
     if end.code == 127 { return yes(.commandMissing, "command-missing", "exit code 127") }
     if end.code == 126 { return yes(.commandUnusable, "command-unusable", "exit code 126") }
     // A kill ends with what the program makes of SIGTERM, or with 137 when its grace is over.

@@ -5,6 +5,7 @@ extension Effect.Kind {
   static let kubeletSilent: Self = "nodes/kubelet-silent"
   static let neverJoined: Self = "nodes/never-joined"
   static let nodeReady: Self = "nodes/ready"
+  static let nodeWentDown: Self = "nodes/went-down"
   static let nodeRefusesPods: Self = "nodes/refuses-pods"
   static let nodegroupTrouble: Self = "nodes/nodegroup-trouble"
   static let nodegroupUpdate: Self = "nodes/nodegroup-update"

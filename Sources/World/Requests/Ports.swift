@@ -23,8 +23,10 @@ package final class Ports {
 
   /// An instance has booted. Registered by Local, which spawns the node.
   package var instanceRunning: (_ instanceID: String) -> Void = { _ in }
-  /// An instance is shutting down or gone.
-  package var instanceTerminating: (_ instanceID: String) -> Void = { _ in }
+  /// The system of an instance is to shut down.
+  package var instanceShutsDown: (_ instanceID: String) -> Void = { _ in }
+  /// An instance is gone, and its disk with it.
+  package var instanceDiscarded: (_ instanceID: String) -> Void = { _ in }
   /// How long an instance's system may take to shut down beyond what every system takes. Registered by Local.
   package var shutdownGrace: (_ instanceID: String) -> Duration = { _ in .zero }
   /// The system of an instance has shut down. Registered by EC2.

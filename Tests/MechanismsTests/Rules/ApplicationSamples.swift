@@ -7,7 +7,8 @@ extension ContainerEnding: Sampled {
       "livenessProbe": ["tcpSocket": ["port": 80], "periodSeconds": .int(Int64(chance.pick([1, 30])))]
     ]
     let end = End(
-      code: chance.pick([0, 1, 126, 127, 137, 139]), reason: chance.pick(["", "Error", "OOMKilled", "StartError"]),
+      code: chance.pick([0, 1, 126, 127, 137, 139, 255]),
+      reason: chance.pick(["", "Error", "OOMKilled", "StartError", "Unknown"]),
       message: chance.pick(["", "no such file or directory", "permission denied"]),
       started: Timestamp(seconds: 100), finished: Timestamp(seconds: 110))
     return Facts(

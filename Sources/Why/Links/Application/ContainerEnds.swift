@@ -31,6 +31,13 @@ struct ContainerEnds: Link {
             .map { [$0.exhibit(now: world.now)] } ?? [],
           causes: [.init(Effect(.probeFails, effect.entity, detail: "\(container.name)/\(kind.rawValue)"))]))
     }
+    if case .unseen = cause {
+      let node = Entity("Node", pod["spec"]["nodeName"].string ?? "")
+      return .holds(
+        Explanation(
+          "it was gone with what ran it, and its runtime found it so afterwards", entity: effect.entity, evidence: [],
+          causes: [.init(Effect(.nodeWentDown, node, detail: container.ended["finishedAt"].string ?? ""))]))
+    }
     let log = await ContainerLog.ended(container, of: effect.entity, world)
     let end = End(pod: pod, container: container, spec: spec, cause: cause, log: log, effect: effect, world: world)
     let maker = await PodMaker.of(pod, world)
@@ -167,7 +174,7 @@ private struct End {
         "application/command-fails", "\(title)'s command ends by itself with exit code \(code)\(words)",
         change("mend what container \(name) runs, or what it is configured with")
       )
-    case .probe: preconditionFailure("a probe is another link's")
+    case .probe, .unseen: preconditionFailure("another link's")
     }
   }
 
