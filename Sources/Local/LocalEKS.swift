@@ -83,7 +83,7 @@ package final class LocalEKS: Sendable {
     thread = WorldThread(world: world, mode: options.clock, wall: wall, report: report)
     secrets = try SecretFile(path: "\(folder.path)/keys/secrets")
     let ports = ClusterPorts(in: world)
-    clusterDoors = ClusterDoors(world: world, folder: folder, doors: doors, ports: ports) {
+    clusterDoors = ClusterDoors(world: world, folder: folder, doors: doors, ports: ports, report: report) {
       [thread, outsideAddress, requestIDs] cluster in
       KubeDoor(
         cluster: cluster, thread: thread, wall: wall, outsideAddress: outsideAddress, requestIDs: requestIDs)
@@ -109,7 +109,7 @@ package final class LocalEKS: Sendable {
 
   /// Opens the doors and lets the world go. Returns the port of the AWS services.
   package func start() throws -> Int {
-    clusterDoors.reopen(report: report)
+    clusterDoors.reopen()
     let handler = AWSDoor(
       thread: thread, wall: wall, outsideAddress: outsideAddress, defaultRegion: region, requestIDs: requestIDs)
     let port = try doors.open(DoorRequest(door: "aws", port: options.port), handler: handler)

@@ -6,7 +6,7 @@ import Why
 import Wire
 
 /// Issues of add-ons, each by what a user can do to a cluster, told for that, and cured by the printed command. The
-/// other: ConfigurationConflict in AddonConflictTests. To InternalFailure EKS gives no cause: it is asked for by a tag.
+/// other: ConfigurationConflict in AddonConflictTests and AddonOwnershipTests. To InternalFailure EKS gives no cause: it is asked for by a tag.
 @Suite(.serialized, .enabled(if: Clients.both))
 struct AddonIssueTests {
   @Test func eachByItsOwnCause() async throws {

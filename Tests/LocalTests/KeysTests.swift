@@ -13,11 +13,11 @@ import World
     let folder = try folder()
     let first = try Self.keys(folder)
     // A token key is there from when it is first needed; a restart before that gives another one.
-    let published = first.tokens.published.map(\.keyID)
+    let published = try first.tokens.published.map(\.keyID)
     #expect(published.count == 1)
     let again = try Self.keys(folder)
     #expect(try first.authority.certificatePEM == again.authority.certificatePEM)
-    #expect(published == again.tokens.published.map(\.keyID))
+    #expect(try published == again.tokens.published.map(\.keyID))
     let mode = try FileManager.default.attributesOfItem(atPath: "\(folder.path)/keys/A/ca.key")[.posixPermissions]
     #expect((mode as? NSNumber)?.intValue == 0o600)
   }
@@ -31,20 +31,40 @@ import World
   @Test func aNewTokenKeyComesEverySevenDays() throws {
     let folder = try folder()
     let tokens = try Self.keys(folder).tokens
-    let first = try #require(tokens.current(at: Self.start + .seconds(6 * 86_400)) { try TokenSigner() })
-    #expect(tokens.published.map(\.keyID) == [first.keyID])
+    let first = try #require(try tokens.current(at: Self.start + .seconds(6 * 86_400), make: { try TokenSigner() }))
+    #expect(try tokens.published.map(\.keyID) == [first.keyID])
     let old = try first.sign(["sub": "a"])
-    let second = try #require(tokens.current(at: Self.start + .seconds(7 * 86_400)) { try TokenSigner() })
+    let second = try #require(try tokens.current(at: Self.start + .seconds(7 * 86_400), make: { try TokenSigner() }))
     #expect(second.keyID != first.keyID)
-    #expect(tokens.published.map(\.keyID) == [first.keyID, second.keyID])
-    #expect(tokens.verify(old)?["sub"] == "a")
-    let third = try #require(tokens.current(at: Self.start + .seconds(14 * 86_400)) { try TokenSigner() })
-    #expect(tokens.published.map(\.keyID) == [second.keyID, third.keyID], "the first is no longer published")
-    #expect(tokens.verify(old)?["sub"] == "a", "the API server knows it still")
+    #expect(try tokens.published.map(\.keyID) == [first.keyID, second.keyID])
+    #expect(try tokens.verify(old)?["sub"] == "a")
+    let third = try #require(try tokens.current(at: Self.start + .seconds(14 * 86_400), make: { try TokenSigner() }))
+    #expect(try tokens.published.map(\.keyID) == [second.keyID, third.keyID], "the first is no longer published")
+    #expect(try tokens.verify(old)?["sub"] == "a", "the API server knows it still")
     // After a restart the same keys are there, with their times.
     let again = try Self.keys(folder).tokens
-    #expect(again.published.map(\.keyID) == [second.keyID, third.keyID])
-    #expect(again.current(at: Self.start + .seconds(20 * 86_400)) { try TokenSigner() }?.keyID == third.keyID)
+    #expect(try again.published.map(\.keyID) == [second.keyID, third.keyID])
+    #expect(
+      try again.current(at: Self.start + .seconds(20 * 86_400), make: { try TokenSigner() })?.keyID == third.keyID)
+  }
+
+  /// What can't be kept signs nothing: after a restart nobody would know it.
+  @Test func aKeyThatCannotBeKept() throws {
+    let folder = try folder()
+    let tokens = try Self.keys(folder).tokens
+    let place = "\(folder.path)/keys/A"
+    try FileManager.default.moveItem(atPath: place, toPath: "\(place).away")
+    #expect(throws: (any Error).self) { try tokens.current(at: Self.start, make: { try TokenSigner() }) }
+    #expect(throws: (any Error).self) { try tokens.published }
+    #expect(throws: (any Error).self) { try tokens.verify("a.b.c") }
+    try FileManager.default.moveItem(atPath: "\(place).away", toPath: place)
+    let first = try #require(try tokens.current(at: Self.start, make: { try TokenSigner() }))
+    try FileManager.default.moveItem(atPath: place, toPath: "\(place).away")
+    var told = 0
+    let later = Self.start + .seconds(7 * 86_400)
+    let same = try tokens.current(at: later, make: { try TokenSigner() }, failed: { _ in told += 1 })
+    #expect(same?.keyID == first.keyID, "the one before signs on")
+    #expect(told == 1)
   }
 
   @Test func tokensOfAnotherKeyAreRefused() throws {

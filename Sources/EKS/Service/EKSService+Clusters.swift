@@ -76,13 +76,8 @@ extension EKSService {
       throw .invalidParameter(reply.error?.message ?? "", cluster: cluster)
     }
     let found = output["Subnets"].items
-    guard Set(found.compactMap { $0["AvailabilityZone"].string }).count >= 2 else {
-      throw .invalidParameter("Subnets specified must be in at least two different AZs", cluster: cluster)
-    }
-    let vpcs = Set(found.compactMap { $0["VpcId"].string })
-    guard vpcs.count == 1, let vpc = vpcs.first else {
-      throw .invalidParameter("Subnets specified must all be in the same VPC", cluster: cluster)
-    }
+    let place = ClusterSubnets.decide(.init(subnets: .known(found.map(ClusterSubnets.Subnet.init))))
+    guard let vpc = place.value else { throw refusal(place, cluster: cluster) }
     let groups = asked["securityGroupIds"].strings
     if !groups.isEmpty,
       case .error(let error) = call("ec2", "DescribeSecurityGroups", ["GroupIds": JSON(groups)], by: .plain)
@@ -107,6 +102,19 @@ extension EKSService {
       "publicAccessCidrs": JSON(cidrs.isEmpty ? ["0.0.0.0/0"] : cidrs),
     ]
     return (vpcDocument, try kubernetesNetwork(input["kubernetesNetworkConfig"], vpc: vpc, cluster: cluster))
+  }
+
+  private func refusal(_ place: Verdict<String, Because>, cluster: String) -> AWSError {
+    guard let reason = place.reasons.last else { return .invalidParameter("", cluster: cluster) }
+    guard reason.code.hasSuffix("/zone") else {
+      return .invalidParameter(ClusterSubnets.message(reason, cluster: cluster, valid: []), cluster: cluster)
+    }
+    let all = call("ec2", "DescribeAvailabilityZones", [:], by: .plain).output?["AvailabilityZones"].items ?? []
+    let zones = all.filter { !ClusterSubnets.refusedZones.contains($0["ZoneId"].string ?? "") }
+      .compactMap { $0["ZoneName"].string }
+    return .eks(
+      "UnsupportedAvailabilityZone", ClusterSubnets.message(reason, cluster: cluster, valid: zones), 400,
+      ["clusterName": .string(cluster), "validZones": JSON(zones)])
   }
 
   private func kubernetesNetwork(_ asked: JSON, vpc: String, cluster: String) throws(AWSError) -> JSON {

@@ -121,9 +121,9 @@ extension EKSService {
       guard subnets.allSatisfy({ $0["VpcId"] == next["vpcId"] }) else {
         throw .invalidParameter("Provided subnets belong to different VPCs than the cluster's", cluster: row.name)
       }
-      guard Set(subnets.compactMap { $0["AvailabilityZone"].string }).count > 1 else {
-        throw .invalidParameter(
-          "Subnets specified must be in at least two different AZs", cluster: row.name)
+      let place = ClusterSubnets.decide(.init(subnets: .known(subnets.map(ClusterSubnets.Subnet.init))))
+      if place.isNo, let reason = place.reasons.last {
+        throw .invalidParameter(ClusterSubnets.message(reason, cluster: row.name, valid: []), cluster: row.name)
       }
       next["subnetIds"] = vpc["subnetIds"]
       params.append(["type": "Subnets", "value": .string(vpc["subnetIds"].text())])

@@ -6,8 +6,7 @@ import World
 extension ClusterLife {
   /// Versions and networks come with interfaces of their own; what kept them from being made, as DescribeUpdate tells.
   func replaceInterfaces(for update: UpdateRow, _ service: EKSService, _ row: ClusterRow) -> JSON? {
-    let type = update.document["type"].string
-    guard type == "VersionUpdate" || type == "VpcConfigUpdate" else { return nil }
+    guard ControlPlaneReplacement.types.contains(update.document["type"].string ?? "") else { return nil }
     let wanted = update.change["resourcesVpcConfig"]
     let ids = wanted.isNull ? row.subnets : wanted["subnetIds"].strings
     let described = service.call("ec2", "DescribeSubnets", ["SubnetIds": JSON(ids)])

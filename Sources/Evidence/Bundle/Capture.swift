@@ -134,6 +134,13 @@ package struct Capture: Sendable {
 
   // MARK: - AWS
 
+  /// EKS lists them in no order: which are the last ones only they tell.
+  private func updates(_ scope: [String: String], _ writer: inout Writer) async throws {
+    for id in try await keep(AWSRead(.listUpdates, scope), &writer).compactMap(\.string).prefix(30) {
+      _ = try await keep(AWSRead(.describeUpdate, scope.merging(["updateId": id]) { $1 }), &writer)
+    }
+  }
+
   private func aws(_ writer: inout Writer) async throws {
     _ = try await keep(AWSRead(.getCallerIdentity), &writer)
     guard let name = identity.cluster else { return }
@@ -148,6 +155,7 @@ package struct Capture: Sendable {
         try await principal(entry, &writer)
       }
     }
+    try await updates(["name": name], &writer)
     var roles: Set<String> = []
     var groups: [String] = []
     for group in try await keep(AWSRead(.listNodegroups, scope), &writer).compactMap(\.string) {
@@ -157,13 +165,11 @@ package struct Capture: Sendable {
         if let arn = item["nodeRole"].string { roles.insert(arn) }
         groups += item["resources"]["autoScalingGroups"].items.compactMap { $0["name"].string }
       }
-      let scope = ["name": name, "nodegroupName": group]
-      for id in try await keep(AWSRead(.listUpdates, scope), &writer).compactMap(\.string).suffix(5) {
-        _ = try await keep(AWSRead(.describeUpdate, scope.merging(["updateId": id]) { $1 }), &writer)
-      }
+      try await updates(["name": name, "nodegroupName": group], &writer)
     }
     for addon in try await keep(AWSRead(.listAddons, scope), &writer).compactMap(\.string) {
       _ = try await keep(AWSRead(.describeAddon, ["addonName": addon, "clusterName": name]), &writer)
+      try await updates(["addonName": addon, "name": name], &writer)
     }
     for profile in try await keep(AWSRead(.listFargateProfiles, scope), &writer).compactMap(\.string) {
       let items = try await keep(

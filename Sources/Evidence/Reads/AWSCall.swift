@@ -187,6 +187,8 @@ extension AWSCall {
   package static let describeScalingActivities = AWSCall(
     "autoscaling", "DescribeScalingActivities", items: ["Activities", "*"])
 
+  package static let describeClusterVersions = AWSCall(
+    "eks", "DescribeClusterVersions", items: ["clusterVersions", "*"])
   package static let listUpdates = AWSCall(
     "eks", "ListUpdates", items: ["updateIds", "*"], notFound: ["ResourceNotFoundException"])
   package static let describeUpdate = AWSCall(
@@ -195,7 +197,8 @@ extension AWSCall {
   /// Every operation that some link reads.
   package static let all: [AWSCall] = [
     .getCallerIdentity, .describeCluster, .listClusters, .listNodegroups, .describeNodegroup, .listAddons,
-    .describeAddon, .listUpdates, .describeUpdate, .listFargateProfiles, .describeFargateProfile, .listAccessEntries,
+    .describeAddon, .listUpdates, .describeUpdate, .describeClusterVersions, .listFargateProfiles,
+    .describeFargateProfile, .listAccessEntries,
     .describeAccessEntry,
     .listAssociatedAccessPolicies,
     .listPodIdentityAssociations,

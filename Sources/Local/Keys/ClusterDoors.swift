@@ -11,12 +11,16 @@ final class ClusterDoors: ClusterHost {
   private let spare = SpareKeys()
   private var keys: [String: ClusterKeys] = [:]
   private unowned let world: World
+  private let report: (String) -> Void
+  /// What was last told of a cluster's keys; the same is told once.
+  private var told: [String: String] = [:]
 
   init(
-    world: World, folder: StateFolder, doors: any Doors, ports: ClusterPorts,
+    world: World, folder: StateFolder, doors: any Doors, ports: ClusterPorts, report: @escaping (String) -> Void,
     handler: @escaping (String) -> any HTTPHandler
   ) {
     self.world = world
+    self.report = report
     self.folder = folder
     self.doors = doors
     self.handler = handler
@@ -27,7 +31,7 @@ final class ClusterDoors: ClusterHost {
   func prepare() { spare.refill() }
 
   /// Opens the ports of the clusters that were there before a restart.
-  func reopen(report: (String) -> Void) {
+  func reopen() {
     for id in ports.clusters {
       do { try listen(id, port: ports[id] ?? 0) } catch {
         report("the API server of cluster \(id) can't have its port \(ports[id] ?? 0) back: \(error)")
@@ -57,17 +61,38 @@ final class ClusterDoors: ClusterHost {
     }
   }
 
-  func signToken(_ clusterID: String, claims: JSON) -> String? { try? current(clusterID)?.sign(claims) }
-  func verifyToken(_ clusterID: String, token: String) -> JSON? { try? material(clusterID).tokens.verify(token) }
+  func signToken(_ clusterID: String, claims: JSON) -> String? {
+    telling(clusterID) { try current(clusterID)?.sign(claims) }
+  }
+
+  func verifyToken(_ clusterID: String, token: String) -> JSON? {
+    telling(clusterID) { try material(clusterID).tokens.verify(token) }
+  }
 
   func keySet(_ clusterID: String) -> JSON {
-    guard (try? current(clusterID)) != nil, let tokens = try? material(clusterID).tokens else { return ["keys": []] }
-    return ["keys": .array(tokens.published.compactMap { try? $0.jwk() })]
+    let keys = telling(clusterID) {
+      try current(clusterID) == nil ? nil : try material(clusterID).tokens.published.compactMap { try? $0.jwk() }
+    }
+    return ["keys": .array(keys ?? [])]
   }
 
   /// The token key whose turn it is.
   private func current(_ clusterID: String) throws -> TokenSigner? {
-    try material(clusterID).tokens.current(at: world.now) { try spare.take().value() }
+    try material(clusterID).tokens.current(
+      at: world.now, make: { try spare.take().value() }, failed: { tell(clusterID, $0) })
+  }
+
+  /// Nil where the keys can't be read, made or kept; why, is told.
+  private func telling<Value>(_ clusterID: String, _ work: () throws -> Value?) -> Value? {
+    do { return try work() } catch {
+      tell(clusterID, error)
+      return nil
+    }
+  }
+
+  private func tell(_ clusterID: String, _ error: any Error) {
+    guard told.updateValue("\(error)", forKey: clusterID) != "\(error)" else { return }
+    report("the token keys of cluster \(clusterID) can't be used: \(error)")
   }
 
   func signCertificate(

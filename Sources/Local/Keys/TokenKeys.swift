@@ -45,20 +45,29 @@ package final class TokenKeys: Sendable {
     state = Mutex(State(first: (first, now)))
   }
 
-  /// The key that signs now; made new where its time has come.
-  package func current(at now: Timestamp, _ make: () throws -> TokenSigner) -> TokenSigner? {
-    guard let last = held.last else { return nil }
-    guard last.since + Self.period <= now, let next = try? make() else { return last.signer }
-    try? add(next, now)
-    return next
+  /// The key that signs now; made new where its time has come. A new one that can't be made or kept leaves the turn to
+  /// the one before, and `failed` takes the reason.
+  package func current(
+    at now: Timestamp, make: () throws -> TokenSigner, failed: (any Error) -> Void = { _ in }
+  ) throws -> TokenSigner? {
+    guard let last = try held.last else { return nil }
+    guard last.since + Self.period <= now else { return last.signer }
+    do {
+      let next = try make()
+      try add(next, now)
+      return next
+    } catch {
+      failed(error)
+      return last.signer
+    }
   }
 
   /// Keys that the issuer publishes: the current one and the one before.
-  package var published: [TokenSigner] { held.suffix(2).map(\.signer) }
+  package var published: [TokenSigner] { get throws { try held.suffix(2).map(\.signer) } }
 
   /// The claims of a token that one of the keys signed.
-  package func verify(_ token: String) -> JSON? {
-    for key in held.reversed() {
+  package func verify(_ token: String) throws -> JSON? {
+    for key in try held.reversed() {
       if let claims = key.signer.verify(token) { return claims }
     }
     return nil
@@ -66,11 +75,11 @@ package final class TokenKeys: Sendable {
 
   /// All keys. The first one is kept before anything can be signed with it.
   private var held: [Held] {
-    state.withLock { state in
-      if let (key, since) = state.first, let signer = try? key.value() {
-        try? keep(signer, since, &state)
+    get throws {
+      try state.withLock { state in
+        if let (key, since) = state.first { try keep(key.value(), since, &state) }
+        return state.held
       }
-      return state.held
     }
   }
 

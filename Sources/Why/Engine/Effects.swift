@@ -68,6 +68,10 @@ extension Effect.Kind {
   static let hostUnreached: Self = "packets/host-unreached"
   static let byteCounts: Self = "packets/byte-counts"
   static let bytesCompared: Self = "packets/bytes-compared"
+  /// Connections to the API server were cut, at the time of `detail` or just now.
+  static let controlPlaneReplaced: Self = "packets/control-plane-replaced"
+  /// EKS refused to make a cluster, with the message of `detail`.
+  static let clusterNotMade: Self = "identity/cluster-not-made"
   /// The API servers get no connection to the node's kubelet.
   static let kubeletUnreached: Self = "packets/kubelet-unreached"
   /// What the program wrote before it ended.

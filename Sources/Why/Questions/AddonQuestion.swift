@@ -15,18 +15,25 @@ struct AddonQuestion: Question {
     }
     let entity = Entity("Addon", subject.name)
     let issue = addon.issues.first?["code"].string
+    var waits: (String, Timestamp)?
     // While it is applied, the issues are those of the time before.
     let isUnderWay = ["CREATING", "UPDATING", "DELETING"].contains(addon.status)
     let isTrouble = !isUnderWay && (issue != nil || addon.status != "ACTIVE" || addon.health.isNo)
+    // A change of what it runs is under way.
+    if !isUnderWay, issue == nil, addon.status == "ACTIVE", addon.missing.isEmpty,
+      let since = await addon.youngest(world)
+    {
+      waits = ("its new pods to be ready, usually within 2m", since + AddonQuestion.usual)
+    }
     let words = "\(addon.status)\(issue.map { ", \($0)" } ?? "")"
-    var waits: (String, Timestamp)?
     if addon.status == "CREATING" || addon.status == "UPDATING", let since = addon.document["modifiedAt"].time {
       waits = ("EKS to apply it and its pods to be ready, usually within 2m", since + AddonQuestion.usual)
     }
     guard isTrouble else {
       return Inquiry(
         entity, effects: [.init(Effect(.addonWell, entity))], isTrouble: false,
-        summary: "no fault found in \(entity.title): \(words)", waits: waits)
+        summary: "no fault found in \(entity.title): \(words)",
+        hiddenTrouble: "\(entity.title) is \(words), and does not keep the values that it sets", waits: waits)
     }
     return Inquiry(
       entity, effects: [.init(Effect(.addonTrouble, entity))], isTrouble: true,

@@ -79,6 +79,22 @@ struct AddonReading: Sendable {
         missing: missing), .read(citation))
   }
 
+  /// When the youngest pod of it that isn't ready was made.
+  func youngest(_ world: Investigation) async -> Timestamp? {
+    guard health.isNo else { return nil }
+    var last: Timestamp?
+    for workload in workloads.value ?? [] {
+      let pods = await world.list(
+        .pods, namespace: workload["metadata"]["namespace"].string,
+        labels: workload["spec"]["selector"]["matchLabels"].stringMap)
+      for pod in pods.items where !PodState(pod).isReady {
+        guard let made = pod["metadata"]["creationTimestamp"].time else { continue }
+        last = max(last ?? made, made)
+      }
+    }
+    return last
+  }
+
   var health: Verdict<Void, Because> {
     AddonHealth.decide(
       .init(workloads: workloads.map { $0.compactMap(AddonHealth.Workload.init) }, missing: .known(missing)))
@@ -91,6 +107,8 @@ struct FieldOwners: Sendable {
     /// `.spec.template.spec.containers[name="aws-node"].image`.
     var path: String
     var manager: String
+    /// By server-side apply, as tools do that write the same again and again.
+    var isApplied: Bool
     var since: Timestamp?
   }
 
@@ -103,7 +121,8 @@ struct FieldOwners: Sendable {
     return object["metadata"]["managedFields"].items.filter { $0["subresource"].string ?? "" == "" }.flatMap { entry in
       FieldSet(entry["fieldsV1"]).paths.map { path in
         Owned(
-          path: FieldSet.text(path), manager: entry["manager"].string ?? "", since: entry["time"].time)
+          path: FieldSet.text(path), manager: entry["manager"].string ?? "",
+          isApplied: entry["operation"].string == "Apply", since: entry["time"].time)
       }
     }
   }
@@ -121,6 +140,16 @@ struct FieldOwners: Sendable {
     return others.filter { owned in
       !paths.contains {
         $0.count > owned.path.count && $0.hasPrefix(owned.path) && ".[".contains($0.dropFirst(owned.path.count).first!)
+      }
+    }
+  }
+  /// Fields that an add-on sets and another manager has taken from it alone. That the add-on sets them is certain of
+  /// the values in elements that are its own: it has the variable, and not its value.
+  static func contested(_ object: JSON) -> [Owned] {
+    let own = Set((of(object) ?? []).filter { $0.manager == eks }.map(\.path))
+    return (foreign(object) ?? []).filter { owned in
+      [".image", ".value", ".valueFrom"].contains { field in
+        owned.path.hasSuffix("]\(field)") && own.contains(String(owned.path.dropLast(field.count)))
       }
     }
   }

@@ -43,7 +43,7 @@ struct ContainerComplaint: Sendable {
       statement = "it gets no connection to \(host):\(port)"
       causes = cause(.hostUnreached, pod, "\(host):\(port)")
     case .unauthorized, .console, .thumbprint, .nodesMissing, .servingCertificate, .updateFailed, .unreachable,
-      .noAddress, .nodeUnreached, .noMachine:
+      .clusterNotMade, .interrupted, .noAddress, .nodeUnreached, .noMachine:
       return nil
     }
   }

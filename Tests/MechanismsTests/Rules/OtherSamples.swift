@@ -287,6 +287,39 @@ extension AddonHealth: Sampled {
   }
 }
 
+extension ControlPlaneReplacement: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    let at = Timestamp(seconds: 1_800_000_000)
+    let minutes = Duration.seconds(60 * chance.below(60))
+    return Facts(
+      updates: .known(
+        chance.flip(2)
+          ? []
+          : [
+            Update(
+              id: "u", type: chance.pick(["VersionUpdate", "LoggingUpdate"]), isUnderWay: chance.flip(3),
+              began: at - minutes)
+          ]),
+      interfaces: .known(chance.flip(2) ? [:] : ["eni-1": at - minutes]), at: .known(at))
+  }
+}
+
+extension ClusterSubnets: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    let zones = [("a", "use1-az1"), ("b", "use1-az2"), ("e", "use1-az3")]
+    var subnets: [Subnet] = []
+    for index in 0..<chance.below(4) {
+      let (zone, id) = chance.pick(zones)
+      subnets.append(
+        Subnet([
+          "SubnetId": .string("subnet-\(index)"), "AvailabilityZone": .string(zone), "AvailabilityZoneId": .string(id),
+          "VpcId": .string(chance.flip(6) ? "vpc-2" : "vpc-1"),
+        ]))
+    }
+    return Facts(subnets: .known(subnets))
+  }
+}
+
 extension CredentialChain: Sampled {
   static func sample(_ chance: inout Chance) -> Facts {
     var environment: [String: String] = [:]

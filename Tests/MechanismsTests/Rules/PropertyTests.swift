@@ -23,6 +23,7 @@ protocol Sampled: Rule {
     PodTopology.self, PodPlacement.self, WebIdentityToken.self, PodIdentityWebhook.self,
     CredentialChain.self, InstanceMetadata.self, PodIdentityExchange.self, AgentRequest.self,
     OIDCToken.self, RBACEscalation.self, VolumeMatch.self, VolumeFit.self, Preemption.self, AddonHealth.self,
+    ControlPlaneReplacement.self, ClusterSubnets.self,
     FargateMatch.self, FargateSize.self, FargateSupport.self, FargateLaunch.self, FargateLogging.self,
     VersionSkew.self,
     CoreDNSLoop.self, CorefileRule.self, ContainerEnding.self,

@@ -9,17 +9,9 @@ struct UpdateFailed: Link {
 
   func test(_ effect: Effect, _ world: Investigation) async -> Finding {
     let scope = ["name": world.target.cluster ?? "", "nodegroupName": effect.entity.name]
-    let listed = await world.aws(.listUpdates, scope)
-    if let gap = listed.gap { return .open([gap]) }
-    // EKS lists them in no order.
-    var last: JSON?
-    for id in listed.items.compactMap(\.string).suffix(5) {
-      let found = await world.aws(.describeUpdate, scope.merging(["updateId": id]) { $1 })
-      if let gap = found.gap { return .open([gap]) }
-      guard let update = found.first else { continue }
-      if let at = update["createdAt"].time, at >= last?["createdAt"].time ?? at { last = update }
-    }
-    guard let update = last, update["status"].string == "Failed" else { return .silent }
+    let updates = await world.updates(scope)
+    if let gap = updates.gap { return .open([gap]) }
+    guard let update = updates.value?.first, update["status"].string == "Failed" else { return .silent }
     let error = update["errors"][0]
     let code = error["errorCode"].string ?? ""
     let evidence = [

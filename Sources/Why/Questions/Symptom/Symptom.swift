@@ -31,6 +31,10 @@ package enum Symptom: Hashable, Sendable {
   case updateFailed
   /// Nothing answers at the cluster's endpoint.
   case unreachable
+  /// A connection to the API server was cut; when, where the text says so.
+  case interrupted(at: String)
+  /// EKS refused to make a cluster.
+  case clusterNotMade(message: String)
   /// A program got no address for a name.
   case unresolved(name: String)
   /// A program got no connection.
@@ -47,6 +51,14 @@ package enum Symptom: Hashable, Sendable {
     let low = text.lowercased()
     if let found = Symptom.deniedAction(text) ?? Symptom.forbiddenRequest(text) {
       self = found
+      return
+    }
+    if let message = Symptom.after(text, "when calling the CreateCluster operation: ") {
+      self = .clusterNotMade(message: message.split(separator: "\n").first.map(String.init) ?? message)
+      return
+    }
+    if Symptom.isCut(low) {
+      self = .interrupted(at: Symptom.time(in: text) ?? "")
       return
     }
     if let name = Symptom.unresolvedName(text) {
@@ -147,6 +159,38 @@ package enum Symptom: Hashable, Sendable {
       deed.name = text[..<head].dropLast().split(separator: "\"").last.map(String.init) ?? ""
     }
     return .forbidden(username: username, deed)
+  }
+
+  /// What clients of the API server write when the one that they talk to goes.
+  private static func isCut(_ low: String) -> Bool {
+    let own = [
+      "http2: client connection lost", "http2: server sent goaway", "apiserver is shutting down",
+      "etcdserver: leader changed",
+    ]
+    if own.contains(where: { low.contains($0) }) { return true }
+    let ends = ["connection reset by peer", "unexpected eof", "tls handshake timeout"]
+    let isAPI =
+      low.contains(".eks.amazonaws.com") || low.contains("->10.100.0.1:443") || low.contains("->172.20.0.1:443")
+    return isAPI && ends.contains { low.contains($0) }
+  }
+
+  /// The first time in a text, of the forms 2026-11-24T03:04:05Z and 2026-11-24 03:04:05.
+  private static func time(in text: String) -> String? {
+    let bytes = Array(text.utf8)
+    let shape = Array("0000-00-00.00:00:00".utf8)
+    guard bytes.count >= shape.count else { return nil }
+    for start in 0...(bytes.count - shape.count) {
+      let fits = shape.indices.allSatisfy { at in
+        let byte = bytes[start + at]
+        if shape[at] == 0x30 { return (0x30...0x39).contains(byte) }
+        return shape[at] == 0x2E ? byte == 0x54 || byte == 0x20 : byte == shape[at]
+      }
+      guard fits else { continue }
+      var found = Array(bytes[start..<(start + shape.count)])
+      found[10] = 0x54
+      return String(decoding: found, as: UTF8.self) + "Z"
+    }
+    return nil
   }
 
   /// `lookup NAME on 10.100.0.10:53: no such host`, and how other programs word it.

@@ -71,6 +71,8 @@ package struct SymptomQuestion: Question {
       return try await PodQuestion().inquire(Subject(kind: "pod", name: pod, namespace: namespace), world)
     case .nodesMissing: return try await nodes(world)
     case .updateFailed: return try await updates(world)
+    case .interrupted(let at): return interrupted(at, world)
+    case .clusterNotMade(let message): return notMade(message, world)
     case .unreachable:
       let entity = Entity("Cluster", world.target.cluster ?? "")
       return Inquiry(
@@ -78,6 +80,7 @@ package struct SymptomQuestion: Question {
         effects: [
           .init(Effect(.endpointUnreached, entity)),
           .init(Effect(.tokenRefused, entity, detail: "kubeconfig"), deciding: false),
+          .init(Effect(.controlPlaneReplaced, entity), deciding: false),
         ],
         isTrouble: true, summary: "nothing answers at the endpoint of cluster \(entity.name)",
         lastResort: Gap(
@@ -168,8 +171,15 @@ package struct SymptomQuestion: Question {
       zones.insert(node["metadata"]["labels"]["topology.kubernetes.io/zone"].string ?? "").inserted
     }.prefix(SymptomQuestion.limit).map { Entity("Node", $0["metadata"]["name"].string ?? "") }
     guard let first = entities.first else { throw .noSuchObject("node that could have wanted this connection") }
+    var effects: [Explanation.Cause] = entities.map {
+      .init(Effect(.hostUnreached, $0, detail: "\(host):\(port)"), deciding: false)
+    }
+    if port == 443, SymptomQuestion.isAPIServer(host) {
+      effects.append(
+        .init(Effect(.controlPlaneReplaced, Entity("Cluster", world.target.cluster ?? "")), deciding: false))
+    }
     return Inquiry(
-      first, effects: entities.map { .init(Effect(.hostUnreached, $0, detail: "\(host):\(port)"), deciding: false) },
+      first, effects: effects,
       isTrouble: true, summary: "a connection to \(host):\(port) did not come about",
       lastResort: Gap(
         read: "the pod that wrote this", why: "packets of nodes arrive at \(host):\(port); a pod's may be stopped",
