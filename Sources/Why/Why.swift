@@ -82,7 +82,7 @@ package struct Why: Sendable {
 extension Why {
   package static let questions: [any Question] = [
     PodQuestion(), WorkloadQuestion(), NodeQuestion(), NodegroupQuestion(), NodeClaimQuestion(),
-    ScalingGroupQuestion(), CredentialsQuestion(),
+    ScalingGroupQuestion(), CredentialsQuestion(), AdmissionQuestion(), StackQuestion(),
     FargateProfileQuestion(), ServiceQuestion(), JobQuestion(), CronJobQuestion(), AutoscalerQuestion(),
     NamespaceQuestion(), DisruptionBudgetQuestion(), AddonQuestion(), SecurityGroupsQuestion(), NameQuestion(),
     ClaimQuestion(), VolumeQuestion(), StorageClassQuestion(),
@@ -125,7 +125,8 @@ extension Catalogue {
     FargateProfileIsWell(),
     AddonConflicts(), AddonReplicas(), AddonManagerDenied(), AddonAdmissionDenied(), AddonUnmodifiable(),
     AddonObjectsGone(), AddonUnreachable(), AddonIssueTold(), AddonIsWell(), AddonDrift(), AddonReverted(),
-    ClusterNotMade(), ControlPlaneReplaced(),
+    ClusterNotMade(), ControlPlaneReplaced(), SessionNarrowed(), OlderThanWebhook(),
+    StackTime(), StackFails(),
     NameAnswered(), DNSWithoutEndpoints(), UpstreamSilent(), NameMissing(), CorefileRefused(), DNSLoops(),
     DNSPodsFail(),
     ClaimsNotReady(), VolumeBeingMade(), VolumesNotSetUp(), ClaimUnbound(), ClaimIsBound(), ClaimInUse(),

@@ -187,6 +187,11 @@ extension AWSCall {
   package static let describeScalingActivities = AWSCall(
     "autoscaling", "DescribeScalingActivities", items: ["Activities", "*"])
 
+  package static let describeStacks = AWSCall(
+    "cloudformation", "DescribeStacks", items: ["Stacks", "*"], notFound: ["ValidationError"])
+  /// Newest first.
+  package static let describeStackEvents = AWSCall(
+    "cloudformation", "DescribeStackEvents", items: ["StackEvents", "*"], notFound: ["ValidationError"])
   package static let describeClusterVersions = AWSCall(
     "eks", "DescribeClusterVersions", items: ["clusterVersions", "*"])
   package static let listUpdates = AWSCall(
@@ -197,7 +202,8 @@ extension AWSCall {
   /// Every operation that some link reads.
   package static let all: [AWSCall] = [
     .getCallerIdentity, .describeCluster, .listClusters, .listNodegroups, .describeNodegroup, .listAddons,
-    .describeAddon, .listUpdates, .describeUpdate, .describeClusterVersions, .listFargateProfiles,
+    .describeAddon, .listUpdates, .describeUpdate, .describeClusterVersions, .describeStacks,
+    .describeStackEvents, .listFargateProfiles,
     .describeFargateProfile, .listAccessEntries,
     .describeAccessEntry,
     .listAssociatedAccessPolicies,

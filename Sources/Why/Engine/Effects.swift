@@ -70,6 +70,9 @@ extension Effect.Kind {
   static let bytesCompared: Self = "packets/bytes-compared"
   /// Connections to the API server were cut, at the time of `detail` or just now.
   static let controlPlaneReplaced: Self = "packets/control-plane-replaced"
+  /// A stack of CloudFormation failed, is stuck, or took its time.
+  static let stackTime: Self = "ownership/stack-time"
+  static let stackFails: Self = "ownership/stack-fails"
   /// EKS refused to make a cluster, with the message of `detail`.
   static let clusterNotMade: Self = "identity/cluster-not-made"
   /// The API servers get no connection to the node's kubelet.
@@ -101,6 +104,9 @@ extension Effect.Kind {
   static let namespaceStuck: Self = "workloads/namespace-stuck"
   static let noDisruption: Self = "workloads/no-disruption"
   static let podStaysOn: Self = "pods/stays-on"
+  /// Admission webhooks that would be asked about the pod now and were not when it was made; with a detail of `asked`
+  /// that is what is asked about.
+  static let podAdmission: Self = "workloads/pod-admission"
   static let podEvicted: Self = "pods/evicted"
 }
 
@@ -126,6 +132,8 @@ extension Effect.Kind {
   static let signIn: Self = "identity/sign-in"
   static let deedAllowed: Self = "identity/deed-allowed"
   static let awsAccess: Self = "identity/aws-access"
+  /// A session may do less than its role: `lack ARN ACTION` or `deny ARN ACTION` in `detail`.
+  static let sessionNarrowed: Self = "identity/session-narrowed"
   static let awsPolicies: Self = "identity/aws-policies"
   static let auditTrail: Self = "identity/audit-trail"
   static let authenticatorLog: Self = "identity/authenticator-log"

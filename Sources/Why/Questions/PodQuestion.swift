@@ -48,6 +48,7 @@ struct PodQuestion: Question {
     if await world.podIdentity(entity).reading?.isConfigured == true {
       asked = [.init(Effect(.podCredentials, entity), deciding: false)]
     }
+    asked.append(.init(Effect(.podAdmission, entity), deciding: false))
     let fargate = FargatePod(pod)
     if fargate.isFargates { asked.append(.init(Effect(.podOnFargate, entity), deciding: false)) }
     if state.isReady, let container = state.crashing(now: world.now) {

@@ -43,7 +43,7 @@ package struct Subject: Hashable, Sendable {
     ("nodegroup", ["nodegroups", "ng"]), ("addon", ["addons"]), ("fargateprofile", ["fargateprofiles"]),
     ("cluster", ["clusters"]), ("stack", ["stacks"]), ("lb", ["loadbalancer", "loadbalancers"]),
     ("targetgroup", ["targetgroups", "tg"]), ("eni", ["enis"]), ("subnet", ["subnets"]), ("role", ["roles"]),
-    ("credentials", ["creds"]), ("security-groups", ["securitygroups", "sg"]), ("name", ["dns"]),
+    ("credentials", ["creds"]), ("admission", []), ("security-groups", ["securitygroups", "sg"]), ("name", ["dns"]),
     ("traffic", ["bytes"]),
   ]
 }

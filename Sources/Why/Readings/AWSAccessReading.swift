@@ -135,6 +135,7 @@ extension Investigation {
         "aws:PrincipalArn": [who.kind == .role ? who.roleARN : who.arn], "aws:PrincipalAccount": [who.account],
         "aws:PrincipalType": [who.kind == .user ? "User" : "AssumedRole"],
       ], rest: Gap(read: "the condition keys of the call", why: "they aren't known from outside"))
+    context.setTime(now)
     if let region = target.region {
       context.set("aws:RequestedRegion", region)
       context.set("ec2:Region", region)

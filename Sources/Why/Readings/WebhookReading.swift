@@ -43,6 +43,40 @@ struct WebhookReading: Sendable {
     }
   }
 
+  /// Why it isn't asked when a pod like this is made; nil where it is.
+  func ignores(pod: JSON, in labels: JSON) -> String? {
+    let namespace = pod["metadata"]["namespace"].string ?? "default"
+    let rules = webhook["rules"].items.map(AdmissionRule.init)
+    guard
+      rules.contains(where: { $0.matches("CREATE", group: "", version: "v1", resource: "pods", namespace: namespace) })
+    else { return "it is not asked when pods are made" }
+    func misses(_ field: String, _ labels: JSON, _ whose: String) -> String? {
+      let given = webhook[field]
+      guard !given.fields.isEmpty else { return nil }
+      guard let selector = try? LabelSelector(labelSelector: given), !selector.matches(labels) else { return nil }
+      let shown = labels.stringMap.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+      return
+        "its \(field) \(given.text()) does not select \(whose), with the labels \(shown.isEmpty ? "none" : Count.list(shown, limit: 6))"
+    }
+    return misses("namespaceSelector", labels, "namespace \(namespace)")
+      ?? misses("objectSelector", pod["metadata"]["labels"], "the pod")
+  }
+
+  /// Since when it would be asked about pods of a namespace: since it is configured, or the namespace has the labels.
+  func asked(since namespace: JSON) -> (time: Timestamp, field: String)? {
+    guard let made = configuration["metadata"]["creationTimestamp"].time else { return nil }
+    let selector = webhook["namespaceSelector"]
+    let keys =
+      selector["matchLabels"].fields.map(\.key)
+      + selector["matchExpressions"].items.filter { ["In", "Exists"].contains($0["operator"].string ?? "") }
+      .compactMap { $0["key"].string }
+    let labelled = namespace["metadata"]["managedFields"].items.filter { entry in
+      keys.contains { entry["fieldsV1"]["f:metadata"]["f:labels"].has("f:\($0)") }
+    }.compactMap { $0["time"].time }.max()
+    if let labelled, labelled > made { return (labelled, "label") }
+    return (made, "configuration")
+  }
+
   /// `service/hook in namespace shop`, or a URL.
   var place: String {
     let service = webhook["clientConfig"]["service"]

@@ -134,6 +134,7 @@ struct PodIdentityCheck: Sendable {
     }
     var context = PolicyContext(
       rest: Gap(read: "the condition keys of the call", why: "they aren't known from outside"))
+    context.setTime(world.now)
     let metadata = reading.pod["metadata"]
     if row?["disableSessionTags"].bool != true {
       context.set("aws:RequestTag/kubernetes-namespace", reading.namespace)

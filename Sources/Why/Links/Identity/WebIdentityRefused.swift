@@ -131,11 +131,12 @@ struct WebIdentityCheck: Sendable {
       how:
         "aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=AssumeRoleWithWebIdentity\(world.target.awsOptions)"
     )
+    var context = WebIdentityToken.context(claims, rest: rest)
+    context.setTime(world.now)
     return TrustPolicy.decide(
       .init(
         trust: .known(policy), principal: .known(.webIdentity(provider: provider)),
-        action: .known("sts:AssumeRoleWithWebIdentity"),
-        context: .known(WebIdentityToken.context(claims, rest: rest))))
+        action: .known("sts:AssumeRoleWithWebIdentity"), context: .known(context)))
   }
 
   // MARK: - The root

@@ -137,6 +137,15 @@ package struct SymptomQuestion: Question {
       inquiry.lastResort = Gap(
         read: "the state at the time of the refusal", why: "what is granted now may not have been granted then",
         how: "try it again; the audit log of the cluster, where that log type is on, shows the refusal")
+    } else if inquiry.summary.hasPrefix("nothing readable denies it: ") {
+      inquiry.summary = inquiry.summary.replacing(
+        "nothing readable denies it: ", with: "what can be read now allows it: ")
+      inquiry.isTrouble = true
+      inquiry.lastResort = Gap(
+        read: "what denied the call",
+        why:
+          "what can be read allows it now: it was not so at the time, or what denies it can't be read: the resource's own policy, a session's, the organization's, an endpoint's",
+        how: "try it again; the text of the refusal names the kind of policy, and CloudTrail has the call")
     } else if inquiry.summary.hasPrefix("no: ") {
       inquiry.summary = "\(inquiry.summary.dropFirst(4)) (\(what))"
     }
@@ -243,6 +252,16 @@ package struct SymptomQuestion: Question {
           why:
             "AWS itself says that one of them \(isExplicit ? "denies" : "does not allow") it, and they stand in the organisation's management account",
           how: AWSAccessReading.organisation.how))
+    }
+    // What a session was given stands in no policy of its role.
+    if by == PolicyKind.session.rawValue {
+      return Inquiry(
+        entity,
+        effects: [
+          .init(Effect(.sessionNarrowed, entity, detail: "\(isExplicit ? "deny" : "lack") \(principal) \(action)")),
+          trail,
+        ],
+        isTrouble: true, summary: "a session of \(entity.title) may not \(asked.deed.text)")
     }
     // Calls of a node's role may be those of pods that were meant to have a role of their own.
     if let session = ARN.parse(principal)?.name, UsernameTemplate.isInstanceID(session) {

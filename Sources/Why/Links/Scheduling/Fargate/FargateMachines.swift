@@ -142,8 +142,8 @@ struct FargateRoleBlocked: Link {
   func test(_ effect: Effect, _ world: Investigation) async -> Finding {
     let (pod, profile, gap) = await world.fargate(effect)
     if let gap { return .open([gap]) }
-    guard pod != nil, let profile else { return .silent }
-    return await FargateProfileVerdict(profile: profile, world: world).role(effect.entity)
+    guard let pod, let profile else { return .silent }
+    return await FargateProfileVerdict(profile: profile, world: world, pod: pod).role(effect.entity)
   }
 }
 
@@ -164,6 +164,8 @@ struct FargateNetworkFails: Link {
 struct FargateProfileVerdict {
   let profile: FargateProfileReading
   let world: Investigation
+  /// The pod that is told of, which is made anew once its profile is in order.
+  var pod: JSON?
 
   private var name: String { profile.profile.name }
   private var unread: Gap { Gap(read: "", why: "not asked here") }
@@ -211,18 +213,41 @@ struct FargateProfileVerdict {
   private func mapFix() async -> Fix {
     let role = profile.profile.role
     let mode = await world.cluster().first?["accessConfig"]["authenticationMode"].string ?? "CONFIG_MAP"
-    let after = "then make pods anew that Fargate has given up"
-    guard mode != "CONFIG_MAP" else {
-      return Fix(
-        "put a line for \(role) into mapRoles of kube-system/aws-auth, with username system:node:{{SessionName}} and the groups system:bootstrappers, system:nodes and system:node-proxier; \(after)",
-        command: "\(world.target.kubectl) -n kube-system edit configmap aws-auth", owner: "hand",
-        touches: ["configmap/aws-auth"], verify: verify)
+    let isAlone = pod?["metadata"]["ownerReferences"].items.isEmpty ?? true
+    let again = isAlone ? nil : pod.map { world.recreate($0) }
+    let after = again == nil ? "then make pods anew that Fargate has given up" : "and the pod is made anew"
+    guard mode != "CONFIG_MAP" else { return await lineFix(role, after, again) }
+    let which =
+      "--cluster-name \(Shell.quote(world.target.cluster ?? "CLUSTER")) --principal-arn \(Shell.quote(role))"
+    var commands = ["aws eks create-access-entry \(which) --type FARGATE_LINUX\(world.target.awsOptions)"]
+    let present = await world.aws(
+      .describeAccessEntry, ["clusterName": world.target.cluster ?? "", "principalArn": role])
+    // An entry's type can't be changed.
+    if present.first != nil {
+      commands.insert("aws eks delete-access-entry \(which)\(world.target.awsOptions)", at: 0)
     }
     return Fix(
       "maps the role to Fargate's nodes; \(after)",
-      command:
-        "aws eks create-access-entry --cluster-name \(Shell.quote(world.target.cluster ?? "CLUSTER")) --principal-arn \(role) --type FARGATE_LINUX\(world.target.awsOptions)",
-      owner: "hand", touches: ["accessentry/\(role)"], verify: verify, expectWithin: "1m")
+      command: (commands + [again].compactMap { $0 }).joined(separator: " && "),
+      owner: "hand", touches: ["accessentry/\(role)"], restarts: again != nil, verify: verify, expectWithin: "2m")
+  }
+
+  /// The role's line in aws-auth, beside those that are there.
+  private func lineFix(_ role: String, _ after: String, _ again: String?) async -> Fix {
+    let read = await world.object(.configMaps, namespace: "kube-system", name: "aws-auth")
+    guard read.gap == nil else {
+      return Fix(
+        "put a line for \(role) into mapRoles of kube-system/aws-auth, with username system:node:{{SessionName}} and the groups system:bootstrappers, system:nodes and system:node-proxier; \(after)",
+        owner: "hand", touches: ["configmap/aws-auth"], verify: verify)
+    }
+    var fix = AWSAuthFix(
+      arn: CanonicalARN.strippingPath(role), username: "system:node:{{SessionName}}",
+      groups: ["system:bootstrappers", "system:nodes", "system:node-proxier"], outcome: after
+    ).fix(read.first, nil, verify: verify, world)
+    guard let command = fix.command, let again else { return fix }
+    fix.command = "\(command) && \(again)"
+    fix.restarts = true
+    return fix
   }
 
   /// Addresses and the way out.
