@@ -154,7 +154,7 @@ struct FargateScenarioTests {
 
     try await scene.call(
       "ec2", "DeleteRoute", ["RouteTableId": ground.routeTable, "DestinationCidrBlock": "0.0.0.0/0"])
-    try scene.kubectl("delete pod -l app=web --now --ignore-not-found")
+    try scene.kubectl("delete pod -l app=web --force --grace-period=0")
     let pod = try await ground.pod("app=web")
     let cut = try await ground.root("app=web", "scheduling/fargate-no-way-out")
     try scene.advance("4m")
