@@ -73,7 +73,8 @@ struct IdentityScene {
   /// Asks of the live cluster, and puts the answer on trial.
   func ask(
     as credentials: [String: String] = [:], cluster: String? = "demo", kubeconfig: String? = nil,
-    timeoutSeconds: Int = 10, sourceLocation: SourceLocation = #_sourceLocation, _ asking: Trial.Asking
+    timeoutSeconds: Int = 10, nodeLogs: NodeLogs? = nil, sourceLocation: SourceLocation = #_sourceLocation,
+    _ asking: Trial.Asking
   ) async throws -> Answer {
     var options = LiveSession.Options()
     options.timeoutSeconds = timeoutSeconds
@@ -83,7 +84,8 @@ struct IdentityScene {
     options.environment = environment.merging(credentials) { $1 }
     let session = try await LiveSession(options)
     let trial = try await Trial(
-      session.source, known: session.known, target: session.identity, states: [.missing("left out")], asking)
+      session.source, known: session.known, target: session.identity, nodeLogs: nodeLogs,
+      states: [.missing("left out")], asking)
     #expect(trial.faults == [], sourceLocation: sourceLocation)
     return trial.answer
   }
@@ -113,9 +115,10 @@ struct IdentityScene {
   }
 
   func subject(
-    _ kind: String, _ name: String, namespace: String = "default", sourceLocation: SourceLocation = #_sourceLocation
+    _ kind: String, _ name: String, namespace: String = "default", nodeLogs: NodeLogs? = nil,
+    sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> Answer {
-    try await ask(sourceLocation: sourceLocation) { why in
+    try await ask(nodeLogs: nodeLogs, sourceLocation: sourceLocation) { why in
       try await why.ask(Subject(kind: kind, name: name, namespace: namespace))
     }
   }

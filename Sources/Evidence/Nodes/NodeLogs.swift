@@ -23,10 +23,41 @@ package struct NodeLogs: Sendable {
     var text: String
   }
 
+  /// What a program of the node printed, or a file of it, as it was when it was collected.
+  package enum Snapshot: String, Sendable, CaseIterable {
+    /// `ip rule`, `ip route show table all`, `iptables-save`.
+    case rules, routes, netfilter
+    /// `sysctl -a`, `dmesg`.
+    case variables, kernelLog
+    /// `ip link` or `ifconfig`.
+    case interfaces
+    /// `ip -all netns exec ip addr` and `ip -all netns exec ip neigh`.
+    case namespaces
+    /// ipamd's own list of the addresses that pods have.
+    case addresses
+
+    /// By the names that the log collector gives.
+    init?(path: String) {
+      let file = path.split(separator: "/").last.map { $0.lowercased() } ?? ""
+      switch file {
+      case "iprule.txt": self = .rules
+      case "iproute.txt": self = .routes
+      case "iptables-save.txt": self = .netfilter
+      case "sysctl_all.txt", "sysctl.txt": self = .variables
+      case "dmesg.current", "dmesg.txt": self = .kernelLog
+      case "ifconfig.txt", "iplink.txt": self = .interfaces
+      case "netns.txt": self = .namespaces
+      case "ipam.json": self = .addresses
+      default: return nil
+      }
+    }
+  }
+
   /// Only the end of a longer file is read.
   private static let tail = 4 << 20
 
   private var files: [File] = []
+  private var snapshots: [(snapshot: Snapshot, path: String, text: String)] = []
 
   /// Reads a folder, the `.tar.gz` archives in it included.
   package init(folder: String) throws {
@@ -49,12 +80,20 @@ package struct NodeLogs: Sendable {
   }
 
   private mutating func read(_ path: String, as name: String) {
-    guard let kind = NodeLogs.kind(of: name), let handle = FileHandle(forReadingAtPath: path) else { return }
+    let snapshot = Snapshot(path: name)
+    guard let handle = FileHandle(forReadingAtPath: path), snapshot != nil || NodeLogs.kind(of: name) != nil else {
+      return
+    }
     defer { try? handle.close() }
     let size = (try? handle.seekToEnd()) ?? 0
     try? handle.seek(toOffset: size > UInt64(NodeLogs.tail) ? size - UInt64(NodeLogs.tail) : 0)
     guard let data = try? handle.readToEnd() else { return }
-    files.append(File(path: name, kind: kind, text: String(decoding: data, as: UTF8.self)))
+    let text = String(decoding: data, as: UTF8.self)
+    if let snapshot {
+      snapshots.append((snapshot, name, text))
+    } else if let kind = NodeLogs.kind(of: name) {
+      files.append(File(path: name, kind: kind, text: text))
+    }
   }
 
   /// Told by its name: `ipamd.log`, `kubelet.log`, `kubelet/journal.txt`, `nodeadm.log`.
@@ -70,7 +109,6 @@ package struct NodeLogs: Sendable {
   /// which no path names a node is one node's own.
   package func lines(_ kind: Kind, of names: [String]) -> [Line]? {
     let named = files.filter { file in names.contains { !$0.isEmpty && file.path.contains($0) } }
-    let isOneNode = !files.contains { $0.path.contains(/i-[0-9a-f]{8,17}|ip-\d+-\d+-\d+-\d+/) }
     let mine = (named.isEmpty && isOneNode ? files : named).filter { $0.kind == kind }
     guard !mine.isEmpty else { return nil }
     return mine.flatMap { file in
@@ -78,6 +116,20 @@ package struct NodeLogs: Sendable {
         Line(text: String(line), path: file.path, at: NodeLogs.time(of: line))
       }
     }
+  }
+
+  /// Whether no path names a node.
+  private var isOneNode: Bool {
+    !(files.map(\.path) + snapshots.map(\.path)).contains { $0.contains(/i-[0-9a-f]{8,17}|ip-\d+-\d+-\d+-\d+/) }
+  }
+
+  /// What was collected of a node, all files of one kind; nil where the folder holds none.
+  package func text(_ snapshot: Snapshot, of names: [String]) -> (text: String, path: String)? {
+    let all = snapshots.filter { $0.snapshot == snapshot }
+    let named = all.filter { file in names.contains { !$0.isEmpty && file.path.contains($0) } }
+    let mine = named.isEmpty && isOneNode ? all : named
+    guard let first = mine.first else { return nil }
+    return (mine.map(\.text).joined(separator: "\n"), first.path)
   }
 
   /// The time that a JSON line of zap carries in `ts`, as text or in seconds. klog and journald leave the year out.

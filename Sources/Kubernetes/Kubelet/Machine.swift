@@ -4,7 +4,9 @@ package import World
 package enum Machine {
   /// Makes the kinds of component known; once for each world, before it is restored.
   package static func know(in world: World) {
-    world.know(NodeBoot.self, Kubelet.self, LeaseKeeper.self, MachineDisk.self, PodRuntime.self, NodeTraffic.self)
+    world.know(
+      NodeBoot.self, Kubelet.self, LeaseKeeper.self, MachineDisk.self, PodRuntime.self, NodeTraffic.self,
+      NodeKernelState.self)
   }
 
   /// An instance has booted: cloud-init and nodeadm begin.
@@ -79,7 +81,7 @@ package enum Machine {
   private static func stopOthers(_ instanceID: String, in world: World) {
     world.stop(ComponentID("policy-maps/\(instanceID)"))
     for id in [
-      NodeBoot.id(instanceID), LeaseKeeper.id(instanceID), NodeTraffic.id(instanceID),
+      NodeBoot.id(instanceID), LeaseKeeper.id(instanceID), NodeTraffic.id(instanceID), NodeKernelState.id(instanceID),
     ] { world.stop(id) }
   }
 }

@@ -37,7 +37,21 @@ extension PodRuntime {
     case .echo(let address): return echo(address, pod, context)
     case .host(let words):
       guard let instance = instanceID(pod, context) else { return .nothing }
-      return HostView(cluster: cluster, pod: pod, instance: instance, context: context).show(words)
+      let view = HostView(cluster: cluster, pod: pod, instance: instance, context: context)
+      guard NodeWriter.isChange(words) else { return view.show(words) }
+      guard pod.isInHostNetwork, view.isPrivileged else {
+        let fault = NodeWriter.refusal(words)
+        return .text("", errors: fault.text, status: fault.status)
+      }
+      let kernel = NodeKernelState.id(instance)
+      if !context.world.exists(kernel) { context.spawn(kernel, NodeKernelState(instance: instance)) }
+      context.send(
+        kernel, "run",
+        [
+          "words": JSON(words), "cluster": .string(cluster), "node": .string(pod.nodeName),
+          "process": .int(Int64(process)), "to": .string(PodRuntime.id(uid).text),
+        ])
+      return nil
     }
   }
 

@@ -64,6 +64,11 @@ package struct PodRuntime: Component {
     case .wake("names"): giveUpNames(context)
     case .wake: wakes += 1
     case .message("dns", let value): guard namesAnswered(value, context) else { return }
+    case .message("kernel", let value):
+      system.answer(
+        value["process"].int ?? 0,
+        .text(
+          value["text"].string ?? "", errors: value["errors"].string ?? "", status: value["status"].int ?? 0))
     case .message(let name, let value):
       if name != "signal" { wakes = 0 }
       guard received(name, value, context) else { return }

@@ -32,6 +32,8 @@ extension ClusterNetwork {
         let spec = agent("aws-node")?.spec ?? network.daemonSet("aws-node")?["spec"]["template"]["spec"]
         // What runs on Fargate brings a kube-proxy of its own.
         let isFargate = host.isFargate
+        let changes = NodeKernelState.changes(of: host.instance, in: network.world)
+        let uids = changes == nil ? [] : Set(present.map(\.uid))
         let isLaidOut = packets.add(
           ClusterPackets.Node(
             host.name, interfaces: own[place], pods: isFargate ? [] : pods.map(\.json),
@@ -39,7 +41,8 @@ extension ClusterNetwork {
             zone: node?.labels["topology.kubernetes.io/zone"].string,
             osImage: node?.status["nodeInfo"]["osImage"].string ?? "",
             hasProxy: isFargate || agent("kube-proxy") != nil,
-            policies: isFargate ? nil : world.ports.packets.policies(host.instance).map { .known($0) }))
+            policies: isFargate ? nil : world.ports.packets.policies(host.instance).map { .known($0) },
+            kernel: { plan, services in changes?.kernel(of: plan, services, present: uids) }))
         if isLaidOut, let stack = packets.nodes[host.name],
           let options = world.ports.instanceMetadataOptions(host.instance)
         {

@@ -29,7 +29,18 @@ extension ClusterNetwork.Effect {
 
 extension ClusterNetwork {
   /// The host with what of its interfaces may decide.
-  private func shape(_ host: Host) -> String { "\(host.instance) \(host.address) \(ports.shape(host.instance))" }
+  private func shape(_ host: Host) -> String {
+    "\(host.instance) \(host.address) \(ports.shape(host.instance))\(kernelKey(host))"
+  }
+
+  /// What programs of the node have changed, and the agents that may have undone it; nothing for most.
+  private func kernelKey(_ host: Host) -> String {
+    guard let kernel = world.state(of: NodeKernelState.id(host.instance), as: NodeKernelState.self),
+      !kernel.changes.isEmpty
+    else { return "" }
+    let agents = pods(on: host).filter { ["aws-node", "kube-proxy"].contains($0.labels["k8s-app"].string) }
+    return " \(kernel.revision) \(agents.map(\.uid).sorted())"
+  }
 
   private var fates: NetworkFates? { (world.kube.host as? KubernetesStorey)?.fates }
 
@@ -49,7 +60,8 @@ extension ClusterNetwork {
     let key: String
     if PodENI(pod: pod.json) == nil {
       // Such pods have the same way from their node, whatever their port: a route by their own pair.
-      key = "probe \(shape(host))\(policyKey(pod, host))"
+      let isChanged = !kernelKey(host).isEmpty
+      key = "probe \(shape(host))\(policyKey(pod, host))\(isChanged ? " \(pod.uid)" : "")"
     } else {
       let agent = pods(on: host).first { $0.labels["k8s-app"].string == "aws-node" }
       key = "probe \(pod.uid) \(port) \(agent?.uid ?? "")\(policyKey(pod, host))"

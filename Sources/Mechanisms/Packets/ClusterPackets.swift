@@ -17,11 +17,15 @@ package struct ClusterPackets: Sendable {
     package var hasProxy: Bool
     /// What its network policy agent enforces; nil where it enforces nothing.
     package var policies: Fact<NodePolicies>?
+    /// What its kernel holds, from what the CNI and kube-proxy lay out there; nil where it is that.
+    package var kernel: @Sendable (NodePlan, KubeProxyRules?) -> NodeKernel?
 
     package init(
       _ name: String, interfaces: [JSON], pods: [JSON], settings: CNISettings, zone: String? = nil,
-      osImage: String = "", hasProxy: Bool = true, policies: Fact<NodePolicies>? = nil
+      osImage: String = "", hasProxy: Bool = true, policies: Fact<NodePolicies>? = nil,
+      kernel: @escaping @Sendable (NodePlan, KubeProxyRules?) -> NodeKernel? = { _, _ in nil }
     ) {
+      self.kernel = kernel
       self.name = name
       self.interfaces = interfaces
       self.pods = pods
@@ -38,6 +42,7 @@ package struct ClusterPackets: Sendable {
   package var services: [ServicePort]
   /// Stacks by node, and by `namespace/name` of pods.
   package private(set) var nodes: [String: Int] = [:]
+  package private(set) var plans: [String: NodePlan] = [:]
   package private(set) var pods: [String: Int] = [:]
 
   package init(_ fabric: Fabric = Fabric(), services: [ServicePort] = []) {
@@ -48,15 +53,17 @@ package struct ClusterPackets: Sendable {
   /// Lays out a node; false where its primary interface is not known.
   package mutating func add(_ node: Node) -> Bool {
     guard
-      let plan = NodePlan.read(
+      var plan = NodePlan.read(
         name: node.name, interfaces: node.interfaces, pods: node.pods, settings: node.settings,
         fabric: network.fabric, osImage: node.osImage)
     else { return false }
     let rules =
       node.hasProxy
       ? KubeProxyRules(services, node: node.name, zone: node.zone, nodeAddress: plan.primary.primary) : nil
+    plan.kernel = node.kernel(plan, rules)
     let places = network.add(plan, services: rules)
     nodes[node.name] = places.node
+    plans[node.name] = plan
     for (index, pod) in plan.pods.enumerated() { pods["\(pod.namespace)/\(pod.name)"] = places.pods[index] }
     if let policies = node.policies { load(policies, for: node.pods) }
     return true

@@ -26,6 +26,9 @@ package struct InterfaceText {
     }.joined(separator: ":")
   }
 
+  /// A hardware address as it is written.
+  package static func text(mac number: UInt64) -> String { mac(number) }
+
   /// A hardware address as it is written; 0 for what is none.
   package static func mac(_ text: String) -> UInt64 {
     text.split(separator: ":").reduce(0) { $0 << 8 | (UInt64($1, radix: 16) ?? 0) & 0xff }

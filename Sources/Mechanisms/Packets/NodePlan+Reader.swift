@@ -27,8 +27,9 @@ extension NodePlan {
       else { continue }
       let namespace = pod["metadata"]["namespace"].string ?? ""
       let podName = pod["metadata"]["name"].string ?? ""
+      let uid = pod["metadata"]["uid"].string ?? ""
       if let branch = branch(pod, fabric) {
-        plan.pods.append(Pod(namespace, podName, address, branch: branch))
+        plan.pods.append(Pod(namespace, podName, address, branch: branch, uid: uid))
         continue
       }
       let device = plan.enis.first { eni in
@@ -36,7 +37,7 @@ extension NodePlan {
         return port.addresses.contains(address) || port.prefixes.contains { $0.contains(address) }
       }?.device
       // An address on none of them is no pod of this network.
-      if let device { plan.pods.append(Pod(namespace, podName, address, device: device)) }
+      if let device { plan.pods.append(Pod(namespace, podName, address, device: device, uid: uid)) }
     }
     return plan
   }

@@ -40,8 +40,13 @@ package struct NodePlan: Sendable {
     /// The device index of the ENI that its address is on.
     package var device: Int
     package var branch: Branch?
+    package var uid: String
 
-    package init(_ namespace: String, _ name: String, _ address: IPv4Address, device: Int = 0, branch: Branch? = nil) {
+    package init(
+      _ namespace: String, _ name: String, _ address: IPv4Address, device: Int = 0, branch: Branch? = nil,
+      uid: String = ""
+    ) {
+      self.uid = uid
       self.namespace = namespace
       self.name = name
       self.address = address
@@ -60,6 +65,8 @@ package struct NodePlan: Sendable {
   package var naming: Naming
   /// Addresses of the node's own besides its ENIs', such as the Pod Identity agent's.
   package var linkLocal: [IPv4Address] = []
+  /// What its kernel holds instead of that.
+  package var kernel: NodeKernel?
 
   package enum Naming: Sendable { case eth, ens }
 
@@ -77,7 +84,9 @@ package struct NodePlan: Sendable {
 
   package var primary: ENI { enis[0] }
 
-  package func interfaceName(device: Int) -> String { naming == .eth ? "eth\(device)" : "ens\(device + 5)" }
+  package func interfaceName(device: Int) -> String {
+    kernel?.names[device] ?? (naming == .eth ? "eth\(device)" : "ens\(device + 5)")
+  }
 
   package func veth(_ pod: Pod) -> String {
     InterfaceNames.veth(
@@ -110,6 +119,7 @@ package struct NodePlan: Sendable {
         Interface(
           veth(pod), link: .peer(stack: podStacks[index], interface: 1), mac: NodePlan.mac(ofPod: pod.address)))
     }
+    if let kernel { for index in out.indices { kernel.apply(to: &out[index]) } }
     return out
   }
 
@@ -241,19 +251,31 @@ package struct NodePlan: Sendable {
         ], .snat(primary.primary, random: settings.randomizesSNAT)), table: "nat", chain: "AWS-SNAT-CHAIN-0")
   }
 
+  /// What the kernel goes by: as it was laid out, or as it was changed.
+  package var rulesInForce: [RoutingRule] { kernel?.rules ?? rules }
+  package var routesInForce: [Route] { kernel?.routes ?? routes }
+  package func netfilterInForce(_ services: KubeProxyRules?) -> Netfilter { kernel?.netfilter ?? netfilter(services) }
+
   /// The stack of the node.
   package func stack(podStacks: [Int], services: KubeProxyRules? = nil) -> NetworkStack {
     var settings = NetworkStack.Settings()
     settings.forwards = true
     settings.earlyDemux = !self.settings.disablesEarlyDemux
     settings.routesLocalnet = services != nil
+    kernel?.apply(to: &settings)
     return NetworkStack(
-      name, interfaces: interfaces(podStacks: podStacks), rules: rules, routes: routes,
-      netfilter: netfilter(services), settings: settings)
+      name, interfaces: interfaces(podStacks: podStacks), rules: rulesInForce,
+      routes: routesInForce, netfilter: netfilterInForce(services), settings: settings)
   }
 
   /// The next hop of every pod: an address that nobody has, with the host's end of the pair as its neighbour.
   package static let podGateway = IPv4Address(bits: 0xa9fe_0101)
+
+  /// What the CNI pinned in the pod when it set it up; where nobody looked, the address that the pair's end has.
+  private func neighbour(of pod: Pod) -> UInt64 {
+    let own = NodePlan.mac(ofPod: pod.address)
+    return kernel?.podNeighbours[pod.address] ?? kernel?.addresses[veth(pod)] ?? own
+  }
 
   /// The stack of a pod; `interface` is the host's end of its pair.
   package func stack(of pod: Pod, node: Int, interface: Int) -> NetworkStack {
@@ -267,7 +289,7 @@ package struct NodePlan: Sendable {
         Route(CIDR(NodePlan.podGateway, length: 32), device: "eth0"),
         Route(.everything, via: NodePlan.podGateway, device: "eth0"),
       ],
-      neighbours: [.init(NodePlan.podGateway, device: "eth0", mac: NodePlan.mac(ofPod: pod.address))])
+      neighbours: [.init(NodePlan.podGateway, device: "eth0", mac: neighbour(of: pod))])
   }
 }
 

@@ -39,9 +39,9 @@ struct ContainerComplaint: Sendable {
     case .unresolved(let name):
       statement = "it gets no address for \(name)"
       causes = cause(.nameLookup, Entity("Name", name, namespace: namespace), pod.name)
-    case .noConnection(let host, let port):
+    case .noConnection(let host, let port, let isSilence):
       statement = "it gets no connection to \(host):\(port)"
-      causes = cause(.hostUnreached, pod, "\(host):\(port)")
+      causes = cause(.hostUnreached, pod, "\(host):\(port)\(isSilence ? HostUnreached.silence : "")")
     case .unauthorized, .console, .thumbprint, .nodesMissing, .servingCertificate, .updateFailed, .unreachable,
       .clusterNotMade, .interrupted, .noAddress, .nodeUnreached, .noMachine:
       return nil

@@ -10,6 +10,8 @@ struct NetworkReading: Sendable {
   var cluster: JSON = .null
   /// Instance metadata options by node.
   var metadata: [String: JSON] = [:]
+  /// Where it was read what kernels of nodes hold, by node.
+  var kernels: [String: NodeFiles] = [:]
   /// The node of each instance.
   var instances: [String: String] = [:]
   /// What could not be read whole, where it may matter to any packet.
@@ -27,7 +29,7 @@ struct NetworkReading: Sendable {
 
 extension Investigation {
   /// Reads the VPC and these nodes, with all their pods.
-  func network(nodes names: [String]) async throws(QuestionError) -> NetworkReading {
+  func network(nodes names: [String], usesFiles: Bool = true) async throws(QuestionError) -> NetworkReading {
     async let clusterRead = cluster()
     async let servicesRead = list(.services)
     async let slicesRead = list(.endpointSlices)
@@ -52,7 +54,9 @@ extension Investigation {
     let instances = await aws(.describeInstances, filters: ["vpc-id": [vpc]])
     let interfaces = await aws(.describeNetworkInterfaces, filters: ["vpc-id": [vpc]])
     for name in names {
-      try await add(node: name, to: &reading, interfaces: interfaces, instances: instances.items)
+      try await add(
+        node: name, to: &reading, interfaces: interfaces, instances: instances.items,
+        files: usesFiles ? nodeFiles(name) : nil)
     }
     return reading
   }
@@ -88,7 +92,7 @@ extension Investigation {
   }
 
   private func add(
-    node name: String, to reading: inout NetworkReading, interfaces: Found, instances: [JSON]
+    node name: String, to reading: inout NetworkReading, interfaces: Found, instances: [JSON], files: NodeFiles?
   ) async throws(QuestionError) {
     let found = await node(name)
     guard let node = found.first else {
@@ -114,7 +118,8 @@ extension Investigation {
         name, interfaces: own, pods: pods.items, settings: settings ?? CNISettings(),
         zone: node["metadata"]["labels"]["topology.kubernetes.io/zone"].string,
         osImage: node["status"]["nodeInfo"]["osImage"].string ?? "",
-        hasProxy: kind.proxy.value != ServiceProxy.none, policies: await policies(pods: pods)))
+        hasProxy: kind.proxy.value != ServiceProxy.none, policies: await policies(pods: pods),
+        kernel: { _, _ in files?.kernel }))
     guard isLaidOut else {
       throw .unreachable(
         interfaces.gap
@@ -122,6 +127,11 @@ extension Investigation {
       )
     }
     reading.instances[id] = name
+    reading.kernels[name] = files
+    if let line = files?.kernel.unread.first {
+      reading.gaps.append(
+        Gap(read: "the network of node \(name)", why: "it holds what isn't modelled: \(line)"))
+    }
     reading.metadata[name] = instances.first { $0["InstanceId"].string == id }?["MetadataOptions"] ?? .null
   }
 }

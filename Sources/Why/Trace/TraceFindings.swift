@@ -10,6 +10,33 @@ struct TraceFindings: Sendable {
   let target: Tracer.Found
   let title: String
   let packet: Packet
+  /// Whether what the nodes' kernels hold stops it, where the VPC CNI's own layout would let it through.
+  private(set) var isNodeFault = false
+
+  init(
+    world: Investigation, reading: NetworkReading, source: Tracer.Found, target: Tracer.Found, title: String,
+    packet: Packet
+  ) {
+    self.world = world
+    self.reading = reading
+    self.source = source
+    self.target = target
+    self.title = title
+    self.packet = packet
+  }
+
+  /// Those at the ends.
+  var nodes: [String] {
+    let both = [source.node, target.node].compactMap { $0 }
+    return both.count == 2 && both[0] == both[1] ? [both[0]] : both
+  }
+
+  func mayBeNodeFault(_ walks: [PacketWalk]) -> Bool {
+    !reading.kernels.isEmpty && walks.contains { $0.truth == .no }
+  }
+
+  /// `walks` are those of the same packet where every node is as the VPC CNI and kube-proxy lay it out.
+  mutating func settle(with walks: [PacketWalk]) { isNodeFault = walks.allSatisfy { $0.truth == .yes } }
 
   func report(_ walks: [PacketWalk]) async -> TraceReport {
     let clock = await world.reader.clock()
@@ -42,6 +69,13 @@ struct TraceFindings: Sendable {
       answer.summary = "\(source.title) reaches \(ending), and is answered"
     }
     answer.checked = ["packets"]
+    let unseen = nodes.filter { reading.kernels[$0] == nil }
+    if stopped.isEmpty, let node = unseen.first {
+      answer.notChecked.append(
+        NotChecked(
+          "what node \(node)'s own kernel holds; it is taken as the VPC CNI and kube-proxy lay it out",
+          ask: "ekswhy trace \(source.title) \(ending) --node-logs DIR"))
+    }
     if target.pod != nil {
       answer.notChecked.append(NotChecked("whether a program listens there", ask: "ekswhy \(target.title)"))
     }
@@ -113,6 +147,7 @@ struct TraceFindings: Sendable {
 
   func root(of walk: PacketWalk) -> RootCause? {
     guard let hop = walk.last else { return nil }
+    if isNodeFault, let found = nodeRoot(hop) { return found }
     let place = Int(hop.place)
     switch hop.kind {
     case .groupIngressDenied, .groupEgressDenied: return group(hop, isEgress: hop.kind == .groupEgressDenied)
@@ -185,6 +220,20 @@ struct TraceFindings: Sendable {
         entity: Entity("Hop", teller.place(hop)), statement: "\(teller.place(hop)) \(teller.text(hop))",
         evidence: [exhibit(hop)])
     }
+  }
+
+  /// What of a node's own state stops a packet there, where that was read.
+  private func nodeRoot(_ hop: Hop) -> RootCause? {
+    let ends =
+      [source.pod, target.pod].compactMap { $0 } + (reading.packets.pod(ofStack: Int(hop.place)).map { [$0] } ?? [])
+    for node in nodes + reading.kernels.keys.sorted().filter({ !nodes.contains($0) }) {
+      guard let files = reading.kernels[node], let plan = reading.packets.plans[node] else { continue }
+      let findings = NodeFindings(
+        world: world, node: node, plan: plan, files: files, ends: ends,
+        verify: "ekswhy trace \(source.title) \(ending)")
+      if let root = findings.root(hop, told: exhibit(hop)) { return root }
+    }
+    return nil
   }
 
   /// What network policies stop, with the ends of the packet as they know them.
@@ -335,9 +384,29 @@ struct TraceFindings: Sendable {
     guard isLocal || isNone,
       let port = reading.services.first(where: { text.contains("\"\($0.title) has no") })
     else {
-      return RootCause(
-        "packets/netfilter-rule", layer: .inCluster, entity: Entity("Node", node),
-        statement: "a netfilter rule of \(node) stops it: \(text)", evidence: [exhibit(hop)])
+      let isInvalid = text.contains("--ctstate INVALID")
+      var root = RootCause(
+        isInvalid ? "packets/invalid-state-drop" : "packets/netfilter-rule", layer: .inCluster,
+        entity: Entity("Node", node),
+        statement: isInvalid
+          ? "a netfilter rule of \(node) drops what its connection tracking calls INVALID, and of this connection it sees one half only: \(text)"
+          : "a netfilter rule of \(node) stops it: \(text)", evidence: [exhibit(hop)])
+      if isNodeFault, let files = reading.kernels[node] {
+        root.evidence.insert(files.exhibit(.netfilter, text, text), at: 0)
+        let words = text.split(separator: " ", maxSplits: 2).map(String.init)
+        if words.count == 3 {
+          let command = { (deed: String) in
+            "\(world.target.kubectl) debug node/\(node) --quiet -i --profile=sysadmin --image=busybox -- chroot /host iptables -t \(words[0]) \(deed) \(words[1]) \(words[2])"
+          }
+          root.fixes = [
+            Fix(
+              "takes the rule away, which neither the VPC CNI nor kube-proxy made; look at what makes it",
+              command: command("-D"), owner: "hand", touches: ["node/\(node)"], undo: command("-I"),
+              verify: "ekswhy trace \(source.title) \(ending)", expectWithin: "10s")
+          ]
+        }
+      }
+      return root
     }
     let entity = Entity("Service", port.service, namespace: port.namespace)
     let counts = Count.of(port.endpoints.filter(\.isReady).count, "ready endpoint")

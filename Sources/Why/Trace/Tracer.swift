@@ -64,8 +64,24 @@ package struct Tracer: Sendable {
     let packet = Packet(
       transport, from: IPv4Address(bits: 0), 40000, to: address,
       transport == .icmp ? Packet.echoRequest : number)
-    var walks: [PacketWalk] = []
-    if isServer {
+    let walks = try walks(packet, from: source, isServer: isServer, ports, slices, &reading)
+    let destination = transport == .icmp ? target.title : "\(target.title):\(number)"
+    var findings = TraceFindings(
+      world: world, reading: reading, source: source, target: target, title: "\(source.title) → \(destination)",
+      packet: packet)
+    if findings.mayBeNodeFault(walks) {
+      var plain = try await world.network(nodes: Array(touched.prefix(12)), usesFiles: false)
+      findings.settle(with: try self.walks(packet, from: source, isServer: isServer, ports, slices, &plain))
+    }
+    return (findings, walks)
+  }
+
+  private func walks(
+    _ packet: Packet, from source: Found, isServer: Bool, _ ports: [ServicePort], _ slices: Investigation.Found,
+    _ reading: inout NetworkReading
+  ) throws(QuestionError) -> [PacketWalk] {
+    guard !isServer else {
+      var walks: [PacketWalk] = []
       let own = servers(ports, reading)
       guard !own.isEmpty else {
         throw .unreachable(
@@ -83,15 +99,9 @@ package struct Tracer: Sendable {
           return walk
         }
       }
-    } else {
-      walks = walk(packet, from: .stack(try stack(of: source, reading)), &reading)
+      return walks
     }
-    let destination = transport == .icmp ? target.title : "\(target.title):\(number)"
-    return (
-      TraceFindings(
-        world: world, reading: reading, source: source, target: target, title: "\(source.title) → \(destination)",
-        packet: packet), walks
-    )
+    return walk(packet, from: .stack(try stack(of: source, reading)), &reading)
   }
 
   /// The interfaces of the API servers, as the Service `kubernetes` has their addresses.
@@ -133,11 +143,15 @@ package struct Tracer: Sendable {
     let packet = Packet(.tcp, from: IPv4Address(bits: 0), 40000, to: address, port)
     let walks = walk(packet, from: .stack(stack), &reading)
     let source = Found(title: "node/\(name)", node: name)
-    return (
-      TraceFindings(
-        world: world, reading: reading, source: source, target: target,
-        title: "\(source.title) → \(target.title):\(port)", packet: packet), walks
-    )
+    var findings = TraceFindings(
+      world: world, reading: reading, source: source, target: target,
+      title: "\(source.title) → \(target.title):\(port)", packet: packet)
+    if findings.mayBeNodeFault(walks), var plain = try? await world.network(nodes: [name], usesFiles: false),
+      let stack = plain.nodes[name]
+    {
+      findings.settle(with: walk(packet, from: .stack(stack), &plain))
+    }
+    return (findings, walks)
   }
 
   private func walk(

@@ -40,7 +40,11 @@ struct ShellCommand: ParsableCommand {
     let before = try debuggers()
     let words = command.isEmpty ? ["bash"] : command
     let status = try kubectl(
-      ["debug", "node/\(parts[1])", terminal, "--quiet", "--image=busybox", "--", "chroot", "/host"] + words)
+      [
+        "debug", "node/\(parts[1])", terminal, "--quiet", "--profile=sysadmin", "--image=busybox", "--", "chroot",
+        "/host",
+      ]
+        + words)
     for pod in try debuggers() where !before.contains(pod) {
       _ = try kubectl(["delete", pod, "--wait=false", "--grace-period=0"], quiet: true)
     }

@@ -57,7 +57,7 @@ extension APIServer {
       found["interfaces"] = .array(interfaces)
       return found
     }
-    let own = NodeNetwork(cluster: id, node: host.name, instance: host.instance, world: world)
+    let own = NodeNetwork(cluster: id, node: host.name, instance: host.instance, world: world, changes: nil)
     let names = (own?.text.interfaces.map(\.name) ?? []).filter { name in
       !Self.unseen.contains { name.hasPrefix($0) }
     }

@@ -12,11 +12,22 @@ struct HostView {
 
   private var isHost: Bool { pod.spec["hostNetwork"].bool == true }
   private var network: NodeNetwork? {
-    NodeNetwork(cluster: cluster, node: pod.nodeName, instance: instance, world: context.world)
+    let world = context.world
+    return NodeNetwork(
+      cluster: cluster, node: pod.nodeName, instance: instance, world: world,
+      changes: NodeKernelState.changes(of: instance, in: world))
   }
 
   private func failed(_ text: String, _ status: Int = 1) -> QuestionReply { .text("", errors: text, status: status) }
   private func printed(_ text: String) -> QuestionReply { .text(text, errors: "", status: 0) }
+
+  /// Whether programs of the pod may change the network that they are on.
+  var isPrivileged: Bool {
+    pod.spec["containers"].items.contains { container in
+      let security = container["securityContext"]
+      return security["privileged"].bool == true || security["capabilities"]["add"].strings.contains("NET_ADMIN")
+    }
+  }
 
   func show(_ words: [String]) -> QuestionReply {
     let arguments = Array(words.dropFirst())
@@ -66,6 +77,9 @@ struct HostView {
   private func ip(_ arguments: [String]) -> QuestionReply {
     let words = arguments.filter { !$0.hasPrefix("-") && $0 != "show" && $0 != "list" && $0 != "ls" && $0 != "dev" }
     if arguments.contains("-6") { return printed("") }
+    if arguments.first == "-all", arguments.dropFirst().starts(with: ["netns", "exec", "ip"]) {
+      return namespaces(arguments.dropFirst(4).first { !$0.hasPrefix("-") } ?? "")
+    }
     guard let text else { return failed("ip: nothing is known of this network\n") }
     guard let object = words.first else { return failed("Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }\n", 255) }
     let name = words.count > 1 ? words[1] : nil
@@ -90,6 +104,16 @@ struct HostView {
       let shown = text.route(table: table)
       return shown.isEmpty ? failed("Error: ipv4: FIB table does not exist.\nDump terminated\n", 2) : printed(shown)
     }
+    return failed("Object \"\(object)\" is unknown, try \"ip help\".\n", 1)
+  }
+
+  private func namespaces(_ object: String) -> QuestionReply {
+    guard isHost, let network else { return printed("") }
+    if "address".hasPrefix(object) || object == "addr" { return printed(network.namespaces { $0.addresses() ?? "" }) }
+    if "neighbour".hasPrefix(object) || "neighbor".hasPrefix(object) {
+      return printed(network.namespaces { $0.neighbour })
+    }
+    if "route".hasPrefix(object) { return printed(network.namespaces { $0.route(table: RoutingTables.main) }) }
     return failed("Object \"\(object)\" is unknown, try \"ip help\".\n", 1)
   }
 
@@ -119,7 +143,7 @@ struct HostView {
       return printed(chosen.map { $0.lines.joined(separator: "\n") + "\n" }.joined())
     }
     guard let at = arguments.firstIndex(where: { $0 == "-S" || $0 == "--list-rules" }) else {
-      return failed("iptables: ekswhy shows rules by iptables -S and iptables-save, and takes no changes\n", 2)
+      return failed("iptables: ekswhy shows rules by iptables -S and iptables-save\n", 2)
     }
     let chain = at + 1 < arguments.count && !arguments[at + 1].hasPrefix("-") ? arguments[at + 1] : nil
     let lines = all.first { $0.name == wanted ?? "filter" }?.lines ?? []
@@ -213,18 +237,8 @@ struct HostView {
 
   private var variables: [(name: String, value: String)] {
     guard isHost, let network else { return [("net.ipv4.ip_forward", "0"), ("net.ipv4.tcp_early_demux", "1")] }
-    let limits = context.world.ports.instanceMetadata(instance, "meta-data/instance-type").flatMap {
-      InstanceLimits.named($0)
-    }
-    let primary = network.plan.interfaceName(device: 0)
-    return [
-      ("net.ipv4.conf.\(primary).rp_filter", "2"), ("net.ipv4.ip_forward", "1"),
-      ("net.ipv4.tcp_early_demux", network.plan.settings.disablesEarlyDemux ? "0" : "1"),
-      // kube-proxy sets both, by cores.
-      ("net.netfilter.nf_conntrack_max", String(max(131_072, 32_768 * (limits?.vCPUs ?? 2)))),
-      ("net.netfilter.nf_conntrack_tcp_timeout_established", "86400"),
-      ("net.netfilter.nf_conntrack_tcp_timeout_close_wait", "3600"),
-    ]
+    return NodeVariables.all(
+      of: network.plan, hasProxy: network.services != nil, cores: NodeNetwork.cores(of: instance, context.world))
   }
 
   private func sysctl(_ arguments: [String]) -> QuestionReply {
@@ -235,9 +249,7 @@ struct HostView {
     var out = ""
     var errors = ""
     for name in names {
-      if name.contains("=") {
-        errors += "sysctl: ekswhy takes no changes of a node's kernel\n"
-      } else if let found = variables.first(where: { $0.name == name.replacing("/", with: ".") }) {
+      if let found = variables.first(where: { $0.name == NodeWriter.dotted(name) }) {
         out += arguments.contains("-n") ? "\(found.value)\n" : "\(found.name) = \(found.value)\n"
       } else {
         errors += "sysctl: cannot stat /proc/sys/\(name.replacing(".", with: "/")): No such file or directory\n"

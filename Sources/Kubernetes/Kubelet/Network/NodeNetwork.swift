@@ -9,9 +9,12 @@ struct NodeNetwork {
   let services: KubeProxyRules?
   /// Hardware addresses by device.
   private let macs: [Int: UInt64]
+  /// Uids of the node's pods, and of those of its agents by name.
+  let present: Set<String>
+  let agents: [String: String]
 
   /// Nil for nodes whose interfaces nobody knows.
-  init?(cluster: String, node: String, instance: String, world: World) {
+  init?(cluster: String, node: String, instance: String, world: World, changes: NodeChanges?) {
     let metadata = world.ports.instanceMetadata
     let base = "network/interfaces/macs/"
     var macs: [Int: UInt64] = [:]
@@ -49,17 +52,21 @@ struct NodeNetwork {
       else { continue }
       if let branch = PodENI(pod: pod.json), let subnet = CIDR(branch.subnetCIDR) {
         plan.pods.append(
-          .init(pod.namespace, pod.name, address, branch: .init(vlan: branch.vlan, subnet: subnet)))
+          .init(
+            pod.namespace, pod.name, address, branch: .init(vlan: branch.vlan, subnet: subnet), uid: pod.uid))
         continue
       }
       let device = plan.enis.first { eni in
         held[eni.device]?.addresses.contains(text) == true
           || held[eni.device]?.prefixes.contains { $0.contains(address) } == true
       }?.device
-      if let device { plan.pods.append(.init(pod.namespace, pod.name, address, device: device)) }
+      if let device { plan.pods.append(.init(pod.namespace, pod.name, address, device: device, uid: pod.uid)) }
     }
-    self.plan = plan
     self.macs = macs
+    self.present = Set(present.map(\.uid))
+    var agents: [String: String] = [:]
+    for name in ["aws-node", "kube-proxy"] { agents[name] = agent(name)?.uid }
+    self.agents = agents
     services =
       agent("kube-proxy") == nil
       ? nil
@@ -69,6 +76,28 @@ struct NodeNetwork {
           slices: host.list(cluster: cluster, resource: "endpointslices.discovery.k8s.io", namespace: "")),
         node: node, zone: object?["metadata"]["labels"]["topology.kubernetes.io/zone"].string,
         nodeAddress: plan.primary.primary)
+    if let changes, !changes.isEmpty {
+      plan.kernel = changes.kernel(of: plan, services, present: self.present)
+    }
+    self.plan = plan
+  }
+
+  static func cores(of instance: String, _ world: World) -> Int {
+    world.ports.instanceMetadata(instance, "meta-data/instance-type").flatMap { InstanceLimits.named($0) }?.vCPUs ?? 2
+  }
+
+  /// The pod to which a line of policy routing belongs, by its address or interface.
+  func pod(_ rule: RoutingRule) -> NodePlan.Pod? {
+    plan.pods.first { pod in
+      let own = CIDR(pod.address, length: 32)
+      if rule.source == own || rule.destination == own { return true }
+      guard let input = rule.input else { return false }
+      return input == plan.veth(pod) || input == pod.branch.map { InterfaceNames.vlan($0.vlan) }
+    }
+  }
+
+  func pod(_ route: Route) -> NodePlan.Pod? {
+    plan.pods.first { route.destination == CIDR($0.address, length: 32) || route.device == plan.veth($0) }
   }
 
   /// What iproute2 shows in the node's own network.
@@ -80,7 +109,7 @@ struct NodeNetwork {
       }
       interfaces[at].mac = macs[eni.device] ?? 0
     }
-    return InterfaceText(interfaces: interfaces, rules: plan.rules, routes: plan.routes)
+    return InterfaceText(interfaces: interfaces, rules: plan.rulesInForce, routes: plan.routesInForce)
   }
 
   /// The same in a pod's network; nil for a pod that has none here.
@@ -101,6 +130,13 @@ struct NodeNetwork {
       ], neighbours: stack.neighbours)
   }
 
+  /// Every pod's network, as `ip -all netns exec` goes through them.
+  func namespaces(_ show: (InterfaceText) -> String) -> String {
+    plan.pods.map { pod in
+      "\nnetns: cni-\(pod.uid)\n" + (text(ofPod: "\(pod.address)").map(show) ?? "")
+    }.joined()
+  }
+
   /// What `iptables-save` prints in the node's own network.
-  var tables: String { plan.netfilter(services).save }
+  var tables: String { plan.netfilterInForce(services).save }
 }

@@ -99,8 +99,13 @@ struct ProbeFails: Link {
         + "within \(Ages.text(probe.timeout)), \(Count.of(probe.failureThreshold, "failure"))")
     if case .late = trouble.complaint, let closed = await closed(pod, probe, complaint, world, effect) { return closed }
     let maker = await PodMaker.of(pod, world)
-    // Between a node and its other pods no packet can get lost: they are on one machine.
-    let mayBeStopped = trouble.complaint == .late && PodENI(pod: pod) != nil && probe.port != nil
+    // Between a node and its other pods packets get lost only where its kernel holds something else than the CNI laid
+    // out.
+    var mayBeStopped = PodENI(pod: pod) != nil
+    if !mayBeStopped, let node = pod["spec"]["nodeName"].string {
+      mayBeStopped = await world.nodeFiles(node) != nil
+    }
+    mayBeStopped = mayBeStopped && trouble.complaint == .late && probe.port != nil
     guard !mayBeStopped else {
       return .holds(
         Explanation(

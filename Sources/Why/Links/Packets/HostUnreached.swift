@@ -7,11 +7,16 @@ struct HostUnreached: Link {
   let code = "packets/host-unreached"
   let explains: [Effect.Kind] = [.hostUnreached]
 
+  /// What a detail ends with where nothing came back: a port on which nobody listens is told.
+  static let silence = " silence"
+
   func test(_ effect: Effect, _ world: Investigation) async -> Finding {
-    guard let colon = effect.detail.lastIndex(of: ":"),
-      let port = UInt16(effect.detail[effect.detail.index(after: colon)...])
-    else { return .silent }
-    let host = String(effect.detail[..<colon])
+    let isSilence = effect.detail.hasSuffix(Self.silence)
+    let detail = isSilence ? String(effect.detail.dropLast(Self.silence.count)) : effect.detail
+    guard let colon = detail.lastIndex(of: ":"), let port = UInt16(detail[detail.index(after: colon)...]) else {
+      return .silent
+    }
+    let host = String(detail[..<colon])
     let entity = effect.entity
     var node = entity.name
     if entity.kind == "Pod" {
@@ -20,7 +25,7 @@ struct HostUnreached: Link {
       guard let name = pod["spec"]["nodeName"].string else { return .silent }
       node = name
     }
-    if let address = IPv4Address(host) { return await way(from: entity, to: address, port, host, world) }
+    if let address = IPv4Address(host) { return await way(from: entity, to: address, port, host, isSilence, world) }
     guard Self.isInCluster(host), entity.kind == "Pod" else {
       return await ServiceConnection(node: node, host: host, entity: entity).finding([], at: nil, world)
     }
@@ -36,7 +41,7 @@ struct HostUnreached: Link {
           "it gets no address for \(host)", entity: entity, evidence: [],
           causes: [.init(Effect(.nameLookup, name, detail: entity.name))]))
     }
-    return await way(from: entity, to: address, port, host, world)
+    return await way(from: entity, to: address, port, host, isSilence, world)
   }
 
   /// Names of Services, as far as they show it.
@@ -46,7 +51,8 @@ struct HostUnreached: Link {
   }
 
   private func way(
-    from entity: Entity, to address: IPv4Address, _ port: UInt16, _ host: String, _ world: Investigation
+    from entity: Entity, to address: IPv4Address, _ port: UInt16, _ host: String, _ isSilence: Bool,
+    _ world: Investigation
   ) async -> Finding {
     let tracer = Tracer(world, namespace: entity.namespace ?? "default")
     let source = TraceEnd(entity.kind == "Pod" ? .pod(entity.name) : .node(entity.name))
@@ -79,6 +85,9 @@ struct HostUnreached: Link {
     guard entity.kind == "Pod" else {
       return .refuted("packets of \(entity.title) arrive at \(host):\(port)", [exhibit])
     }
+    // Who does not listen says so; what swallows packets here no API shows.
+    let unseen = way.findings.nodes.filter { way.findings.reading.kernels[$0] == nil }
+    if isSilence, !unseen.isEmpty { return .open([world.gap(ofKernels: unseen)]) }
     return .holds(
       Explanation(
         "packets to \(host):\(port) arrive", entity: entity, evidence: [exhibit],

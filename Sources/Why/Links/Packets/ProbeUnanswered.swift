@@ -31,6 +31,7 @@ struct ProbeUnanswered: Link {
         Gap(read: "the way from node \(node) to the pod", why: "\(error)", how: "curl the port from the node")
       ])
     }
+    let hasBranch = PodENI(pod: pod) != nil
     // What isn't known may stop it before that which does further on.
     let gaps = way.walks.flatMap(\.gaps) + way.findings.reading.gaps
     guard gaps.isEmpty else { return .open(gaps) }
@@ -43,7 +44,7 @@ struct ProbeUnanswered: Link {
       }
       return .holds(
         Explanation(
-          "the kubelet's packets to port \(port) go by the VPC, for the pod has an interface of its own, and \(stopped.back == nil ? "don't arrive" : "the answers don't come back")",
+          "the kubelet's packets to port \(port)\(hasBranch ? " go by the VPC, for the pod has an interface of its own, and" : "") \(stopped.back == nil ? "don't arrive" : hasBranch ? "the answers don't come back" : "arrive, and the answers don't come back")",
           entity: entity, evidence: root.evidence, root: root))
     }
     let exhibit = Exhibit(

@@ -37,8 +37,8 @@ package enum Symptom: Hashable, Sendable {
   case clusterNotMade(message: String)
   /// A program got no address for a name.
   case unresolved(name: String)
-  /// A program got no connection.
-  case noConnection(host: String, port: UInt16)
+  /// A program got no connection; `isSilence` where nothing at all came back.
+  case noConnection(host: String, port: UInt16, isSilence: Bool)
   /// The API server got no connection to the kubelet at this address: `logs`, `exec`, `top` fail.
   case nodeUnreached(address: String)
   /// The VPC CNI gave a pod no address.
@@ -68,7 +68,8 @@ package enum Symptom: Hashable, Sendable {
     if let found = UnmadeConnection(text) {
       self =
         found.isOfAPIServer
-        ? .nodeUnreached(address: found.host) : .noConnection(host: found.host, port: found.port)
+        ? .nodeUnreached(address: found.host)
+        : .noConnection(host: found.host, port: found.port, isSilence: found.isSilence)
       return
     }
     if let named = Symptom.after(text, "Pod provisioning timed out (will retry) for pod: ") {

@@ -65,7 +65,7 @@ package struct SymptomQuestion: Question {
         try await NameQuestion().inquire(
           Subject(kind: "name", name: name, namespace: subject.namespace), world), name: name)
     case .noAddress: return try await sandboxes(subject, world)
-    case .noConnection(let host, let port): return try await connections(host, port, world)
+    case .noConnection(let host, let port, _): return try await connections(host, port, world)
     case .nodeUnreached(let address): return try await kubelet(at: address, world)
     case .noMachine(let namespace, let pod):
       return try await PodQuestion().inquire(Subject(kind: "pod", name: pod, namespace: namespace), world)

@@ -6,6 +6,8 @@ struct UnmadeConnection: Hashable, Sendable {
   var port: UInt16
   /// The API server wanted it, of a kubelet.
   var isOfAPIServer = false
+  /// Nothing came back, where a closed port would have been told.
+  var isSilence = false
 
   private static let failures = [
     "i/o timeout", "connection refused", "no route to host", "connection timed out", "timeout expired", "econnrefused",
@@ -28,6 +30,7 @@ struct UnmadeConnection: Hashable, Sendable {
     self.port = port
     // Of kubelets only the API servers, metrics-server and their like ask anything.
     isOfAPIServer = port == 10250 && IPv4Address(host) != nil
+    isSilence = ["i/o timeout", "timed out", "timeout expired", "etimedout"].contains { low.contains($0) }
   }
 
   /// `https://sts.amazonaws.com/`.
