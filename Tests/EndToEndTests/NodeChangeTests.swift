@@ -44,16 +44,16 @@ struct NodeChangeTests {
     #expect(try onNode("ip route del \(address)").status == 0)
     #expect(!(try onNode("ip route").output.contains(address)))
     #expect(try !fetches())
-    #expect(try onNode("ip route del \(address)").errors == "RTNETLINK answers: No such process\n")
+    #expect(try onNode("ip route del \(address)").errors.hasPrefix("RTNETLINK answers: No such process\n"))
     let veth = try onNode("ip -o link; ip link").output.components(separatedBy: "\n")
       .compactMap { $0.split(separator: " ").dropFirst().first.map(String.init) }
       .first { $0.hasPrefix("eni") }
     #expect(veth != nil)
-    #expect(try onNode("ip route add \(address) dev nosuch").errors == "Cannot find device \"nosuch\"\n")
+    #expect(try onNode("ip route add \(address) dev nosuch").errors.hasPrefix("Cannot find device \"nosuch\"\n"))
     #expect(try onNode("ip rule add from all blackhole").errors.contains("Failed to parse rule type"))
     #expect(try onNode("ip rule add pref 100 to \(address) lookup 99; ip rule | grep -c lookup.99").output == "1\n")
     #expect(try onNode("ip rule del pref 100").status == 0)
-    #expect(try onNode("ip rule del pref 100").errors == "RTNETLINK answers: No such file or directory\n")
+    #expect(try onNode("ip rule del pref 100").errors.hasPrefix("RTNETLINK answers: No such file or directory\n"))
 
     // A new pod is set up anew.
     try eks.kubectl("delete pod web --now")
@@ -76,7 +76,8 @@ struct NodeChangeTests {
     #expect(try onNode("iptables -D FORWARD -p tcp --dport 80 -j DROP").status == 0)
     #expect(try fetchesAgain())
     #expect(try onNode("iptables -D FORWARD -p tcp --dport 80 -j DROP").errors.hasPrefix("iptables: Bad rule"))
-    #expect(try onNode("iptables -A FORWARD -j NOSUCH").errors == "iptables: No chain/target/match by that name.\n")
+    #expect(
+      try onNode("iptables -A FORWARD -j NOSUCH").errors.hasPrefix("iptables: No chain/target/match by that name.\n"))
     #expect(try onNode("iptables -A FORWARD -m hashlimit -j DROP").errors.contains("Couldn't load match `hashlimit'"))
 
     // Kernel variables, over a restart of the local EKS.

@@ -58,7 +58,7 @@ struct NodeFindings: Sendable {
           undo: onNode(all.map { "ip link set dev \($0.interface) address \(InterfaceText.text(mac: $0.address))" }),
           verify: verify, expectWithin: "10s"),
         Fix(
-          "for good: MACAddressPolicy=none in a .link file of the image (/etc/systemd/network/99-default.link), or VPC CNI v1.20.2 and later, which does not pin what may change",
+          "for good: MACAddressPolicy=none in a .link file of the image (/etc/systemd/network/99-default.link), or a release of the VPC CNI that waits for udev before it pins the address",
           owner: "hand", touches: ["image"]),
       ])
   }
