@@ -98,6 +98,7 @@ import World
     _ = try ok("ec2", "CreateVpcEndpoint", ["VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3"])
     let other = try ok("ec2", "CreateVpc", ["CidrBlock": "10.7.0.0/16"])["Vpc"]["VpcId"]
     _ = try ok("ec2", "CreateVpcPeeringConnection", ["VpcId": vpc, "PeerVpcId": other])
+    _ = try ok("ec2", "CreateEgressOnlyInternetGateway", ["VpcId": vpc])
     let place = JSON(try region.subnets()[0])
     let ends = try ["trunk", "branch"].map { kind in
       try ok("ec2", "CreateNetworkInterface", ["SubnetId": place, "InterfaceType": .string(kind)])["NetworkInterface"][
