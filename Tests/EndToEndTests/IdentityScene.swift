@@ -13,8 +13,8 @@ struct IdentityScene {
 
   var eks: LocalEKSProcess { cluster.eks }
 
-  init(nodes: Int = 0, mode: String? = nil) async throws {
-    cluster = try await QuickCluster(nodes: nodes, mode: mode)
+  init(nodes: Int = 0, mode: String? = nil, version: String? = nil) async throws {
+    cluster = try await QuickCluster(nodes: nodes, mode: mode, version: version)
     client = IdentityScene.client(cluster.eks.environment)
   }
 
@@ -121,6 +121,30 @@ struct IdentityScene {
     try await ask(nodeLogs: nodeLogs, sourceLocation: sourceLocation) { why in
       try await why.ask(Subject(kind: kind, name: name, namespace: namespace))
     }
+  }
+
+  /// Asks what a name is to a pod.
+  func name(
+    _ name: String, from asker: String, nodeLogs: NodeLogs? = nil, sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> Answer {
+    try await ask(nodeLogs: nodeLogs, sourceLocation: sourceLocation) { why in
+      try await why.ask(Subject(kind: "name", name: name, namespace: "default", asker: asker))
+    }
+  }
+
+  /// What commands on a node print, in files as a log collector lays them out.
+  func nodeLogs(_ node: String, _ commands: [String: String]) throws -> NodeLogs {
+    let folder = "\(eks.state)/node-logs"
+    try? FileManager.default.removeItem(atPath: folder)
+    try FileManager.default.createDirectory(atPath: "\(folder)/\(node)", withIntermediateDirectories: true)
+    for (file, command) in commands {
+      let words = command.split(separator: " ").map(String.init)
+      let outcome = try Shell.run(
+        LocalEKSProcess.binary, ["shell", "node/\(node)", "--"] + words, environment: environment)
+      try #require(outcome.status == 0, "\(command): \(outcome.all)")
+      try outcome.output.write(toFile: "\(folder)/\(node)/\(file)", atomically: true, encoding: .utf8)
+    }
+    return try NodeLogs(folder: folder)
   }
 
   /// Carries the first printed command of the first root out, as an operator would.

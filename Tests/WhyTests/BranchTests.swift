@@ -68,6 +68,11 @@ import Wire
         "addresses/branch-subnet-short"
       ),
       (
+        "BranchAllocationFailed",
+        "failed to allocate branch ENI to pod: cannot create new eni entry already exist, older entry : [0xc0008a4f00]",
+        "addresses/branch-cache-clash"
+      ),
+      (
         "BranchENIAnnotationFailed",
         "failed to annotate pod with branch ENI details: pods \"checkout\" is forbidden: User \"eks:vpc-resource-controller\" cannot patch resource \"pods\"",
         "addresses/branch-annotation-denied"
@@ -189,5 +194,29 @@ import Wire
     f.add("kubernetes/pods", Fixture.pod("old-1", node: 1, app: "web", address: "10.0.30.32"))
     let old = try await f.ask("security-groups", "old-1")
     #expect(old.roots.map(\.cause.code) == ["addresses/pod-older-than-policy"])
+  }
+
+  /// A pod that had its node before this had a trunk is passed over until all pods are looked at again.
+  @Test(arguments: [("2026-11-22T11:50:00Z", true), ("2026-11-22T11:40:00Z", false)])
+  func aPodOlderThanTheTrunk(attached: String, isPassedOver: Bool) async throws {
+    var f = Self.waiting()
+    f.edit("kubernetes/pods", named: "checkout-x2k4p") {
+      $0["status"]["conditions"] = [
+        ["type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-22T11:45:00Z"]
+      ]
+    }
+    f.edit("aws/ec2/describe-network-interfaces") { answer in
+      var items = answer["NetworkInterfaces"].items
+      for index in items.indices where items[index]["InterfaceType"] == "trunk" {
+        items[index]["Attachment"]["AttachTime"] = .string(attached)
+      }
+      answer["NetworkInterfaces"] = .array(items)
+    }
+    let answer = try await ask(f)
+    #expect(
+      answer.roots.map(\.cause.code) == (isPassedOver ? ["addresses/branch-overlooked"] : []),
+      "\(answer.summary) \(answer.gaps.map(\.gap))")
+    guard isPassedOver else { return }
+    #expect(answer.roots.first?.cause.fixes.first?.command?.hasSuffix("-n shop delete pod checkout-x2k4p") == true)
   }
 }

@@ -1,3 +1,5 @@
+import Evidence
+import Foundation
 import Mechanisms
 import Testing
 import Why
@@ -77,6 +79,12 @@ import Wire
     var client = Fixture.pod("client", "shop", node: 1, app: "client", address: "10.0.30.70")
     client["spec"]["dnsPolicy"] = "ClusterFirst"
     f.add("kubernetes/pods", client)
+    f.files["kubernetes/logs/kube-system/coredns-1/coredns"] = "CoreDNS-1.11.4\n"
+    f.edit("kubernetes/nodes") { list in
+      var items = list["items"].items
+      for index in items.indices { items[index]["status"]["nodeInfo"]["kernelVersion"] = "6.1.158" }
+      list["items"] = .array(items)
+    }
     f.files["aws/ec2/describe-vpcs"] = [
       "Vpcs": [["VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16", "DhcpOptionsId": "dopt-1"]]
     ]
@@ -242,5 +250,37 @@ import Wire
 
   @Test func aPodThatIsNotThere() async throws {
     await #expect(throws: QuestionError.self) { try await Self.ask(Self.cluster(), "web", from: "nobody") }
+  }
+
+  /// CoreDNS's log tells of queries without an answer; the node's counter that its interface dropped them.
+  @Test(arguments: [(7, ["names/dns-on-one-node"]), (0, []), (nil, [])] as [(Int?, [String])])
+  func allNameServersBehindOneInterface(dropped: Int?, roots: [String]) async throws {
+    var f = Self.cluster()
+    var second = Fixture.pod("coredns-2", "kube-system", node: 1, app: "coredns", address: "10.0.30.51")
+    second["spec"]["dnsPolicy"] = "Default"
+    f.add("kubernetes/pods", second)
+    f.edit("kubernetes/endpointslices.discovery.k8s.io") { list in
+      list["items"][0] = Self.slice(
+        "kube-dns", "kube-system", [("coredns-1", "10.0.30.50", true), ("coredns-2", "10.0.30.51", true)])
+    }
+    f.files["kubernetes/logs/kube-system/coredns-1/coredns"] =
+      "[ERROR] plugin/errors: 2 example.com. A: read udp 10.0.30.50:40000->10.0.0.2:53: i/o timeout\n"
+    f.files["kubernetes/logs/kube-system/coredns-2/coredns"] = "CoreDNS-1.11.4\n"
+    var logs: NodeLogs?
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("ekswhy-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    if let dropped {
+      let node = "\(folder)/\(Fixture.nodeName(1))"
+      try FileManager.default.createDirectory(atPath: node, withIntermediateDirectories: true)
+      try "NIC statistics:\n     linklocal_allowance_exceeded: \(dropped)\n".write(
+        toFile: "\(node)/ethtool.txt", atomically: true, encoding: .utf8)
+      logs = try NodeLogs(folder: folder)
+    }
+    let answer = try await f.ask(nodeLogs: logs) { why in
+      try await why.ask(Subject(kind: "name", name: "example.com", namespace: "shop", asker: "client"))
+    }
+    #expect(answer.roots.map(\.cause.code) == roots, "\(answer.summary) \(answer.gaps.map(\.gap))")
+    #expect(answer.chain.contains { $0.code == "names/upstream-times-out" })
+    #expect(answer.gaps.contains { $0.gap.read.contains("ethtool -S") } == (dropped == nil))
   }
 }

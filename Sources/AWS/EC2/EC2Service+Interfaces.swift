@@ -73,6 +73,9 @@ extension EC2Service {
     }
     var space = occupied[subnet.id] ?? SubnetSpace(subnet.block)
     let primary = try takePrimary(addresses.primary, &space)
+    guard addresses.prefixCount * 16 <= space.freeCount else {
+      throw .ec2(SubnetSpace.shortOfPrefixes.code, SubnetSpace.shortOfPrefixes.message)
+    }
     let (more, prefixes) = try take(addresses, &space)
     var wantedIPv6 = addresses.ipv6
     if wantedIPv6.isEmpty, subnet.assignsIPv6 == true { wantedIPv6.count = 1 }

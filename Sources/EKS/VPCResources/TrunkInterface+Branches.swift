@@ -6,6 +6,8 @@ import World
 extension TrunkInterface {
   /// The delete queue is looked at as often.
   private static let queueInterval: Duration = .seconds(30)
+  /// A pod whose branch is in the cache already is asked about again as often.
+  private static let clashInterval: Duration = .seconds(60)
 
   mutating func podChanged(_ key: String, _ context: Context) {
     let parts = key.split(separator: "/").map(String.init)
@@ -21,10 +23,23 @@ extension TrunkInterface {
       waiting.removeAll { $0 == key }
       return
     }
-    guard current != key, !waiting.contains(key), !branches.contains(where: { $0.uid == uid && $0.freedAt == nil })
-    else { return }
+    guard current != key, !waiting.contains(key) else { return }
+    if let known = branches.first(where: { $0.uid == uid && $0.freedAt == nil }) {
+      tellClash(known, pod, context)
+      return
+    }
     waiting.append(key)
     allocateNext(context)
+  }
+
+  /// A pod has lost its annotation, or never got it, and its branch stands in the controller's cache all the same.
+  private mutating func tellClash(_ branch: Branch, _ pod: JSON, _ context: Context) {
+    tellPod(
+      pod, "Warning", "BranchAllocationFailed",
+      "failed to allocate branch ENI to pod: \(PodENI.clash), older entry : [0xc000\(branch.eni.suffix(6))]", context)
+    let parts = branch.pod.split(separator: "/").map(String.init)
+    context.send(
+      context.id, "pod", ["namespace": .string(parts[0]), "name": .string(parts[1])], after: Self.clashInterval)
   }
 
   private mutating func free(_ index: Int, _ context: Context) {

@@ -30,6 +30,7 @@ package struct VPCResourceController: Component {
   package mutating func step(_ input: Input, _ context: Context) {
     switch input {
     case .wake(let tag) where tag.hasPrefix("node "): nodeChanged(String(tag.dropFirst(5)), context)
+    case .wake("resync"): lookAgain(context)
     case .start, .wake: watch(context)
     case .changed(let reference):
       switch reference.resource {
@@ -136,10 +137,20 @@ package struct VPCResourceController: Component {
     guard !watchesPods else { return }
     watchesPods = true
     isWatching = false
+    context.wake("resync", after: .seconds(BranchAttention.resync), .background)
     watch(context)
   }
 
   // MARK: - Pods
+
+  /// All pods are looked at again, those too that had a node which was none of the controller's at the time.
+  private mutating func lookAgain(_ context: Context) {
+    context.wake("resync", after: .seconds(BranchAttention.resync), .background)
+    let pods = context.world.kube.host?.list(cluster: cluster, resource: "pods", namespace: "") ?? []
+    for pod in pods.map({ ObjectView($0) }) where PodENI.isWanted(by: pod.json) && !pod.isPodFinished {
+      podChanged(pod.namespace, pod.name, context)
+    }
+  }
 
   private mutating func podChanged(_ namespace: String, _ name: String, _ context: Context) {
     let key = "\(namespace)/\(name)"

@@ -5,6 +5,8 @@ package import Wire
 package struct NodeLogs: Sendable {
   package enum Kind: String, Sendable, CaseIterable {
     case kubelet, nodeadm, ipamd
+    /// What `conntrack -S` and `ethtool -S` showed.
+    case conntrack, ethtool
     /// What user data wrote as it ran.
     case cloudInit = "cloud-init-output"
   }
@@ -96,7 +98,7 @@ package struct NodeLogs: Sendable {
     }
   }
 
-  /// Told by its name: `ipamd.log`, `kubelet.log`, `kubelet/journal.txt`, `nodeadm.log`.
+  /// Told by its name: `ipamd.log`, `conntrack.txt`, `kubelet.log`, `kubelet/journal.txt`, `nodeadm.log`.
   private static func kind(of path: String) -> Kind? {
     let file = path.split(separator: "/").last.map { $0.lowercased() } ?? ""
     let isLog = [".log", ".txt", ".journal"].contains { file.contains($0) } || !file.contains(".")

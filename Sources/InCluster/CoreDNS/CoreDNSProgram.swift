@@ -323,7 +323,11 @@ package struct CoreDNSProgram: Component {
         return reader.facts(asked, settings)
       },
       upstream: { server, asked in
-        if server == resolver || server == VPCResolver.linkLocal { return names.ask(vpc: vpc, asked) }
+        if server == resolver || server == VPCResolver.linkLocal {
+          // Whatever its other tries of this query: all are taken to come while the second lasts.
+          guard context.world.ports.packets.toResolver(launch.instanceID, dns.address) else { return .silence }
+          return names.ask(vpc: vpc, asked)
+        }
         // What comes back to it never ends; without plugin `loop` nobody sees that but by the silence.
         if server.hasPrefix("127.") || own.contains(server) { return .silence }
         return PublicServers.answers(server) ? .reply(names.publicly(asked)) : .silence

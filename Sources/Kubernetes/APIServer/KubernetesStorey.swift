@@ -41,6 +41,9 @@ package final class KubernetesStorey: KubernetesHost {
           packetsIn: minute.counter.receivedPackets, packetsOut: minute.counter.sentPackets)
       }
     }
+    world.ports.packets.toResolver = { [unowned world] instance, address in
+      NodeTraffic.sendToResolver(from: address, instance, world)
+    }
     world.ports.packets.dial = { [unowned world] cluster, node, address, port in
       let network = ClusterNetwork(cluster: cluster, world: world)
       guard let host = network.host(named: node), let target = IPv4Address(address), let port = UInt16(exactly: port)

@@ -197,7 +197,7 @@ extension Kubelet {
       "images": imageList,
       "nodeInfo": [
         "machineID": .string(Self.identifier("machine", identity)), "systemUUID": .string(systemUUID),
-        "bootID": .string(bootID), "kernelVersion": .string(system.kernel),
+        "bootID": .string(bootID), "kernelVersion": .string(identity.kernel ?? system.kernel),
         "osImage": .string(system.osImage), "containerRuntimeVersion": .string(system.runtime),
         "kubeletVersion": .string(identity.kubeletVersion), "kubeProxyVersion": "", "operatingSystem": "linux",
         "architecture": .string(architecture),

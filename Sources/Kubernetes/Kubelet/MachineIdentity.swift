@@ -22,6 +22,8 @@ package struct MachineIdentity: Codable, Sendable {
   package var taints: [JSON]
   /// Nil in states of before there were others than AL2023.
   package var system: NodeSystem?
+  /// Nil for the kernel that its system comes with.
+  package var kernel: String?
   /// What its kubelet is told beside what every one is; nil for nothing.
   package var settings: KubeletSettings?
   /// What a machine of Fargate has; nil for an EC2 instance.

@@ -195,6 +195,7 @@ package struct NodeBoot: Component {
       labels: Bootstrap.nodeLabels(flags).map { MachineIdentity.Label(key: $0.0, value: $0.1) },
       taints: Bootstrap.registerTaints(flags, config).map(\.json), system: config.system)
     identity.settings = KubeletSettings(config)
+    identity.kernel = config.system.kernel(userData: userData(context))
     var join = steps(context)
     join.read(instanceType: instance.type, config)
     join.resolvesEndpoint = .known(facts != nil)

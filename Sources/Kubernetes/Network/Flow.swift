@@ -50,6 +50,11 @@ struct Flow: Codable {
   /// By instance.
   var parts: [String: Part] = [:]
 
+  /// Whether its packets are for another address than they are sent to, by the rules of an instance.
+  func isTranslated(on instance: String) -> Bool {
+    parts[instance]?.tracked.contains { Flow.key($0.original).destination != Flow.key($0.reply).source } ?? false
+  }
+
   /// Lets the nodes that it went through keep it.
   func record(said: Int, answered: Int, in world: World) {
     var flow = self
@@ -57,10 +62,8 @@ struct Flow: Codable {
     flow.answered = answered
     for instance in parts.keys.sorted() {
       flow.parts = [instance: parts[instance]!]
-      let id = NodeTraffic.id(instance)
-      if !world.exists(id) { world.spawn(id, NodeTraffic(instance: instance)) }
       guard let value = try? JSON(encoding: flow) else { continue }
-      world.schedule(id, .message("flow", value), at: world.now)
+      NodeTraffic.tell(instance, "flow", value, world)
     }
   }
 }

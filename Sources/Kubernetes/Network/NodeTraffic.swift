@@ -41,18 +41,50 @@ package struct NodeTraffic: Component {
   private(set) var seen: [Seen] = []
   private(set) var minutes: [Minute] = []
 
+  /// What each interface has sent to the VPC's resolver, by its id.
+  private(set) var allowances: [String: LinkLocalAllowance]?
+  /// Datagrams that could not be tracked.
+  private(set) var untracked: Int?
+
   private static let entryLimit = 4096, seenLimit = 128, minuteLimit = 1440
 
   init(instance: String) { self.instance = instance }
 
   package mutating func step(_ input: Input, _ context: Context) {
-    guard case .message("flow", let value) = input, let flow = try? value.decode(Flow.self),
-      let part = flow.parts[instance]
-    else { return }
+    guard case .message(let name, let value) = input else { return }
+    switch name {
+    case "resolver":
+      allowances = allowances ?? [:]
+      allowances![value.string ?? "", default: LinkLocalAllowance()].take(at: context.now)
+    case "untracked": untracked = (untracked ?? 0) + 1
+    default: pass(value, context)
+    }
+  }
+
+  private mutating func pass(_ value: JSON, _ context: Context) {
+    guard let flow = try? value.decode(Flow.self), let part = flow.parts[instance] else { return }
     count(flow, part, at: context.now)
     track(flow, part, at: context.now)
     seen.append(Seen(at: context.now, flow: flow, part: part))
     if seen.count > Self.seenLimit { seen.removeFirst(seen.count - Self.seenLimit) }
+  }
+
+  static func tell(_ instance: String, _ message: String, _ value: JSON, _ world: World) {
+    let id = id(instance)
+    if !world.exists(id) { world.spawn(id, NodeTraffic(instance: instance)) }
+    world.schedule(id, .message(message, value), at: world.now)
+  }
+
+  /// Whether the interface with an address, or the first one, may still send to the VPC's resolver; it is counted.
+  static func sendToResolver(from address: String, _ instance: String, _ world: World) -> Bool {
+    let packets = world.ports.packets
+    let own = IPv4Address(address).flatMap { address in
+      world.ports.vpcID(ofInstance: instance).flatMap { packets.interface($0, address) }
+    }
+    guard let interface = (own ?? packets.primary(instance))?["NetworkInterfaceId"].string else { return true }
+    let admits = world.state(of: id(instance), as: NodeTraffic.self)?.allowances?[interface]?.admits(at: world.now)
+    tell(instance, "resolver", .string(interface), world)
+    return admits ?? true
   }
 
   // MARK: - Counters

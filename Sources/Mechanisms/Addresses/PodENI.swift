@@ -4,6 +4,8 @@ package import Wire
 package struct PodENI: Sendable, Equatable {
   package static let resource = "vpc.amazonaws.com/pod-eni"
   /// The annotation has the resource's name.
+  /// What the resource controller says where it has made a branch for the very pod before.
+  package static let clash = "cannot create new eni entry already exist"
   package static let annotation = resource
   package static let feature = "SecurityGroupsForPods"
   package static let cooldownKey = "branch-eni-cooldown"

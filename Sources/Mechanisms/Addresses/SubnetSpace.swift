@@ -101,6 +101,12 @@ package struct SubnetSpace: Sendable, Equatable {
   package mutating func release(_ address: IPv4Address) { used.remove(address) }
   package mutating func release(_ prefix: CIDR) { prefixes.remove(prefix) }
 
+  /// EC2's error for a new interface with prefixes in a subnet that has fewer free addresses than they hold, however
+  /// these lie.
+  package static let shortOfPrefixes = (
+    code: "InvalidParameterValue", message: "There aren't sufficient free Ipv4 addresses or prefixes"
+  )
+
   /// EC2's error for a request that a subnet has no room for.
   package static func exhaustion(prefixes: Bool) -> (code: String, message: String) {
     prefixes

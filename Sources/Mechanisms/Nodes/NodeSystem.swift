@@ -58,6 +58,27 @@ package enum NodeSystem: String, Codable, Sendable, CaseIterable {
     case .bottlerocket: "6.12.53"
     }
   }
+
+  /// The kernel that an instance runs: Amazon Linux 2 boots another where user data installs one of
+  /// its extras and boots again.
+  package func kernel(userData text: String) -> String {
+    guard self == .al2, text.contains("amazon-linux-extras") else { return kernel }
+    let scripts = MIMEMessage.bodies(text).filter { $0.type.isEmpty || $0.type.contains("shellscript") }.map(\.body)
+    let commands = scripts.flatMap(ShellWords.commands)
+    guard commands.contains(where: { $0.contains("reboot") }) else { return kernel }
+    let installed = commands.filter { words in
+      words.contains { $0.hasSuffix("amazon-linux-extras") } && words.contains("install")
+    }
+    let topics = installed.flatMap { $0 }.compactMap { NodeSystem.extraKernels[$0] }
+    return topics.last ?? kernel
+  }
+
+  /// Kernels among the extras of Amazon Linux 2, by topic. Their releases are examples.
+  private static let extraKernels = [
+    "kernel-5.4": "5.4.301-224.462.amzn2.x86_64", "kernel-5.10": "5.10.245-241.976.amzn2.x86_64",
+    "kernel-5.15": "5.15.195-132.189.amzn2.x86_64",
+  ]
+
   package var runtime: String {
     switch self {
     case .al2023: "containerd://2.1.4"

@@ -51,6 +51,10 @@ extension Effect.Kind {
   static let nameLookup: Self = "names/lookup"
   static let nameServers: Self = "names/servers"
   static let dnsDown: Self = "names/dns-down"
+  /// Answers to the pod in `detail` are late or missing now and then.
+  static let nameDelays: Self = "names/delays"
+  /// The VPC's resolver leaves queries of the nodes in `detail` unanswered.
+  static let resolverSilent: Self = "names/resolver-silent"
 
   // Pods
   static let podNotStarted: Self = "pods/not-started"

@@ -18,7 +18,10 @@ struct NameQuestion: Question {
       NotChecked("packets to the name servers", ask: "ekswhy trace \(reading.asker) \(reading.server.address):53"),
       NotChecked("rules of Route 53 Resolver", ask: "aws route53resolver list-resolver-rule-associations"),
     ]
-    let asks: [Explanation.Cause] = [.init(effect), .init(Effect(.nameServers, entity), deciding: false)]
+    let asks: [Explanation.Cause] = [
+      .init(effect), .init(Effect(.nameServers, entity), deciding: false),
+      .init(Effect(.nameDelays, entity, detail: subject.asker ?? ""), deciding: false),
+    ]
     let count = Count.of(reading.trace.queries.count, "query", "queries")
     switch reading.trace.result {
     case .addresses(let v4, let v6, _):
@@ -26,7 +29,7 @@ struct NameQuestion: Question {
         entity, effects: asks, isTrouble: false,
         summary:
           "no fault found in \(entity.title): \(reading.asker) gets \((v4 + v6).joined(separator: ", ")) in \(count)",
-        hiddenTrouble: "\(entity.title) resolves for \(reading.asker), and its servers are about to fail",
+        hiddenTrouble: "\(entity.title) resolves for \(reading.asker), and not always, or not for long",
         notChecked: others)
     case let failure:
       guard reading.gaps.isEmpty else {

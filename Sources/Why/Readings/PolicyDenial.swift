@@ -53,7 +53,7 @@ struct PolicyDenial: Sendable {
   private func noRule(_ exhibit: Exhibit) async -> RootCause {
     let names = policy.side(direction)?.policies ?? []
     let first = names.first ?? ""
-    if isIn, policy.nodeAddresses.isEmpty, await isOwnNode() { return oldAgent(exhibit) }
+    if isIn, policy.nodeAddresses.isEmpty, await isOwnNode() { return await oldAgent(exhibit) }
     let evidence = names.map { name in
       Exhibit(
         Citation(
@@ -73,18 +73,29 @@ struct PolicyDenial: Sendable {
     return pod?["status"]["hostIP"].string == "\(packet.source)"
   }
 
-  private func oldAgent(_ exhibit: Exhibit) -> RootCause {
+  private func oldAgent(_ exhibit: Exhibit) async -> RootCause {
     RootCause(
       "packets/old-policy-agent", layer: .inCluster,
       entity: Entity("DaemonSet", "aws-node", namespace: "kube-system"),
       statement:
-        "the network policy agent is older than v1.0.4 and holds policies against its own node too: \(text)",
-      evidence: [exhibit],
-      fixes: [
-        Fix(
-          "a newer version of the VPC CNI (from v1.15.1 on), whose agent lets the node's own packets in",
-          owner: "hand", touches: ["daemonset/aws-node"], restarts: true, verify: verify)
-      ])
+        "the network policy agent is older than \(NodePolicies.admitting) and holds policies against its own node too: \(text)",
+      evidence: [exhibit], fixes: [await newerAgent()])
+  }
+
+  private func newerAgent() async -> Fix {
+    let statement = "a newer version of the VPC CNI (from v1.15.1 on), whose agent lets the node's own packets in"
+    let name = NodePolicies.container
+    let containers = await world.awsNode().value?["spec"]["template"]["spec"]["containers"].items ?? []
+    let image = containers.first { $0["name"].string == name }?["image"].string ?? ""
+    let owner = await FieldOwner.environment(of: "NETWORK_POLICY_ENFORCING_MODE", in: world).owner
+    guard case .hand = owner, let colon = image.lastIndex(of: ":") else {
+      return Fix(statement, owner: "unknown", touches: ["daemonset/aws-node"], restarts: true, verify: verify)
+    }
+    func command(_ image: String) -> String { "\(kubectl) -n kube-system set image ds/aws-node \(name)=\(image)" }
+    return Fix(
+      "\(statement); this sets the first such agent, and restarts aws-node on every node",
+      command: command("\(image[..<colon]):\(NodePolicies.admitting)-eksbuild.1"), owner: "hand",
+      touches: ["daemonset/aws-node"], restarts: true, undo: command(image), verify: verify, expectWithin: "3m")
   }
 
   /// One more rule in the first of the policies: for what was stopped, and nothing else.

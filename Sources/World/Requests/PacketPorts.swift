@@ -49,6 +49,10 @@ package final class PacketPorts {
   /// What the network policy agent of an instance enforces; nil where none does. Registered by InCluster.
   package var policies: (_ instance: String) -> NodePolicies? = { _ in nil }
 
+  /// An interface of an instance sends a packet to the VPC's resolver, from this address: false where that is dropped,
+  /// for the interface has sent all that it may this second. Registered by Kubernetes.
+  package var toResolver: (_ instance: String, _ address: String) -> Bool = { _, _ in true }
+
   private lazy var verdicts = FateCache<Verdict<IPv4Address, Because>>(self)
   lazy var obstacles = FateCache<ConnectionObstacle?>(self)
 

@@ -45,6 +45,20 @@ import Wire
     }
   }
 
+  /// 1024 packets a second and interface; the rest is dropped and counted.
+  @Test func whatAnInterfaceMaySend() {
+    var allowance = LinkLocalAllowance()
+    let now = Timestamp(seconds: 100)
+    for _ in 0..<1024 {
+      #expect(allowance.admits(at: now))
+      allowance.take(at: now)
+    }
+    #expect(!allowance.admits(at: now))
+    allowance.take(at: now)
+    #expect(allowance.exceeded == 1)
+    #expect(allowance.admits(at: now + .seconds(1)))
+  }
+
   @Test func noSupportNoAnswer() {
     #expect(VPCResolver.decide(Self.facts(Self.sts, support: false)).value == .silence)
   }

@@ -371,3 +371,24 @@ extension AgentRequest: Sampled {
       now: .known(Timestamp(seconds: 1000)))
   }
 }
+
+extension ResolverAllowance: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts { .init(exceeded: .known(chance.below(3))) }
+}
+
+extension ConntrackRace: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    .init(
+      kernel: .known(chance.pick(["4.14.355", "5.4.301-224.amzn2", "5.10.245", "6.1.158", ""])),
+      isTranslated: .known(chance.flip()), atOnce: .known(chance.flip()))
+  }
+}
+
+extension BranchAttention: Sampled {
+  static func sample(_ chance: inout Chance) -> Facts {
+    let trunk: Timestamp? = chance.flip(4) ? nil : Timestamp(seconds: 1000)
+    return .init(
+      boundAt: .known(Timestamp(seconds: Int64(999 + chance.below(3)))), trunkAt: .known(trunk),
+      isTold: .known(chance.flip()))
+  }
+}

@@ -211,6 +211,7 @@ enum CommandTable {
     "traceroute": NetworkCommands.run, "ifconfig": NetworkCommands.run,
     "ip": HostCommands.run, "ss": HostCommands.run, "netstat": HostCommands.run, "sysctl": HostCommands.run,
     "iptables-save": HostCommands.run, "iptables": HostCommands.run, "conntrack": HostCommands.run,
+    "ethtool": HostCommands.run,
     "journalctl": HostCommands.run, "chroot": HostCommands.chroot,
     "tcpdump": CaptureCommands.tcpdump, "iperf3": CaptureCommands.iperf3,
   ]

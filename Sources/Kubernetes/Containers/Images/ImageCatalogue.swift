@@ -56,7 +56,8 @@ package enum ImageCatalogue {
   /// Programs of a node of Amazon Linux.
   package static let hostPrograms: [String] =
     (systems["amazonlinux"]?.files.nodes.filter { $0.value.content == .program }.map(\.key) ?? []).sorted() + [
-      "/usr/sbin/conntrack", "/usr/sbin/ip", "/usr/sbin/iptables", "/usr/sbin/iptables-save", "/usr/sbin/ss",
+      "/usr/sbin/conntrack", "/usr/sbin/ethtool", "/usr/sbin/ip", "/usr/sbin/iptables", "/usr/sbin/iptables-save",
+      "/usr/sbin/ss",
       "/usr/sbin/sysctl", "/usr/sbin/tcpdump", "/usr/bin/journalctl", "/usr/bin/ping", "/usr/bin/netstat",
     ]
 

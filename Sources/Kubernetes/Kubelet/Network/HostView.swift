@@ -38,6 +38,7 @@ struct HostView {
     case "iptables-save", "iptables": return tables(words[0], arguments)
     case "journalctl": return journal(arguments)
     case "conntrack": return traffic.tracked(arguments, at: context.now)
+    case "ethtool": return statistics(arguments)
     case "tcpdump": return capture(arguments)
     default: return failed("\(words.first ?? ""): ekswhy does not simulate this program\n", 126)
     }
@@ -54,6 +55,22 @@ struct HostView {
 
   private var text: InterfaceText? {
     isHost ? network?.text : network?.text(ofPod: pod.status["podIP"].string ?? "")
+  }
+
+  /// What an interface was refused, as the driver of a Nitro instance counts it: `ethtool -S`.
+  private func statistics(_ arguments: [String]) -> QuestionReply {
+    guard let place = arguments.firstIndex(where: { $0 == "-S" || $0 == "--statistics" }),
+      place + 1 < arguments.count
+    else { return failed("ethtool: ekswhy shows statistics (-S INTERFACE)\n") }
+    let name = arguments[place + 1]
+    guard isHost, let network,
+      let eni = network.plan.enis.first(where: { network.plan.interfaceName(device: $0.device) == name }),
+      let vpc = context.world.ports.vpcID(ofInstance: instance),
+      let id = context.world.ports.packets.interface(vpc, eni.primary)?["NetworkInterfaceId"].string
+    else { return failed("Cannot get stats strings information: No such device\n", 96) }
+    let exceeded = traffic.traffic.allowances?[id]?.exceeded ?? 0
+    let counters = ["bw_in", "bw_out", "pps", "conntrack"].map { "     \($0)_allowance_exceeded: 0\n" }
+    return printed("NIC statistics:\n\(counters.joined())     \(LinkLocalAllowance.counter): \(exceeded)\n")
   }
 
   /// `/proc/net/dev`.

@@ -24,16 +24,24 @@ extension PodRuntime {
   ) -> [StubAnswer]? {
     lastLookup = (lastLookup ?? 0) + 1
     let ticket = lastLookup!
-    let reach = Reach(cluster: cluster, pod: pod, instance: instanceID(pod, context), context: context)
+    let instance = instanceID(pod, context)
+    let reach = Reach(cluster: cluster, pod: pod, instance: instance, context: context)
     var answers = [StubAnswer?](repeating: nil, count: queries.count)
     var flows = [Flow?](repeating: nil, count: queries.count)
     for (index, query) in queries.enumerated() {
       let (address, port) = Self.parts(query.server)
       let found = reach.reach(address, port, .udp, &affinities)
       flows[index] = found.flow
+      if let flow = found.flow, let instance, index > 0, queries[index - 1].server == query.server,
+        isLost(flow, from: pod, instance, context)
+      {
+        NodeTraffic.tell(instance, "untracked", .null, context.world)
+        continue
+      }
       switch found.destination {
       case .resolver(let vpc):
-        if case .reply(let reply) = context.world.ports.names.ask(vpc: vpc, query.question) {
+        let isSent = instance.map { context.world.ports.packets.toResolver($0, pod.status["podIP"].string ?? "") }
+        if isSent ?? true, case .reply(let reply) = context.world.ports.names.ask(vpc: vpc, query.question) {
           answers[index] = .reply(reply)
         }
       case .outside(let server):
@@ -57,6 +65,17 @@ extension PodRuntime {
     lookups![ticket] = pending
     wakeForNames(context)
     return nil
+  }
+
+  /// Whether a datagram that leaves a socket together with another one is dropped by its node's connection tracking.
+  private func isLost(_ flow: Flow, from pod: ObjectView, _ instance: String, _ context: Context) -> Bool {
+    let node = context.world.kube.host?.get(
+      ObjectReference(cluster: cluster, resource: "nodes", namespace: "", name: pod.nodeName))
+    let verdict = ConntrackRace.decide(
+      .init(
+        kernel: .known(node?["status"]["nodeInfo"]["kernelVersion"].string ?? ""),
+        isTranslated: .known(flow.isTranslated(on: instance)), atOnce: .known(true)))
+    return verdict.isYes && context.random { $0.next() % ConntrackRace.odds } == 0
   }
 
   /// Bytes of a DNS message beside its name, and of a record in an answer.

@@ -18,8 +18,15 @@ struct TrafficView {
     if arguments.contains("-C") || arguments.contains("--count") {
       return .text("\(entries.count)\n", errors: "", status: 0)
     }
+    if arguments.contains("-S") || arguments.contains("--stats") {
+      let lost = pod == nil ? traffic.untracked ?? 0 : 0
+      return .text(
+        "cpu=0   \tfound=0 invalid=0 ignore=0 insert=0 \(ConntrackRace.counter)=\(lost) drop=\(lost) early_drop=0 error=0 search_restart=0 \n",
+        errors: "", status: 0)
+    }
     guard arguments.contains("-L") || arguments.contains("--dump") else {
-      return .text("", errors: "conntrack: ekswhy lists entries (-L) and counts them (-C)\n", status: 2)
+      return .text(
+        "", errors: "conntrack: ekswhy lists entries (-L), counts them (-C) and shows statistics (-S)\n", status: 2)
     }
     let transport = value("-p", "--proto").flatMap { Transport(name: $0) }
     let source = value("-s", "--src", "--orig-src").flatMap { IPv4Address($0) }

@@ -51,6 +51,9 @@ package struct NodePolicies: Sendable {
       addresses: address.map { [$0] } ?? [], endpoints: endpoints)
   }
 
+  /// The first agent that lets its node in.
+  package static let admitting = "v1.0.4"
+
   /// `…/aws-network-policy-agent:v1.0.1-eksbuild.1`; unknown ones are new.
   static func admitsNode(image: String) -> Bool {
     guard let tag = image.split(separator: ":").last, tag.hasPrefix("v") else { return true }

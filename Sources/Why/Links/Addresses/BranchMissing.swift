@@ -76,6 +76,7 @@ struct BranchRefused: Link {
         "addresses/branch-denied", .eks, "the cluster's role may not create branch interfaces",
         "attach AmazonEKSVPCResourceController to the cluster's IAM role")
     }
+    if message.contains(PodENI.clash) { return .silent }
     return holds(
       "addresses/branch-refused", .aws, "EC2 refuses to make its branch interface: \(Ages.shortened(message, 160))",
       "remove what EC2 names, then create the pod anew")
