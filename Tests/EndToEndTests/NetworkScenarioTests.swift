@@ -60,6 +60,7 @@ struct NetworkScenarioTests {
       template:
         metadata: {labels: {app: askers}}
         spec:
+          terminationGracePeriodSeconds: 1
           \(extra)
           containers: [{name: c, image: nginx, command: [bash, -c, '\(script); sleep infinity']}]
     """
