@@ -109,9 +109,10 @@ extension EKSService {
     return ClusterFacts(
       id: row.id, name: row.name, account: world.account, region: world.region, version: row.version,
       platformVersion: document["platformVersion"].string ?? "",
-      serviceCIDR: document["kubernetesNetworkConfig"]["serviceIpv4Cidr"].string ?? "",
+      serviceCIDR: row.serviceBlock,
       vpcID: document["resourcesVpcConfig"]["vpcId"].string ?? "", endpoint: document["endpoint"].string ?? "",
       certificateAuthority: document["certificateAuthority"]["data"].string ?? "",
-      issuer: document["identity"]["oidc"]["issuer"].string ?? "", controlPlaneAddresses: row.interfaceAddresses)
+      issuer: document["identity"]["oidc"]["issuer"].string ?? "", controlPlaneAddresses: row.interfaceAddresses,
+      controlPlaneIPv6: row.interfaceIPv6)
   }
 }

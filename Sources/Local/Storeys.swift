@@ -99,13 +99,13 @@ final class Storeys {
         return kubernetes.updateCluster(facts.id) { options in
           options.version = facts.version
           options.platformVersion = facts.platformVersion
-          options.endpoints = facts.controlPlaneAddresses
+          options.endpoints = facts.serverAddresses
         }
       }
       kubernetes.createCluster(
         ClusterOptions(
           id: facts.id, version: facts.version, platformVersion: facts.platformVersion, serviceCIDR: facts.serviceCIDR,
-          endpoints: facts.controlPlaneAddresses, certificateAuthority: facts.authorityPEM, issuer: facts.issuer,
+          endpoints: facts.serverAddresses, certificateAuthority: facts.authorityPEM, issuer: facts.issuer,
           createdAt: world.now))
       ControlPlane.start(facts, selection, in: world)
     }

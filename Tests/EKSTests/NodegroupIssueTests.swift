@@ -98,7 +98,7 @@ import World
     "Ec2LaunchTemplateVersionMaxLimitExceeded": .none("launch templates have no quota"),
     "Ec2SecurityGroupDeletionFailure": .none("remote access, whose group it is, is not simulated"),
     "Ec2SubnetListTooLong": .none("subnets of a node group have no limit"),
-    "Ec2SubnetMissingIpv6Assignment": .none("IPv6 is not simulated"),
+    "Ec2SubnetMissingIpv6Assignment": .none("only clusters of the IPv6 family have it: IPv6ScenarioTests"),
     "IamLimitExceeded": .none("instance profiles have no quota"),
     "IamThrottling": .none("IAM does not throttle"),
     "InstanceLimitExceeded": .none("vCPUs have no quota"),

@@ -13,8 +13,8 @@ struct IdentityScene {
 
   var eks: LocalEKSProcess { cluster.eks }
 
-  init(nodes: Int = 0, mode: String? = nil, version: String? = nil) async throws {
-    cluster = try await QuickCluster(nodes: nodes, mode: mode, version: version)
+  init(nodes: Int = 0, mode: String? = nil, version: String? = nil, ipv6: Bool = false) async throws {
+    cluster = try await QuickCluster(nodes: nodes, mode: mode, version: version, ipv6: ipv6)
     client = IdentityScene.client(cluster.eks.environment)
   }
 

@@ -11,7 +11,10 @@ struct QuickCluster {
   let token: String
 
   /// `mode` is the authentication mode, `version` that of Kubernetes; EKS's own default for nil.
-  init(nodes: Int = 2, mode: String? = nil, version: String? = nil, _ options: [String] = []) async throws {
+  /// With `ipv6` it is a cluster of that family, whose nodes' role lacks what only such nodes need.
+  init(
+    nodes: Int = 2, mode: String? = nil, version: String? = nil, ipv6: Bool = false, _ options: [String] = []
+  ) async throws {
     eks = try LocalEKSProcess(options)
     let client = AWSClient(
       region: "us-east-1", chain: CredentialChain(profile: nil, environment: eks.environment), roleARN: nil,
@@ -48,6 +51,10 @@ struct QuickCluster {
       "name": "demo", "roleArn": "arn:aws:iam::000000000000:role/cluster",
       "resourcesVpcConfig": ["subnetIds": subnets],
     ]
+    if ipv6 {
+      try await QuickCluster.giveIPv6(subnets.strings, call)
+      wanted["kubernetesNetworkConfig"] = ["ipFamily": "ipv6"]
+    }
     if let version { wanted["version"] = .string(version) }
     if let mode { wanted["accessConfig"] = ["authenticationMode": .string(mode)] }
     try await call("eks", "CreateCluster", wanted)
@@ -97,6 +104,22 @@ struct QuickCluster {
     if nodes > 0 {
       try eks.kubectl("wait node --all --for=condition=Ready --timeout=60s")
       try eks.kubectl("-n kube-system rollout status deploy/coredns --timeout=60s")
+    }
+  }
+
+  /// The default VPC gets a block of Amazon's, and each of its subnets one of its /64.
+  private static func giveIPv6(
+    _ subnets: [String], _ call: (String, String, JSON) async throws -> JSON
+  ) async throws {
+    let vpc = try await call("ec2", "DescribeSubnets", ["SubnetIds": [.string(subnets[0])]])["Subnets"][0]["VpcId"]
+    let made = try await call("ec2", "AssociateVpcCidrBlock", ["VpcId": vpc, "AmazonProvidedIpv6CidrBlock": true])
+    let block = try #require(IPv6CIDR(made["Ipv6CidrBlockAssociation"]["Ipv6CidrBlock"].string ?? ""))
+    for (index, subnet) in subnets.enumerated() {
+      let own = IPv6CIDR(IPv6Address(high: block.base.high + UInt64(index), low: 0), length: 64)
+      _ = try await call(
+        "ec2", "AssociateSubnetCidrBlock", ["SubnetId": .string(subnet), "Ipv6CidrBlock": .string(own.description)])
+      _ = try await call(
+        "ec2", "ModifySubnetAttribute", ["SubnetId": .string(subnet), "AssignIpv6AddressOnCreation": ["Value": true]])
     }
   }
 }

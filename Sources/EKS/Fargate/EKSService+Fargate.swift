@@ -56,6 +56,9 @@ extension EKSService {
       }
       throw .inUse("A Fargate Profile already exists with this name in this cluster.", cluster: cluster.name)
     }
+    guard !cluster.isIPv6 else {
+      throw .invalidParameter("ekswhy does not simulate Fargate in clusters of the IPv6 family", cluster: cluster.name)
+    }
     guard cluster.status == "ACTIVE" || cluster.status == "UPDATING" else {
       throw .invalidRequest("Cluster '\(cluster.name)' is not in ACTIVE status", cluster: cluster.name)
     }

@@ -54,7 +54,7 @@ enum NodeUserData {
   private static func taints(_ group: NodegroupRow) -> [Taint] { group.document["taints"].items.map(taint) }
 
   private static func dns(_ cluster: ClusterRow) -> String {
-    Bootstrap.clusterDNS(serviceCIDR: cluster.document["kubernetesNetworkConfig"]["serviceIpv4Cidr"].string ?? "")
+    Bootstrap.clusterDNS(serviceCIDR: cluster.serviceBlock)
   }
 
   /// How many pods EKS lets a node of the group take; the smallest of its instance types counts.
@@ -109,7 +109,7 @@ enum NodeUserData {
       "Content-Type: application/node.eks.aws", "", "---", "apiVersion: node.eks.aws/v1alpha1", "kind: NodeConfig",
       "spec:", "  cluster:", "    apiServerEndpoint: \(document["endpoint"].string ?? "")",
       "    certificateAuthority: \(document["certificateAuthority"]["data"].string ?? "")",
-      "    cidr: \(document["kubernetesNetworkConfig"]["serviceIpv4Cidr"].string ?? "")", "    name: \(cluster.name)",
+      "    cidr: \(cluster.serviceBlock)", "    name: \(cluster.name)",
       "  kubelet:", "    config: {}", "    flags:",
     ]
     return (lines + flags.map { "    - \($0)" } + [""]).joined(separator: "\n")

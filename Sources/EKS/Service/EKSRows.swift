@@ -16,6 +16,8 @@ struct ClusterRow: Codable, Sendable {
   var installsAddons: Bool
   var interfaceIDs: [String] = []
   var interfaceAddresses: [String] = []
+  /// The interfaces' IPv6 addresses, in a cluster of that family.
+  var interfaceIPv6: [String]?
   /// Suffixes of the control plane's log streams, one for each process that writes.
   var logSuffix: String
   /// The update under way.
@@ -28,6 +30,12 @@ struct ClusterRow: Codable, Sendable {
   var version: String { document["version"].string ?? "" }
   var arn: String { document["arn"].string ?? "" }
   var mode: String { document["accessConfig"]["authenticationMode"].string ?? "CONFIG_MAP" }
+  var isIPv6: Bool { document["kubernetesNetworkConfig"]["ipFamily"].string == "ipv6" }
+  /// Where its Services have their addresses from.
+  var serviceBlock: String {
+    let network = document["kubernetesNetworkConfig"]
+    return network["serviceIpv4Cidr"].string ?? network["serviceIpv6Cidr"].string ?? ""
+  }
   var subnets: [String] { document["resourcesVpcConfig"]["subnetIds"].strings }
   var securityGroup: String { document["resourcesVpcConfig"]["clusterSecurityGroupId"].string ?? "" }
 

@@ -101,7 +101,14 @@ extension EKSService {
       "endpointPublicAccess": .bool(publicAccess), "endpointPrivateAccess": .bool(privateAccess),
       "publicAccessCidrs": JSON(cidrs.isEmpty ? ["0.0.0.0/0"] : cidrs),
     ]
-    return (vpcDocument, try kubernetesNetwork(input["kubernetesNetworkConfig"], vpc: vpc, cluster: cluster))
+    let wanted = input["kubernetesNetworkConfig"]
+    guard wanted["ipFamily"].string == "ipv6" else {
+      return (vpcDocument, try kubernetesNetwork(wanted, vpc: vpc, cluster: cluster))
+    }
+    guard input["remoteNetworkConfig"].isNull else {
+      throw .invalidParameter("remoteNetworkConfig is not supported for clusters with ipFamily ipv6", cluster: cluster)
+    }
+    return (vpcDocument, try kubernetesIPv6Network(wanted, subnets: found, cluster: cluster))
   }
 
   private func refusal(_ place: Verdict<String, Because>, cluster: String) -> AWSError {
@@ -118,9 +125,6 @@ extension EKSService {
   }
 
   private func kubernetesNetwork(_ asked: JSON, vpc: String, cluster: String) throws(AWSError) -> JSON {
-    if asked["ipFamily"].string == "ipv6" {
-      throw .invalidParameter("ekswhy does not simulate clusters of the IPv6 family", cluster: cluster)
-    }
     let described = call("ec2", "DescribeVpcs", ["VpcIds": [.string(vpc)]], by: .plain).output?["Vpcs"][0] ?? .null
     let blocks =
       described["CidrBlockAssociationSet"].items.compactMap { $0["CidrBlock"].string }
@@ -144,6 +148,27 @@ extension EKSService {
       service = "172.20.0.0/16"
     }
     return ["serviceIpv4Cidr": .string(service), "ipFamily": "ipv4", "elasticLoadBalancing": ["enabled": false]]
+  }
+
+  /// EKS chooses the block of an IPv6 cluster's Services itself: a /108 of unique local addresses.
+  private func kubernetesIPv6Network(_ asked: JSON, subnets: [JSON], cluster: String) throws(AWSError) -> JSON {
+    guard asked["serviceIpv4Cidr"].isNull else {
+      throw .invalidParameter("serviceIpv4Cidr can not be specified when ipFamily is ipv6", cluster: cluster)
+    }
+    let without = subnets.filter { $0["Ipv6CidrBlockAssociationSet"].items.isEmpty }.compactMap {
+      $0["SubnetId"].string
+    }
+    guard without.isEmpty else {
+      throw .invalidParameter(
+        "Subnets specified must have an IPv6 CIDR block when ipFamily is ipv6: [\(without.joined(separator: ", "))]",
+        cluster: cluster)
+    }
+    let random = world.newID { $0.next() >> 24 }
+    let base = IPv6Address(high: 0xfd << 56 | random << 16, low: 0)
+    return [
+      "serviceIpv6Cidr": .string(IPv6CIDR(base, length: 108).description), "ipFamily": "ipv6",
+      "elasticLoadBalancing": ["enabled": false],
+    ]
   }
 
   private func accessConfig(_ asked: JSON, cluster: String) throws(AWSError) -> JSON {

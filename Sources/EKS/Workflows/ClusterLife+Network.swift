@@ -26,6 +26,7 @@ extension ClusterLife {
     service.clusters.update(name) { row in
       row.interfaceIDs = []
       row.interfaceAddresses = []
+      row.interfaceIPv6 = nil
       if !wanted.isNull { row.document["resourcesVpcConfig"] = wanted }
     }
     if let error = makeInterfaces(service, in: ids) {
@@ -33,6 +34,7 @@ extension ClusterLife {
       service.clusters.update(name) { changed in
         changed.interfaceIDs = old
         changed.interfaceAddresses = row.interfaceAddresses
+        changed.interfaceIPv6 = row.interfaceIPv6
         changed.document["resourcesVpcConfig"] = row.document["resourcesVpcConfig"]
       }
       return Self.problem(

@@ -111,11 +111,18 @@ package struct ClusterLife: Component {
     for subnet in chosen {
       let interface = service.call(
         "ec2", "CreateNetworkInterface",
-        ["SubnetId": .string(subnet), "Groups": JSON(groups), "Description": .string("Amazon EKS \(name)")])
+        [
+          "SubnetId": .string(subnet), "Groups": JSON(groups), "Description": .string("Amazon EKS \(name)"),
+          "Ipv6AddressCount": row.isIPv6 ? 1 : .null,
+        ])
       guard let output = interface.output?["NetworkInterface"] else { return interface.error }
       service.clusters.update(name) { row in
         row.interfaceIDs.append(output["NetworkInterfaceId"].string ?? "")
         row.interfaceAddresses.append(output["PrivateIpAddress"].string ?? "")
+        if row.isIPv6 {
+          row.interfaceIPv6 =
+            (row.interfaceIPv6 ?? []) + output["Ipv6Addresses"].items.compactMap { $0["Ipv6Address"].string }
+        }
       }
     }
     return nil

@@ -113,6 +113,14 @@ extension NodegroupLife {
     }.compactMap { $0["SubnetId"].string }
   }
 
+  /// Subnets whose instances get no IPv6 address; in a cluster of that family such a group is not made.
+  func subnetsWithoutIPv6(_ service: EKSService, _ group: NodegroupRow) -> [String] {
+    let described = service.call(
+      "ec2", "DescribeSubnets", ["SubnetIds": JSON(group.document["subnets"].strings)], by: .nodegroup)
+    return (described.output?["Subnets"].items ?? []).filter { $0["AssignIpv6AddressOnCreation"].bool != true }
+      .compactMap { $0["SubnetId"].string }
+  }
+
   private static func isPublic(_ subnet: String, _ tables: [JSON]) -> Bool {
     func has(_ table: JSON, _ test: (JSON) -> Bool) -> Bool { table["Associations"].items.contains(where: test) }
     let own = tables.first { has($0) { $0["SubnetId"].string == subnet } }

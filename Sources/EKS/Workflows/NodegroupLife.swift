@@ -102,6 +102,16 @@ package struct NodegroupLife: Component {
       }
       return false
     }
+    let without = row.isIPv6 ? subnetsWithoutIPv6(service, group) : []
+    guard without.isEmpty else {
+      service.nodegroups.update(key) {
+        $0.raise(
+          "Ec2SubnetMissingIpv6Assignment",
+          "One or more Amazon EC2 Subnets of [\(without.joined(separator: ", "))] for node group \(name) does not "
+            + "automatically assign IPv6 addresses to instances launched into it.", without)
+      }
+      return false
+    }
     for (operation, input) in [
       ("CreateInstanceProfile", ["InstanceProfileName": .string(profile)] as JSON),
       ("AddRoleToInstanceProfile", ["InstanceProfileName": .string(profile), "RoleName": .string(role)] as JSON),

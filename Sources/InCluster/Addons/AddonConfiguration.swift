@@ -6,11 +6,13 @@ struct AddonConfiguration {
   private let name: String
   private let values: JSON
   private let roleARN: String
+  private let isIPv6: Bool
 
   init(_ order: AddonOrder) {
     name = order.name
     values = order.configuration.object == nil ? .emptyObject : order.configuration
     roleARN = order.roleARN
+    isIPv6 = order.cluster.isIPv6
   }
 
   /// The service account that stands for the add-on at AWS.
@@ -65,6 +67,12 @@ struct AddonConfiguration {
 
   private func vpcCNI(_ objects: inout [JSON]) {
     edit(&objects, "DaemonSet", "aws-node") { set in
+      if isIPv6 {
+        environment(
+          ["ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"], &set,
+          container: "aws-node")
+        environment(["ENABLE_IPv6": "true"], &set, container: "aws-vpc-cni-init")
+      }
       pod(values, &set, container: "aws-node")
       environment(values["env"], &set, container: "aws-node")
       environment(values["init"]["env"], &set, container: "aws-vpc-cni-init")

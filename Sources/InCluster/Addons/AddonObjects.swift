@@ -72,6 +72,6 @@ package enum AddonObjects {
 
   /// The tenth address of the services' block.
   private static func dns(_ cidr: String) -> String {
-    CIDR(cidr).map { "\($0.base + 10)" } ?? ""
+    CIDR(cidr).map { "\($0.base + 10)" } ?? IPv6CIDR(cidr).map { "\($0.base + 10)" } ?? ""
   }
 }

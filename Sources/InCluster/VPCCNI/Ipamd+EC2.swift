@@ -49,6 +49,10 @@ extension Ipamd {
     }
     attempts = 0
     var enis = output["NetworkInterfaces"].items.map { eni($0, context) }
+    if pool.settings.withIPv6 == true {
+      pool.enis = enis
+      return discoveredIPv6(output["NetworkInterfaces"].items, context)
+    }
     restoreLeases(&enis, context)
     phase = .prescaling
     take(.start(enis), context)
@@ -155,6 +159,7 @@ extension Ipamd {
     case "session": sessionCame(reply, context)
     case "discover": discovered(reply, context)
     case "reconcile": reconciled(reply, context)
+    case "prefix6": assignedIPv6(reply, context)
     case "assign": assigned(reply, context)
     case "unassign":
       if let error = reply.error { failed("UnassignPrivateIpAddresses", error, context) }

@@ -58,11 +58,22 @@ extension Ipamd {
       enis[eni.id] = [
         "ID": .string(eni.id), "IsPrimary": .bool(eni.isPrimary), "IsTrunk": .bool(eni.isTrunk),
         "IsEFA": .bool(eni.isEFA), "DeviceNumber": JSON(eni.device), "AvailableIPv4Cidrs": cidrs,
-        "IPv6Cidrs": .emptyObject, "IsExcludedForPodIPs": .bool(eni.isExcluded),
+        "IPv6Cidrs": shownIPv6(eni.id), "IsExcludedForPodIPs": .bool(eni.isExcluded),
         "RouteTableID": JSON(eni.isPrimary ? 254 : eni.device + 1), "SubnetID": .string(eni.subnetID),
       ]
     }
     return ["TotalIPs": JSON(pool.totalIPs), "AssignedIPs": JSON(pool.assignedIPs), "ENIs": enis]
+  }
+
+  private func shownIPv6(_ eni: String) -> JSON {
+    guard let six, six.eni == eni else { return .emptyObject }
+    var addresses = JSON.emptyObject
+    for lease in six.leases where !lease.pod.isEmpty {
+      addresses["\(six.address(lease))"] = ["Address": .string("\(six.address(lease))")]
+    }
+    return [
+      "\(six.prefix)": ["Cidr": .string("\(six.prefix)"), "IPAddresses": addresses, "IsPrefix": true] as JSON
+    ]
   }
 
   private func shown(_ block: IPPool.Block, _ world: World) -> JSON {

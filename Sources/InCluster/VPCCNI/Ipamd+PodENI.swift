@@ -10,7 +10,9 @@ extension Ipamd {
 
   /// Tells the controller, by the node's CNINode, that it wants a trunk, if there is a slot for one.
   mutating func askForTrunk(_ context: Context) {
-    guard pool.settings.podENI, pool.supportsTrunk, asksForTrunk != true, !pool.enis.contains(where: { $0.isTrunk }),
+    // Security groups for pods are not simulated in IPv6 clusters.
+    guard pool.settings.podENI, pool.settings.withIPv6 != true, pool.supportsTrunk, asksForTrunk != true,
+      !pool.enis.contains(where: { $0.isTrunk }),
       let client
     else { return }
     guard pool.enis.count < pool.maxENIs else {

@@ -66,7 +66,8 @@ extension Ipamd {
 
   /// The next turn of the five-second loop, if none is set.
   mutating func scheduleResize(_ context: Context, weight: Weight) {
-    guard phase == .running, let startedAt else { return }
+    // The prefix of an IPv6 cluster's node never grows.
+    guard phase == .running, pool.settings.withIPv6 != true, let startedAt else { return }
     let period = IPPool.resizeInterval.microseconds
     let turns = (context.now - startedAt).microseconds / period + 1
     context.wake("resize", at: startedAt + .microseconds(turns * period), weight)

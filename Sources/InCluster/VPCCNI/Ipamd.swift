@@ -40,9 +40,12 @@ package struct Ipamd: Component {
   var session: Session?
   /// Its service account's token is never kept in the state.
   var token: String?
+  /// Of a node of an IPv6 cluster, in the place of the pool.
+  var six: IPv6Pool?
 
   private enum CodingKeys: String, CodingKey {
-    case launch, phase, pool, attempts, startedAt, growth, queued, busy, events, refusals, asksForTrunk, comparedAt,
+    case six, launch, phase, pool, attempts, startedAt, growth, queued, busy, events, refusals, asksForTrunk,
+      comparedAt,
       session
   }
 
@@ -167,6 +170,7 @@ package struct Ipamd: Component {
     case "add": add(value, context)
     case "remove":
       guard let uid = value["uid"].string else { return }
+      if pool.settings.withIPv6 == true { return releaseIPv6(uid, context) }
       take(.remove(pod: uid), context)
       scheduleResize(context, weight: .foreground)
     default: break
@@ -199,6 +203,13 @@ package struct Ipamd: Component {
     pool.supportsTrunk = limits?.supportsTrunk ?? false
     pool.maxPods =
       pods.int ?? pods.string.flatMap { Int($0) } ?? limits.map { MaxPods.formula($0) } ?? MaxPods.fallback
+    if pool.settings.withIPv6 == true, limits?.supportsPrefixes == false {
+      log(
+        "error",
+        "Prefix Delegation is not supported on non-nitro instance \(type). IPv6 is only supported in Prefix delegation Mode. ",
+        context)
+      return exit("ipamd: failed to validate configuration", context)
+    }
     if pool.settings.prefixDelegation, limits?.supportsPrefixes == false {
       log(
         "warn", "Prefix delegation is not supported on non-nitro instance \(type), falling back to secondary IP mode",
@@ -249,6 +260,7 @@ package struct Ipamd: Component {
       "info",
       "Received AddNetwork for NS \(value["namespace"].string ?? ""), Pod \(value["name"].string ?? ""), Sandbox \(value["sandbox"].string ?? ""), ifname eth0",
       context, caller: "rpc_handler.go")
+    if pool.settings.withIPv6 == true { return giveIPv6(uid, value, context) }
     if pool.settings.podENI, let pod = branchPod(value, context) {
       giveBranch(pod, value, context)
       return

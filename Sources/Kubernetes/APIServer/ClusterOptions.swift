@@ -10,6 +10,8 @@ package struct ClusterOptions: Sendable, Codable, Equatable {
   /// `eks.12`.
   package var platformVersion: String
   package var serviceCIDR: String
+  /// The family of its Services and pods.
+  package var ipFamily: String { serviceCIDR.contains(":") ? "IPv6" : "IPv4" }
   /// Addresses of the control plane's interfaces: the endpoints of the `kubernetes` Service.
   package var endpoints: [String]
   /// PEM of the cluster's authority, for `kube-root-ca.crt`.
@@ -36,7 +38,7 @@ package struct ClusterOptions: Sendable, Codable, Equatable {
   package init(_ facts: ClusterFacts, createdAt: Timestamp) {
     self.init(
       id: facts.id, version: facts.version, platformVersion: facts.platformVersion, serviceCIDR: facts.serviceCIDR,
-      endpoints: facts.controlPlaneAddresses,
+      endpoints: facts.serverAddresses,
       certificateAuthority: Base64.decode(facts.certificateAuthority).map { String(decoding: $0, as: UTF8.self) } ?? "",
       issuer: facts.issuer, createdAt: createdAt)
   }

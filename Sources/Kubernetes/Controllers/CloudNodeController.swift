@@ -95,7 +95,7 @@ package struct CloudNodeController: Reconciler {
       guard let value, !value.isEmpty else { return }
       addresses.append(["type": .string(type), "address": .string(value)])
     }
-    add("InternalIP", instance["PrivateIpAddress"].string)
+    add("InternalIP", instance[desk.facts.isIPv6 ? "Ipv6Address" : "PrivateIpAddress"].string)
     add("ExternalIP", instance["PublicIpAddress"].string)
     add("InternalDNS", instance["PrivateDnsName"].string)
     add("Hostname", instance["PrivateDnsName"].string)

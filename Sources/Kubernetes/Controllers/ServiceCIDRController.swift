@@ -24,8 +24,7 @@ package struct ServiceCIDRController: Reconciler {
   package func keys(for reference: ObjectReference, _ desk: Desk) -> [String] {
     let blocks = desk.list(Self.blocks)
     if reference.resource == Self.addresses {
-      guard let address = IPv4Address(reference.name) else { return [] }
-      return blocks.filter { block in Self.prefixes(block).contains { $0.contains(address) } }.map(\.name)
+      return blocks.filter { block in Self.prefixes(block).contains { $0.contains(reference.name) } }.map(\.name)
     }
     guard let changed = blocks.first(where: { $0.name == reference.name }) else { return blocks.map(\.name) }
     let own = Self.prefixes(changed)
@@ -35,7 +34,42 @@ package struct ServiceCIDRController: Reconciler {
       }.map(\.name)
   }
 
-  private static func prefixes(_ block: ObjectView) -> [CIDR] { block.spec["cidrs"].strings.compactMap { CIDR($0) } }
+  /// A block of either family.
+  private enum Prefix {
+    case plain(CIDR)
+    case six(IPv6CIDR)
+
+    init?(_ text: String) {
+      if let block = CIDR(text) {
+        self = .plain(block)
+      } else if let block = IPv6CIDR(text) {
+        self = .six(block)
+      } else {
+        return nil
+      }
+    }
+
+    func contains(_ address: String) -> Bool {
+      switch self {
+      case .plain(let block): IPv4Address(address).map { block.contains($0) } ?? false
+      case .six(let block): IPv6Address(address).map { block.contains($0) } ?? false
+      }
+    }
+
+    func contains(_ other: Prefix) -> Bool {
+      switch (self, other) {
+      case (.plain(let block), .plain(let other)): block.contains(other)
+      case (.six(let block), .six(let other)): block.contains(other)
+      default: false
+      }
+    }
+
+    func overlaps(_ other: Prefix) -> Bool { contains(other) || other.contains(self) }
+  }
+
+  private static func prefixes(_ block: ObjectView) -> [Prefix] {
+    block.spec["cidrs"].strings.compactMap { Prefix($0) }
+  }
 
   package func reconcile(_ key: String, _ desk: inout Desk) {
     guard let block = desk.get(Self.blocks, key: key) else { return }
@@ -70,10 +104,8 @@ package struct ServiceCIDRController: Reconciler {
     let own = Self.prefixes(block)
     if own.allSatisfy({ prefix in others.contains { $0.contains(prefix) } }) { return true }
     return !desk.list(Self.addresses).contains { record in
-      guard record.labels[Self.managedBy].string == Self.allocator, let address = IPv4Address(record.name) else {
-        return false
-      }
-      return own.contains { $0.contains(address) } && !others.contains { $0.contains(address) }
+      guard record.labels[Self.managedBy].string == Self.allocator else { return false }
+      return own.contains { $0.contains(record.name) } && !others.contains { $0.contains(record.name) }
     }
   }
 

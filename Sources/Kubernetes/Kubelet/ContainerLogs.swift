@@ -89,7 +89,7 @@ package final class ContainerLogs: ContainerRuntime {
     _ cluster: String, node: JSON, address: String
   ) -> Result<(id: ComponentID, state: Kubelet), Unreached> {
     let network = ClusterNetwork(cluster: cluster, world: world)
-    if let host = ClusterNetwork.Host(node: ObjectView(node)),
+    if let host = network.host(ObjectView(node)),
       let fault = network.kubelet(of: host)?.failure(host.address, 10250)
     {
       return .failure(Unreached(why: fault))

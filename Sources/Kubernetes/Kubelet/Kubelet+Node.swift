@@ -35,7 +35,7 @@ extension Kubelet {
 
   /// The VPC's resolver: the second address of the VPC, told from the node's own.
   private var resolver: String {
-    let parts = identity.address.split(separator: ".")
+    let parts = identity.host.address.split(separator: ".")
     return parts.count == 4 ? "\(parts[0]).\(parts[1]).0.2" : "169.254.169.253"
   }
 

@@ -15,6 +15,8 @@ package struct MachineIdentity: Codable, Sendable {
   package var instanceType: String
   package var imageID: String
   package var address: String
+  /// Its IPv4 address, where the cluster knows it by its IPv6 one.
+  package var plainAddress: String?
   package var kubeletVersion: String
   package var maxPods: Int
   package var clusterDNS: String
@@ -95,7 +97,7 @@ package struct MachineIdentity: Codable, Sendable {
   }
 
   /// The machine as packets come to it.
-  var host: ClusterNetwork.Host { .init(name: nodeName, instance: instanceID, address: address) }
+  var host: ClusterNetwork.Host { .init(name: nodeName, instance: instanceID, address: plainAddress ?? address) }
 
   /// Why a request doesn't get to the API server, in the words of Go's client; nil where it does.
   func failureToReachServer(_ method: String, _ path: String, _ context: Context) -> String? {
@@ -134,7 +136,7 @@ struct NodeCredential: Codable {
     return KubeClient(
       cluster: identity.cluster, credential: .bearer(token),
       userAgent: "kubelet/\(identity.kubeletVersion) (linux/amd64) kubernetes/\(identity.kubeletVersion)",
-      sourceIP: identity.address)
+      sourceIP: identity.host.address)
   }
 
   /// Forgets the token, as client-go does after a 401.

@@ -57,6 +57,7 @@ extension NodeBoot {
       learned = [
         "endpoint": cluster["endpoint"], "certificateAuthority": cluster["certificateAuthority"]["data"],
         "serviceIPv4CIDR": cluster["kubernetesNetworkConfig"]["serviceIpv4Cidr"],
+        "serviceIPv6CIDR": cluster["kubernetesNetworkConfig"]["serviceIpv6Cidr"],
       ]
       describe(context)
     case "CREATING":

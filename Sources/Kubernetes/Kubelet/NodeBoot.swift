@@ -181,14 +181,18 @@ package struct NodeBoot: Component {
       id: instanceID, type: json["InstanceType"].string ?? "", region: region,
       zone: json["Placement"]["AvailabilityZone"].string ?? "",
       address: json["PrivateIpAddress"].string.flatMap { IPv4Address($0) } ?? IPv4Address(bits: 0),
-      privateDNSName: name)
+      ipv6: json["Ipv6Address"].string.flatMap { IPv6Address($0) }, privateDNSName: name)
+    guard !Bootstrap.nodeIP(instance, config).isEmpty else {
+      fail("the cluster's family is ipv6, and the instance has no IPv6 address", context)
+      return
+    }
     let flags = Bootstrap.kubeletFlags(instance, config)
     var identity = MachineIdentity(
       instanceID: instanceID, cluster: facts?.id ?? context.world.ports.clusterID(config.clusterName) ?? "",
       clusterName: config.clusterName,
       nodeName: Bootstrap.flag("hostname-override", flags) ?? Bootstrap.nodeName(instance, config), region: region,
       zone: instance.zone, instanceType: instance.type, imageID: json["ImageId"].string ?? "",
-      address: "\(instance.address)",
+      address: Bootstrap.nodeIP(instance, config),
       kubeletVersion: OptimizedImage.named(json["ImageId"].string ?? "", region: region)?.kubelet
         ?? KubernetesRelease.build(of: facts?.version ?? "1.33"),
       maxPods: Bootstrap.maxPods(instance, config), clusterDNS: Bootstrap.clusterDNS(config),
@@ -196,6 +200,7 @@ package struct NodeBoot: Component {
       taints: Bootstrap.registerTaints(flags, config).map(\.json), system: config.system)
     identity.settings = KubeletSettings(config)
     identity.kernel = config.system.kernel(userData: userData(context))
+    if config.isIPv6 { identity.plainAddress = "\(instance.address)" }
     var join = steps(context)
     join.read(instanceType: instance.type, config)
     join.resolvesEndpoint = .known(facts != nil)

@@ -69,7 +69,9 @@ extension ClusterNetwork {
       case .pod(let pod):
         guard let node = packets.nodes[pod.nodeName] else { return nil }
         let text = pod.status["podIP"].string ?? ""
-        guard let address = IPv4Address(text) else { return nil }
+        // A pod of an IPv6 cluster sets out by its node's way to IPv4.
+        let egress = IPv6Address(text).map { IPv4Egress.address(ofPod: $0) }
+        guard let address = IPv4Address(text) ?? egress else { return nil }
         if !pod.isInHostNetwork, let stack = packets.pods[pod.key] {
           return Origin(place: .stack(stack), source: address, client: address, node: node)
         }

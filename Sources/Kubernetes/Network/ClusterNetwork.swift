@@ -208,7 +208,7 @@ struct ClusterNetwork {
     let pods = (server?.read("pods", .podAddress, text) ?? []).map { ObjectView($0) }
     if let pod = pods.first(where: { !$0.isInHostNetwork }), let host = host(named: pod.nodeName) {
       layout.add(host, pod)
-    } else if let node = server?.read("nodes", .nodeAddress, text).first, let host = Host(node: ObjectView(node)) {
+    } else if let node = server?.read("nodes", .nodeAddress, text).first, let host = host(ObjectView(node)) {
       layout.add(host)
     } else if let interface = ports.interface(endpoint.vpc, address) {
       layout.interfaces.append(interface)
@@ -216,7 +216,16 @@ struct ClusterNetwork {
   }
 
   func host(named name: String) -> Host? {
-    server?.read("nodes", "", name).flatMap { Host(node: ObjectView($0)) }
+    server?.read("nodes", "", name).flatMap { host(ObjectView($0)) }
+  }
+
+  /// A node's machine; those of IPv6 clusters are reached by their IPv4 address too, and only IPv4 is walked.
+  func host(_ node: ObjectView) -> Host? {
+    guard var host = Host(node: node) else { return nil }
+    guard host.address.contains(":") else { return host }
+    let primary = ports.interfaces(host.instance).first { $0["Attachment"]["DeviceIndex"].int == 0 }
+    host.address = primary?["PrivateIpAddress"].string ?? ""
+    return host
   }
 
   /// The ports of Services whose rules a packet can meet: those that have its address, or its port on nodes.

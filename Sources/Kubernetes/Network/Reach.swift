@@ -61,6 +61,8 @@ struct Reach {
         flow = walked.flow
         return destination(walked.effect, address)
       }
+      // Its only way to IPv4 is the interface that the CNI's egress plug-in makes.
+      if !pod.isInHostNetwork, pod.status["podIP"].string?.contains(":") == true { return .unroutable }
     }
     return reachDirectly(address, port, transport)
   }
@@ -139,7 +141,9 @@ struct Reach {
   /// What kube-proxy's rules make of a packet to a Service: by the same choice of endpoints as its chains.
   private func through(_ service: JSON, _ port: Int, _ transport: Transport) -> Destination {
     let view = ObjectView(service)
-    let ports = ServicePort.read(services: [service], slices: slices(of: view.name, view.namespace))
+    var book = AddressBook()
+    let ports = ServicePort.read(
+      services: [book.replaced(service)], slices: slices(of: view.name, view.namespace).map { book.replaced($0) })
     // A port that it doesn't have is nobody's rule: the packet goes out and gets lost.
     guard
       let wanted = ports.first(where: {
@@ -152,7 +156,7 @@ struct Reach {
     guard !targets.isEmpty else { return choice.hasAny ? .silence : .refused }
     let chosen = targets[context.random { Int($0.next() % UInt64(targets.count)) }]
     if view.name == "kubernetes", view.namespace == "default" { return .apiServer }
-    let address = "\(chosen.address)"
+    let address = book.text(of: chosen.address)
     if let found = list("pods", view.namespace).first(where: { holds(address, $0) }) {
       return .pod(ObjectView(found), port: Int(chosen.port))
     }

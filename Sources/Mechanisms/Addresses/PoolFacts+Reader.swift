@@ -18,6 +18,10 @@ extension PoolFacts {
     }
     let all = interfaces
     var interfaces = interfaces
+    if settings.value?.withIPv6 == true {
+      interfaces = .unknown(
+        Gap(read: "the node's pool of addresses", why: "in an IPv6 cluster it is one prefix, which is not followed"))
+    }
     if let gap = excludedIDs.gap {
       interfaces = .unknown(gap)
     } else if let excluded = excludedIDs.value, !excluded.isEmpty {

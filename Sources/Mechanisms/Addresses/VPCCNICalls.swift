@@ -17,6 +17,12 @@ package enum VPCCNICalls {
 
   package static let all = atStart + atWork
 
+  /// In an IPv6 cluster it asks for one prefix at its start; no managed policy of AWS's allows that.
+  package static let prefixCall = "ec2:AssignIpv6Addresses"
+
+  package static func atStart(isIPv6: Bool) -> [String] { isIPv6 ? atStart + [prefixCall] : atStart }
+  package static func all(isIPv6: Bool) -> [String] { isIPv6 ? atStart + [prefixCall, "ec2:CreateTags"] : all }
+
   /// Whether a line of ipamd's log tells that EC2 asked it to slow down.
   package static func isThrottled(_ line: String) -> Bool {
     ["RequestLimitExceeded", "Throttling"].contains { line.contains($0) }

@@ -9,16 +9,19 @@ package enum Bootstrap {
     package var region: String
     package var zone: String
     package var address: IPv4Address
+    package var ipv6: IPv6Address?
     package var privateDNSName: String
 
     package init(
-      id: String, type: String, region: String, zone: String, address: IPv4Address, privateDNSName: String
+      id: String, type: String, region: String, zone: String, address: IPv4Address, ipv6: IPv6Address? = nil,
+      privateDNSName: String
     ) {
       self.id = id
       self.type = type
       self.region = region
       self.zone = zone
       self.address = address
+      self.ipv6 = ipv6
       self.privateDNSName = privateDNSName
     }
   }
@@ -56,6 +59,11 @@ package enum Bootstrap {
       privateDNSName: instance.privateDNSName, instanceID: instance.id, instanceIDNodeName: config.instanceIDNodeName)
   }
 
+  /// The node's own address in the cluster: of the family that the Services have.
+  package static func nodeIP(_ instance: Instance, _ config: NodeConfig) -> String {
+    config.isIPv6 ? instance.ipv6.map(\.description) ?? "" : "\(instance.address)"
+  }
+
   /// The kubelet's flags, the user's last: the last of a name wins.
   package static func kubeletFlags(_ instance: Instance, _ config: NodeConfig) -> [String] {
     switch config.system {
@@ -71,7 +79,7 @@ package enum Bootstrap {
       "--image-credential-provider-bin-dir=/etc/eks/image-credential-provider",
       "--image-credential-provider-config=\(providerConfigPath)",
       "--kubeconfig=\(kubeconfigPath)",
-      "--node-ip=\(instance.address)",
+      "--node-ip=\(nodeIP(instance, config))",
       "--runtime-cgroups=/runtime.slice/containerd.service",
     ] + config.kubeletFlags
   }
@@ -82,7 +90,7 @@ package enum Bootstrap {
       "--config=/etc/kubernetes/kubelet/kubelet-config.json", "--kubeconfig=\(kubeconfigPath)",
       "--container-runtime-endpoint=unix:///run/containerd/containerd.sock",
       "--image-credential-provider-config=\(providerConfigPath)",
-      "--image-credential-provider-bin-dir=/etc/eks/image-credential-provider", "--node-ip=\(instance.address)",
+      "--image-credential-provider-bin-dir=/etc/eks/image-credential-provider", "--node-ip=\(nodeIP(instance, config))",
       "--pod-infra-container-image=602401143452.dkr.ecr.\(instance.region).amazonaws.com/eks/pause:3.5", "--v=2",
       "--hostname-override=\(instance.privateDNSName)", "--cloud-provider=external",
     ] + config.kubeletFlags
@@ -93,7 +101,7 @@ package enum Bootstrap {
     [
       "--cloud-provider=external", "--kubeconfig=/etc/kubernetes/kubelet/kubeconfig",
       "--config=/etc/kubernetes/kubelet/config",
-      "--container-runtime-endpoint=unix:///run/containerd/containerd.sock", "--node-ip=\(instance.address)",
+      "--container-runtime-endpoint=unix:///run/containerd/containerd.sock", "--node-ip=\(nodeIP(instance, config))",
       "--hostname-override=\(instance.privateDNSName)",
     ] + config.kubeletFlags
   }

@@ -63,6 +63,7 @@ package struct BootstrapScript: Sendable, Equatable {
     apiServerEndpoint = cluster["endpoint"].string ?? apiServerEndpoint
     certificateAuthority = cluster["certificateAuthority"].string ?? certificateAuthority
     if serviceIPv4CIDR.isEmpty { serviceIPv4CIDR = cluster["serviceIPv4CIDR"].string ?? "" }
+    if serviceIPv6CIDR.isEmpty { serviceIPv6CIDR = cluster["serviceIPv6CIDR"].string ?? "" }
   }
 
   /// What the script ends with before it asks anybody; nil for nothing.

@@ -23,7 +23,8 @@ package struct CorrectedUserData: Sendable {
     else { return nil }
     self.init(
       cluster: name, endpoint: endpoint, certificateAuthority: authority,
-      serviceCIDR: item["kubernetesNetworkConfig"]["serviceIpv4Cidr"].string ?? "")
+      serviceCIDR: item["kubernetesNetworkConfig"]["serviceIpv4Cidr"].string
+        ?? item["kubernetesNetworkConfig"]["serviceIpv6Cidr"].string ?? "")
   }
 
   package func text(of old: String, system: NodeSystem) -> String {

@@ -64,6 +64,7 @@ extension KubeletCSR {
     names.append(instance["PublicIpAddress"])
     names.append(instance["InstanceId"])
     for interface in instance["NetworkInterfaces"].items {
+      names += interface["Ipv6Addresses"].items.map { $0["Ipv6Address"] }
       for address in interface["PrivateIpAddresses"].items where address["Primary"].bool == true {
         names += [address["PrivateIpAddress"], address["PrivateDnsName"]]
       }

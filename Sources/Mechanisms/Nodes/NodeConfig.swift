@@ -42,6 +42,9 @@ package struct NodeConfig: Sendable, Equatable {
     return merged
   }
 
+  /// Whether it is a node of an IPv6 cluster.
+  package var isIPv6: Bool { (cidr.isEmpty ? clusterDNS : cidr).contains(":") }
+
   /// What nodeadm's validation says; nil for a good one.
   package var fault: String? {
     if clusterName.isEmpty { return "Name is missing in cluster configuration" }

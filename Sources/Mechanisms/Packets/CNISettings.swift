@@ -19,6 +19,10 @@ package struct CNISettings: Sendable, Equatable, Codable {
   /// DISABLE_TCP_EARLY_DEMUX of the init container.
   package var disablesEarlyDemux = false
   package var vethPrefix = "eni"
+  /// ENABLE_IPv6
+  package var isIPv6 = false
+  /// ENABLE_V4_EGRESS: in IPv6 clusters pods reach IPv4 by an interface of their own.
+  package var hasIPv4Egress = true
 
   package init() {}
 
@@ -43,6 +47,8 @@ package struct CNISettings: Sendable, Equatable, Codable {
     }
     randomizesSNAT = environment["AWS_VPC_K8S_CNI_RANDOMIZESNAT"] != "none"
     isStrict = environment["POD_SECURITY_GROUP_ENFORCING_MODE"] != "standard"
+    isIPv6 = flag(environment["ENABLE_IPv6"], false)
+    hasIPv4Egress = flag(environment["ENABLE_V4_EGRESS"], true)
     disablesEarlyDemux = flag(initialEnvironment["DISABLE_TCP_EARLY_DEMUX"], false)
     if let prefix = environment["AWS_VPC_K8S_CNI_VETHPREFIX"], !prefix.isEmpty { vethPrefix = prefix }
   }

@@ -23,11 +23,13 @@ extension NodePlan {
     for pod in pods {
       let phase = pod["status"]["phase"].string
       guard pod["spec"]["hostNetwork"].bool != true, phase != "Succeeded", phase != "Failed",
-        let address = pod["status"]["podIP"].string.flatMap({ IPv4Address($0) })
+        let text = pod["status"]["podIP"].string
       else { continue }
       let namespace = pod["metadata"]["namespace"].string ?? ""
       let podName = pod["metadata"]["name"].string ?? ""
       let uid = pod["metadata"]["uid"].string ?? ""
+      if let egress = egress(namespace, podName, text, settings) { plan.pods.append(egress) }
+      guard let address = IPv4Address(text) else { continue }
       if let branch = branch(pod, fabric) {
         plan.pods.append(Pod(namespace, podName, address, branch: branch, uid: uid))
         continue
@@ -40,6 +42,16 @@ extension NodePlan {
       if let device { plan.pods.append(Pod(namespace, podName, address, device: device, uid: uid)) }
     }
     return plan
+  }
+
+  /// What a pod of an IPv6 cluster has of IPv4; nil where it has nothing.
+  package static func egress(
+    _ namespace: String, _ name: String, _ address: String, _ settings: CNISettings
+  ) -> Pod? {
+    guard settings.isIPv6, settings.hasIPv4Egress, let six = IPv6Address(address) else { return nil }
+    var pod = Pod(namespace, name, IPv4Egress.address(ofPod: six))
+    pod.isEgress = true
+    return pod
   }
 
   private static func branch(_ pod: JSON, _ fabric: Fabric) -> Branch? {

@@ -41,6 +41,8 @@ package struct NodePlan: Sendable {
     package var device: Int
     package var branch: Branch?
     package var uid: String
+    /// The address is that of its way to IPv4, in an IPv6 cluster.
+    package var isEgress = false
 
     package init(
       _ namespace: String, _ name: String, _ address: IPv4Address, device: Int = 0, branch: Branch? = nil,
@@ -89,7 +91,8 @@ package struct NodePlan: Sendable {
   }
 
   package func veth(_ pod: Pod) -> String {
-    InterfaceNames.veth(
+    if pod.isEgress { return IPv4Egress.veth(pod) }
+    return InterfaceNames.veth(
       prefix: pod.branch != nil && settings.isStrict ? "vlan" : settings.vethPrefix, namespace: pod.namespace,
       pod: pod.name)
   }
@@ -117,7 +120,8 @@ package struct NodePlan: Sendable {
     for (index, pod) in pods.enumerated() {
       out.append(
         Interface(
-          veth(pod), link: .peer(stack: podStacks[index], interface: 1), mac: NodePlan.mac(ofPod: pod.address)))
+          veth(pod), addresses: pod.isEgress ? [.init(IPv4Egress.gateway)] : [],
+          link: .peer(stack: podStacks[index], interface: 1), mac: NodePlan.mac(ofPod: pod.address)))
     }
     if let kernel { for index in out.indices { kernel.apply(to: &out[index]) } }
     return out
@@ -126,7 +130,7 @@ package struct NodePlan: Sendable {
   package var rules: [RoutingRule] {
     let hasStrict = settings.isStrict && pods.contains { $0.branch != nil }
     var rules = [RoutingRule(hasStrict ? 20 : 0, lookup: RoutingTables.local)]
-    for pod in pods {
+    for pod in pods where !pod.isEgress {
       if let branch = pod.branch, settings.isStrict {
         rules.append(RoutingRule(10, input: InterfaceNames.vlan(branch.vlan), lookup: 100 + branch.vlan))
         rules.append(RoutingRule(10, input: veth(pod), lookup: 100 + branch.vlan))
@@ -140,7 +144,7 @@ package struct NodePlan: Sendable {
         rules.append(RoutingRule(1536, from: block, lookup: pod.device + 1))
       }
     }
-    if settings.nodePortSupport || !settings.externalSNAT {
+    if !settings.isIPv6, settings.nodePortSupport || !settings.externalSNAT {
       rules.append(
         RoutingRule(1024, mark: settings.connectionMark, mask: settings.connectionMark, lookup: RoutingTables.main))
     }
@@ -190,7 +194,29 @@ package struct NodePlan: Sendable {
     return netfilter
   }
 
+  /// Of IPv4 an IPv6 cluster has the pods' way out, and none in.
+  private func addEgress(_ netfilter: inout Netfilter) {
+    netfilter.add(
+      NetfilterRule(
+        destination: IPv4Egress.block,
+        [.state([.new], negated: false), .comment("Block Node Local Pod access via IPv4")],
+        .reject("icmp-port-unreachable")), table: "filter", chain: "FORWARD")
+    for pod in pods where pod.isEgress {
+      let chain = IPv4Egress.chain(pod)
+      let comment = NetfilterRule.Match.comment("name: \"aws-cni\" id: \"\(pod.namespace)/\(pod.name)\"")
+      netfilter.add(
+        NetfilterRule(destination: CIDR(IPv4Address(bits: 0xe000_0000), length: 4), [comment], .accept), table: "nat",
+        chain: chain)
+      netfilter.add(
+        NetfilterRule([comment], .snat(primary.primary, random: settings.randomizesSNAT)), table: "nat", chain: chain)
+      netfilter.add(
+        NetfilterRule(source: CIDR(pod.address, length: 32), [comment], .jump(chain)), table: "nat",
+        chain: "POSTROUTING")
+    }
+  }
+
   private func addCNI(_ netfilter: inout Netfilter) {
+    guard !settings.isIPv6 else { return addEgress(&netfilter) }
     let mark = settings.connectionMark
     typealias Rule = NetfilterRule
     let primaryENI = "AWS, primary ENI"
@@ -279,7 +305,8 @@ package struct NodePlan: Sendable {
 
   /// The stack of a pod; `interface` is the host's end of its pair.
   package func stack(of pod: Pod, node: Int, interface: Int) -> NetworkStack {
-    NetworkStack(
+    if pod.isEgress { return egressStack(of: pod, node: node, interface: interface) }
+    return NetworkStack(
       "\(pod.namespace)/\(pod.name)",
       interfaces: [
         Interface("lo", addresses: [.init(IPv4Address(bits: 0x7f00_0001), length: 8)], link: .loopback),
@@ -290,6 +317,24 @@ package struct NodePlan: Sendable {
         Route(.everything, via: NodePlan.podGateway, device: "eth0"),
       ],
       neighbours: [.init(NodePlan.podGateway, device: "eth0", mac: neighbour(of: pod))])
+  }
+}
+
+extension NodePlan {
+  /// What a pod of an IPv6 cluster has of IPv4.
+  private func egressStack(of pod: Pod, node: Int, interface: Int) -> NetworkStack {
+    let device = IPv4Egress.interface
+    return NetworkStack(
+      "\(pod.namespace)/\(pod.name)",
+      interfaces: [
+        Interface("lo", addresses: [.init(IPv4Address(bits: 0x7f00_0001), length: 8)], link: .loopback),
+        Interface(device, addresses: [.init(pod.address)], link: .peer(stack: node, interface: interface)),
+      ],
+      routes: [
+        Route(CIDR(IPv4Egress.gateway, length: 32), device: device, source: pod.address),
+        Route(IPv4Egress.block, via: IPv4Egress.gateway, device: device, source: pod.address),
+        Route(.everything, via: IPv4Egress.gateway, device: device),
+      ])
   }
 }
 

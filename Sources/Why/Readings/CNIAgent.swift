@@ -14,6 +14,9 @@ struct CNIAgent: Sendable {
   var identity: Identity
   var roleARN: Fact<String>
   var evidence: [Exhibit]
+
+  /// Whether it serves a node of an IPv6 cluster.
+  var isIPv6: Bool { PoolSettings.read(awsNode: pod).value?.withIPv6 == true }
 }
 
 extension Investigation {

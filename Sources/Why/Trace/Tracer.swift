@@ -59,7 +59,9 @@ package struct Tracer: Sendable {
     var touched = source.node.map { [$0] } ?? []
     for name in names where !touched.contains(name) && known.contains(name) { touched.append(name) }
     var reading = try await world.network(nodes: Array(touched.prefix(12)))
-    guard let address = target.address else { throw .unsupported("\(target.title) has no IPv4 address") }
+    guard let address = target.address else {
+      throw .unsupported("\(target.title) has no IPv4 address, and IPv6 is not followed")
+    }
     let number = target.port ?? 443
     let packet = Packet(
       transport, from: IPv4Address(bits: 0), 40000, to: address,
@@ -118,6 +120,11 @@ package struct Tracer: Sendable {
     let node = source.node ?? ""
     guard let pod = source.pod else { return reading.nodes[node]! }
     guard let place = reading.pods[pod] else {
+      if source.object["status"]["podIP"].string?.contains(":") == true {
+        throw .unsupported(
+          "\(source.title) has IPv6 alone: ENABLE_V4_EGRESS of aws-node gives it no interface to IPv4, and IPv6 is not followed"
+        )
+      }
       throw .unreachable(
         Gap(
           read: "ec2:DescribeNetworkInterfaces",

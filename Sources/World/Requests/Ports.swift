@@ -133,11 +133,18 @@ package struct ClusterFacts: Sendable, Codable, Equatable {
   package var issuer: String
   /// Addresses of the control plane's interfaces.
   package var controlPlaneAddresses: [String]
+  /// Their IPv6 addresses, in a cluster of that family.
+  package var controlPlaneIPv6: [String]?
+
+  /// Whether its Services and pods have IPv6 addresses.
+  package var isIPv6: Bool { serviceCIDR.contains(":") }
+  /// Where the `kubernetes` Service leads.
+  package var serverAddresses: [String] { isIPv6 ? controlPlaneIPv6 ?? [] : controlPlaneAddresses }
 
   package init(
     id: String, name: String, account: String, region: String, version: String, platformVersion: String,
     serviceCIDR: String, vpcID: String, endpoint: String = "", certificateAuthority: String = "", issuer: String = "",
-    controlPlaneAddresses: [String] = []
+    controlPlaneAddresses: [String] = [], controlPlaneIPv6: [String]? = nil
   ) {
     self.id = id
     self.name = name
@@ -151,6 +158,7 @@ package struct ClusterFacts: Sendable, Codable, Equatable {
     self.certificateAuthority = certificateAuthority
     self.issuer = issuer
     self.controlPlaneAddresses = controlPlaneAddresses
+    self.controlPlaneIPv6 = controlPlaneIPv6
   }
 }
 

@@ -12,16 +12,23 @@ extension APIServer {
   private var recordsAddresses: Bool { table.resources.contains { $0.qualifiedName == APIServer.serviceAddresses } }
 
   /// Blocks that may be given from: those of ServiceCIDRs that are ready and stay.
-  var readyBlocks: [CIDR] {
-    guard recordsAddresses else { return [CIDR(options.serviceCIDR)].compactMap { $0 } }
+  private var readyPrefixes: [String] {
+    guard recordsAddresses else { return [options.serviceCIDR] }
     return read(APIServer.serviceBlocks, namespace: "").filter { block in
       let ready = block["status"]["conditions"].items.first { $0["type"].string == "Ready" }
       return block["metadata"]["deletionTimestamp"].isNull && ready.map { $0["status"].string == "True" } ?? true
-    }.flatMap { $0["spec"]["cidrs"].strings.compactMap { CIDR($0) } }
+    }.flatMap { $0["spec"]["cidrs"].strings }
   }
+
+  var readyBlocks: [CIDR] { readyPrefixes.compactMap { CIDR($0) } }
+  var readyIPv6Blocks: [IPv6CIDR] { readyPrefixes.compactMap { IPv6CIDR($0) } }
 
   /// An address is taken by a Service, and by whoever wrote an IPAddress of that name.
   func isTaken(_ address: IPv4Address) -> Bool {
+    addresses.isTaken(address) || recordsAddresses && read(APIServer.serviceAddresses, "", "\(address)") != nil
+  }
+
+  func isTaken(_ address: IPv6Address) -> Bool {
     addresses.isTaken(address) || recordsAddresses && read(APIServer.serviceAddresses, "", "\(address)") != nil
   }
 
@@ -52,7 +59,8 @@ extension APIServer {
   }
 
   private static func address(of service: StoredObject?) -> String? {
-    guard let text = service?.json["spec"]["clusterIP"].string, IPv4Address(text) != nil else { return nil }
+    guard let text = service?.json["spec"]["clusterIP"].string, IPv4Address(text) != nil || IPv6Address(text) != nil
+    else { return nil }
     return text
   }
 
@@ -66,7 +74,7 @@ extension APIServer {
       "metadata": [
         "name": .string(address),
         "labels": [
-          "ipaddress.kubernetes.io/ip-family": "IPv4",
+          "ipaddress.kubernetes.io/ip-family": .string(options.ipFamily),
           ServiceCIDRController.managedBy: .string(ServiceCIDRController.allocator),
         ],
       ],

@@ -10,12 +10,16 @@ extension APIServer {
     if type == "ExternalName" {
       for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] { object["spec"][field] = .null }
     } else {
+      for (index, family) in object["spec"]["ipFamilies"].strings.enumerated() where family != options.ipFamily {
+        let at = FieldPath("spec.ipFamilies").index(index)
+        return .invalid(row.groupKind, name, [.invalid(at, .string(family), "not configured on this cluster")])
+      }
       let wanted = object["spec"]["clusterIP"].string ?? ""
       if wanted.isEmpty {
         guard let address = freeAddress() else {
           return .internalError("failed to allocate a serviceIP: range is full")
         }
-        object["spec"]["clusterIP"] = .string("\(address)")
+        object["spec"]["clusterIP"] = .string(address)
       } else if wanted != "None", wanted != old?["spec"]["clusterIP"].string {
         if let fault = addressFault(wanted) {
           return .invalid(
@@ -33,7 +37,14 @@ extension APIServer {
     return nil
   }
 
+  /// A Service that names no family has the cluster's.
+  func chooseFamily(_ object: inout JSON, _ row: KubeResource) {
+    guard row.plural == "services", row.group.isEmpty, object["spec"]["type"].string != "ExternalName" else { return }
+    object["spec"].setDefault("ipFamilies", [.string(options.ipFamily)])
+  }
+
   private func addressFault(_ text: String) -> String? {
+    if let address = IPv6Address(text) { return addressFault(address) }
     guard let address = IPv4Address(text) else {
       return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
     }
@@ -47,11 +58,29 @@ extension APIServer {
     return isTaken(address) ? "failed to allocate IP \(text): provided IP is already allocated" : nil
   }
 
+  private func addressFault(_ address: IPv6Address) -> String? {
+    guard let block = readyIPv6Blocks.first(where: { $0.contains(address) }) else {
+      return "failed to allocate IP \(address): the provided network does not match the current range"
+    }
+    guard address != block.base else {
+      return "failed to allocate IP \(address): the provided IP (\(address)) is not in the valid range. "
+        + "The range of valid IPs is \(block)"
+    }
+    return isTaken(address) ? "failed to allocate IP \(address): provided IP is already allocated" : nil
+  }
+
   /// One out of the first block that has any left.
-  private func freeAddress() -> IPv4Address? {
+  private func freeAddress() -> String? {
     for block in readyBlocks {
       let start = world.newID { Int($0.next() % 4093) }
-      if let address = addresses.freeAddress(in: block, from: start, isTaken: isTaken) { return address }
+      let place = addresses.freePlace(among: block.count, from: start) { isTaken(block.base + $0) }
+      if let place { return "\(block.base + place)" }
+    }
+    for block in readyIPv6Blocks {
+      let start = world.newID { Int($0.next() % 1_048_573) }
+      let count = 1 << min(128 - block.length, 30)
+      let place = addresses.freePlace(among: count, from: start) { isTaken(block.base + UInt64($0)) }
+      if let place { return "\(block.base + UInt64(place))" }
     }
     return nil
   }

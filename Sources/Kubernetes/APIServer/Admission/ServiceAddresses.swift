@@ -5,6 +5,7 @@ final class ServiceAddresses {
   static let nodePorts = 30000...32767
 
   private var addresses: Set<UInt32> = []
+  private var addresses6: Set<IPv6Address> = []
   private var ports: [Int: Int] = [:]
 
   func service(old: StoredObject?, new: StoredObject?) {
@@ -16,6 +17,9 @@ final class ServiceAddresses {
     if let address = spec["clusterIP"].string.flatMap(IPv4Address.init(_:)) {
       if count > 0 { addresses.insert(address.bits) } else { addresses.remove(address.bits) }
     }
+    if let address = spec["clusterIP"].string.flatMap({ IPv6Address($0) }) {
+      if count > 0 { addresses6.insert(address) } else { addresses6.remove(address) }
+    }
     for port in ServiceAddresses.ports(spec) { ports[port, default: 0] += count }
   }
 
@@ -24,20 +28,22 @@ final class ServiceAddresses {
   }
 
   func isTaken(_ address: IPv4Address) -> Bool { addresses.contains(address.bits) }
+  func isTaken(_ address: IPv6Address) -> Bool { addresses6.contains(address) }
   func isTaken(port: Int) -> Bool { ports[port, default: 0] > 0 }
 
-  /// A free address of the block's upper part, which is kept for those that are not asked for.
-  func freeAddress(in block: CIDR, from start: Int, isTaken: (IPv4Address) -> Bool) -> IPv4Address? {
+  /// The place of a free address in the upper part of a block of so many, which is kept for those that are not asked
+  /// for.
+  func freePlace(among count: Int, from start: Int, isTaken: (Int) -> Bool) -> Int? {
     // The lower part, up to 256 addresses, is left to Services that ask for theirs (KEP-3070).
-    let offset = min(max(16, block.count / 16), 256)
-    let usable = block.count - 2
+    let offset = min(max(16, count / 16), 256)
+    let usable = count - 2
     guard usable > 0 else { return nil }
     let upper = max(usable - offset, 0)
     for step in 0..<upper {
-      let address = block.base + (1 + offset + (start + step) % upper)
-      if !isTaken(address) { return address }
+      let place = 1 + offset + (start + step) % upper
+      if !isTaken(place) { return place }
     }
-    for step in 1...min(offset, usable) where !isTaken(block.base + step) { return block.base + step }
+    for place in 1...min(offset, usable) where !isTaken(place) { return place }
     return nil
   }
 

@@ -16,6 +16,7 @@ extension APIServer {
     var object = renderer.storable(given, row)
     try placeInNamespace(&object, exchange, row)
     settle(&object)
+    chooseFamily(&object, row)
     rules.defaults(&object)
     track(&object, old: nil, exchange, row)
     var admission = AdmissionRequest(

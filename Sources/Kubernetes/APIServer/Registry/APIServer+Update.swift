@@ -58,6 +58,7 @@ extension APIServer {
     switch part {
     case .main:
       if row.subresource("status") != nil { object["status"] = before["status"] }
+      chooseFamily(&object, row)
       rules.defaults(&object)
       rules.prepareUpdate(&object, before, writeFacts(exchange, row, rules))
     case .status:

@@ -84,15 +84,18 @@ extension APIServer {
   // MARK: - The kubernetes Service
 
   private func seedService() {
-    guard let block = CIDR(options.serviceCIDR) else { return }
+    let first =
+      CIDR(options.serviceCIDR).map { "\($0.base + 1)" } ?? IPv6CIDR(options.serviceCIDR).map { "\($0.base + 1)" }
+    guard let first else { return }
     let labels: JSON = ["component": "apiserver", "provider": "kubernetes"]
     plant([
       "kind": "Service", "apiVersion": "v1",
       "metadata": ["name": "kubernetes", "namespace": "default", "labels": labels],
       "spec": [
         "ports": [["name": "https", "protocol": "TCP", "port": 443, "targetPort": 443]],
-        "clusterIP": .string("\(block.base + 1)"), "clusterIPs": [.string("\(block.base + 1)")],
-        "type": "ClusterIP", "sessionAffinity": "None", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+        "clusterIP": .string(first), "clusterIPs": [.string(first)],
+        "type": "ClusterIP", "sessionAffinity": "None", "ipFamilies": [.string(options.ipFamily)],
+        "ipFamilyPolicy": "SingleStack",
         "internalTrafficPolicy": "Cluster",
       ], "status": ["loadBalancer": .emptyObject],
     ])
@@ -108,7 +111,7 @@ extension APIServer {
       "metadata": [
         "name": "kubernetes", "namespace": "default", "labels": ["kubernetes.io/service-name": "kubernetes"],
       ],
-      "addressType": "IPv4",
+      "addressType": .string(options.ipFamily),
       "endpoints": .array(addresses.map { ["addresses": [.string($0)], "conditions": ready] }),
       "ports": [["name": "https", "protocol": "TCP", "port": 443]],
     ]
@@ -167,6 +170,7 @@ extension APIServer {
       if row.plural == "namespaces" { rules.prepareCreate(&object, KindRules.Write(now: now)) }
     }
     settle(&object)
+    chooseFamily(&object, row)
     rules.defaults(&object)
     put(row.qualifiedName, key, object)
   }

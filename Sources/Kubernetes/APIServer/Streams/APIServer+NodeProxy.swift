@@ -10,7 +10,7 @@ extension APIServer {
     }
     let path = "/" + exchange.info.rest.joined(separator: "/")
     let network = ClusterNetwork(cluster: id, world: world)
-    guard let host = ClusterNetwork.Host(node: ObjectView(node.json)) else {
+    guard let host = network.host(ObjectView(node.json)) else {
       throw .unavailable("error trying to reach service: node \(name) has no instance")
     }
     if let fault = network.kubelet(of: host)?.failure(host.address, 10250) {

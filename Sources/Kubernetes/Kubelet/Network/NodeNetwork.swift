@@ -47,9 +47,9 @@ struct NodeNetwork {
       naming: image.contains("Amazon Linux 2023") ? .ens : .eth)
     for pod in present where pod.spec["hostNetwork"].bool != true {
       let phase = pod.status["phase"].string
-      guard phase != "Succeeded", phase != "Failed", let text = pod.status["podIP"].string,
-        let address = IPv4Address(text)
-      else { continue }
+      guard phase != "Succeeded", phase != "Failed", let text = pod.status["podIP"].string else { continue }
+      if let egress = NodePlan.egress(pod.namespace, pod.name, text, settings) { plan.pods.append(egress) }
+      guard let address = IPv4Address(text) else { continue }
       if let branch = PodENI(pod: pod.json), let subnet = CIDR(branch.subnetCIDR) {
         plan.pods.append(
           .init(
@@ -114,8 +114,13 @@ struct NodeNetwork {
 
   /// The same in a pod's network; nil for a pod that has none here.
   func text(ofPod address: String) -> InterfaceText? {
-    guard let wanted = IPv4Address(address), let pod = plan.pods.first(where: { $0.address == wanted }) else {
-      return nil
+    let wanted = IPv4Address(address) ?? IPv6Address(address).map { IPv4Egress.address(ofPod: $0) }
+    guard let pod = plan.pods.first(where: { $0.address == wanted }) else {
+      // Of an IPv6 cluster without a way to IPv4.
+      guard address.contains(":") else { return nil }
+      return InterfaceText(
+        interfaces: [Interface("lo", addresses: [.init(IPv4Address(bits: 0x7f00_0001), length: 8)], link: .loopback)],
+        rules: [RoutingRule(0, lookup: RoutingTables.local)], routes: [])
     }
     let stack = plan.stack(of: pod, node: 0, interface: 0)
     return InterfaceText(
@@ -124,10 +129,16 @@ struct NodeNetwork {
         RoutingRule(0, lookup: RoutingTables.local), RoutingRule(32766, lookup: RoutingTables.main),
         RoutingRule(32767, lookup: RoutingTables.defaults),
       ],
-      routes: [
-        Route(.everything, via: NodePlan.podGateway, device: "eth0"),
-        Route(CIDR(NodePlan.podGateway, length: 32), device: "eth0"),
-      ], neighbours: stack.neighbours)
+      routes: pod.isEgress
+        ? [
+          Route(.everything, via: IPv4Egress.gateway, device: IPv4Egress.interface),
+          Route(IPv4Egress.block, via: IPv4Egress.gateway, device: IPv4Egress.interface, source: pod.address),
+          Route(CIDR(IPv4Egress.gateway, length: 32), device: IPv4Egress.interface, source: pod.address),
+        ]
+        : [
+          Route(.everything, via: NodePlan.podGateway, device: "eth0"),
+          Route(CIDR(NodePlan.podGateway, length: 32), device: "eth0"),
+        ], neighbours: stack.neighbours)
   }
 
   /// Every pod's network, as `ip -all netns exec` goes through them.

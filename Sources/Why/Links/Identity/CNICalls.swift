@@ -45,6 +45,22 @@ struct CNICalls: Sendable {
     return result
   }
 
+  /// No managed policy allows what IPv6 needs: the missing calls as a policy of the role's own.
+  private static func prefixFix(_ check: CNICalls, _ role: Entity, _ world: Investigation, _ nodeName: String) -> Fix {
+    let name = "EKS-CNI-IPv6"
+    let document: JSON = [
+      "Version": "2012-10-17",
+      "Statement": [["Effect": "Allow", "Action": JSON(check.denied), "Resource": "*"]],
+    ]
+    let options = world.target.awsOptions
+    let whose = "--role-name \(Shell.quote(role.name)) --policy-name \(name)"
+    return Fix(
+      "allows the missing calls; aws-node tries again by itself",
+      command: "aws iam put-role-policy \(whose) --policy-document \(Shell.quote(document.text()))\(options)",
+      owner: "hand", touches: ["role/\(role.name)"], undo: "aws iam delete-role-policy \(whose)\(options)",
+      verify: "ekswhy node/\(nodeName)", expectWithin: "6m")
+  }
+
   static func root(_ check: CNICalls, _ agent: CNIAgent, _ role: Entity, _ world: Investigation, nodeName: String)
     async -> RootCause
   {
@@ -60,10 +76,17 @@ struct CNICalls: Sendable {
       case .podIdentity: "the role of its Pod Identity association"
       }
     var statement = "role \(role.name), \(whose), doesn't allow the VPC CNI's EC2 calls"
-    if !hasPolicy { statement += ": \(VPCCNICalls.managedPolicy) isn't attached" }
+    if agent.isIPv6 {
+      statement += ": \(check.denied.joined(separator: ", ")) of what an IPv6 cluster needs"
+    } else if !hasPolicy {
+      statement += ": \(VPCCNICalls.managedPolicy) isn't attached"
+    }
     if let reason = check.reason { statement += " (\(reason))" }
     var fixes: [Fix] = []
-    if check.reason == nil, !hasPolicy {
+    if check.reason == nil, agent.isIPv6 {
+      fixes.append(
+        TagOwner(tags: tags).fix(prefixFix(check, role, world, nodeName), instead: "allow them in its policy"))
+    } else if check.reason == nil, !hasPolicy {
       fixes.append(
         TagOwner(tags: tags).fix(
           Fix(

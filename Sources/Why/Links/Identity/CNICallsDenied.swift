@@ -13,7 +13,9 @@ struct CNICallsDenied: Link {
     let found = await world.cniPod(on: nodeName)
     guard let pod = found.first else { return found.gap.map { .open([$0]) } ?? .silent }
     let agent = await world.cniAgent(pod, node: nodeName)
-    let calls = effect.kind == .cniAgentBroken ? VPCCNICalls.atStart : VPCCNICalls.all
+    let calls =
+      effect.kind == .cniAgentBroken
+      ? VPCCNICalls.atStart(isIPv6: agent.isIPv6) : VPCCNICalls.all(isIPv6: agent.isIPv6)
     let check = await CNICalls.check(agent, calls, world)
     let events = await CNICalls.refusals(told: pod, world)
     let refused = events.first.flatMap { VPCCNICalls.refusedAction(inEvent: $0.message) } ?? check.denied.first
@@ -75,16 +77,17 @@ struct CNIPolicyMissing: Link {
     let pod = await world.object(.pods, namespace: "kube-system", name: effect.entity.name)
     guard let item = pod.first else { return pod.gap.map { .open([$0]) } ?? .silent }
     let agent = await world.cniAgent(item, node: effect.detail)
-    let check = await CNICalls.check(agent, VPCCNICalls.all, world)
+    let check = await CNICalls.check(agent, VPCCNICalls.all(isIPv6: agent.isIPv6), world)
     guard !check.denied.isEmpty else {
       return check.gaps.isEmpty ? .refuted("the role's policies allow them", check.evidence) : .open(check.gaps)
     }
     let arn = agent.roleARN.value ?? ""
     let role = Entity("Role", ARN.parse(arn)?.name ?? arn)
+    let count = VPCCNICalls.all(isIPv6: agent.isIPv6).count
     let root = await CNICalls.root(check, agent, role, world, nodeName: effect.detail)
     return .holds(
       Explanation(
-        "of the \(VPCCNICalls.all.count) EC2 calls the VPC CNI makes, \(check.denied.count == VPCCNICalls.all.count ? "none is" : "\(check.denied.count) aren't") allowed by the policies of role \(role.name)\(check.reason.map { ": \($0)" } ?? "")",
+        "of the \(count) EC2 calls the VPC CNI makes, \(check.denied.count == count ? "none is" : "\(check.denied.count) aren't") allowed by the policies of role \(role.name)\(check.reason.map { ": \($0)" } ?? "")",
         entity: role, evidence: check.evidence, root: root))
   }
 }
@@ -99,7 +102,7 @@ struct CNICallsAreAllowed: Link {
     let pod = await world.object(.pods, namespace: "kube-system", name: effect.entity.name)
     guard let item = pod.first else { return pod.gap.map { .open([$0]) } ?? .silent }
     let agent = await world.cniAgent(item, node: effect.detail)
-    let check = await CNICalls.check(agent, VPCCNICalls.all, world)
+    let check = await CNICalls.check(agent, VPCCNICalls.all(isIPv6: agent.isIPv6), world)
     let role = Entity("Role", agent.roleARN.value.flatMap { ARN.parse($0)?.name } ?? "")
     if !check.denied.isEmpty {
       return .holds(
@@ -111,7 +114,8 @@ struct CNICallsAreAllowed: Link {
     if !check.gaps.isEmpty { return .open(check.gaps) }
     return .holds(
       Explanation(
-        "role \(role.name) allows all \(VPCCNICalls.all.count) EC2 calls that the VPC CNI makes", entity: role,
+        "role \(role.name) allows all \(VPCCNICalls.all(isIPv6: agent.isIPv6).count) EC2 calls that the VPC CNI makes",
+        entity: role,
         evidence: agent.evidence + check.evidence))
   }
 }
