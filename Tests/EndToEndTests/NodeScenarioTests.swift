@@ -9,6 +9,35 @@ import Wire
 /// printed command.
 @Suite(.serialized, .enabled(if: Clients.both))
 struct NodeScenarioTests {
+  private static let objects = """
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      selector: {matchLabels: {app: web}}
+      template:
+        metadata: {labels: {app: web}}
+        spec: {containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec: {clusterIP: 10.100.7.7, selector: {app: web}, ports: [{port: 80}]}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: client}
+    spec:
+      containers:
+      - name: c
+        image: busybox:1.36
+        command:
+        - sh
+        - -c
+        - 'while wget -T 2 -qO- http://10.100.7.7 >/dev/null; do sleep 2; done; echo "dial tcp 10.100.7.7:80: i/o timeout"; exit 1'
+
+    """
+
   /// A debugging pod that may do everything on the only node.
   private func debugger(_ scene: IdentityScene) throws -> (node: String, run: (String) throws -> String) {
     let node = try scene.kubectl("get nodes -o jsonpath={.items[0].metadata.name}")
@@ -37,6 +66,64 @@ struct NodeScenarioTests {
         toFile: "\(folder)/\(node.node)/networking/\(name).txt", atomically: true, encoding: .utf8)
     }
     return try NodeLogs(folder: folder)
+  }
+
+  private func web(_ scene: IdentityScene) throws -> String {
+    try scene.kubectl("get pods -l app=web -o jsonpath={.items[0].status.podIP}")
+  }
+
+  private func isBackingOff(_ scene: IdentityScene) throws -> Bool {
+    try scene.kubectl("get pod client -o jsonpath={.status.containerStatuses[0].state.waiting.reason}")
+      == "CrashLoopBackOff"
+  }
+
+  private func works(_ scene: IdentityScene) throws -> Bool {
+    try scene.eks.kubectlOutcome(
+      "exec client -- wget -T 2 -qO- http://10.100.7.7", environment: scene.environment
+    ).output.contains("Welcome to nginx!")
+  }
+
+  @Test func aNodeThatWasChangedIsFoundOut() async throws {
+    let scene = try await IdentityScene(nodes: 1)
+    try scene.kubectl("apply -f -", input: Self.objects)
+    try scene.kubectl("wait --for=condition=Ready pod --all --timeout=60s")
+    let node = try debugger(scene)
+    #expect(try works(scene))
+
+    // systemd-udev rewrites the hardware address of the host's end of a pair.
+    let line = try node.run("ip route").split(separator: "\n").map(String.init)
+      .first { $0.hasPrefix(try web(scene) + " dev ") }
+    let veth = try #require(line?.split(separator: " ").dropFirst(2).first.map(String.init))
+    _ = try node.run("ip link set dev \(veth) address 6e:12:34:56:78:9a")
+    try await scene.until("an end") { try isBackingOff(scene) }
+    let rewritten = try await scene.subject("pod", "client", nodeLogs: try collected(scene, node))
+    #expect(scene.roots(rewritten) == ["packets/pair-address-rewritten"], "\(rewritten.summary) \(rewritten.chain)")
+    let unseen = try await scene.subject("pod", "client")
+    #expect(
+      unseen.status == .unproven && unseen.gaps.contains { $0.gap.read.contains("itself") },
+      "\(unseen.summary) \(unseen.chain) \(unseen.gaps)")
+    try scene.cure(rewritten)
+    try scene.advance("6m")
+    try await scene.until("a connection") { try works(scene) }
+
+    // A pod's route is lost.
+    _ = try node.run("ip route del \(try web(scene))")
+    try await scene.until("another end") { try isBackingOff(scene) }
+    let lost = try await scene.subject("pod", "client", nodeLogs: try collected(scene, node))
+    #expect(scene.roots(lost) == ["packets/pod-routing-missing"], "\(lost.summary) \(lost.chain)")
+    try scene.cure(lost)
+    try scene.advance("6m")
+    try await scene.until("a connection") { try works(scene) }
+
+    // Somebody's netfilter rule.
+    _ = try node.run("iptables -t raw -I PREROUTING -p tcp --dport 80 -j DROP")
+    try await scene.until("one more end") { try isBackingOff(scene) }
+    let dropped = try await scene.subject("pod", "client", nodeLogs: try collected(scene, node))
+    #expect(scene.roots(dropped) == ["packets/netfilter-rule"], "\(dropped.summary) \(dropped.chain)")
+    try scene.cure(dropped)
+    try scene.advance("6m")
+    try await scene.until("a connection") { try works(scene) }
+    await scene.end()
   }
 
   /// NetworkManager's cloud set-up takes the rules of pods on other interfaces than the first away.

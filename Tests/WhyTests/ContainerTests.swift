@@ -99,6 +99,21 @@ import Wire
     )
   }
 
+  /// A pod that was just made is waited for, unless one of its containers has already ended.
+  @Test func aYoungPodThatCrashesIsNotWaitedFor() async throws {
+    var f = Self.pod(status: Self.crashed(255, "Unknown", restarts: 1))
+    f.edit("kubernetes/pods", named: "web-1") { $0["metadata"]["creationTimestamp"] = "2026-11-22T12:03:50Z" }
+    #expect(try await f.ask("pod", "web-1", namespace: "shop").status == .unproven)
+    var young = Self.pod(status: [
+      "name": "c", "ready": false, "restartCount": 0, "state": ["waiting": ["reason": "ContainerCreating"]],
+    ])
+    young.edit("kubernetes/pods", named: "web-1") {
+      $0["metadata"]["creationTimestamp"] = "2026-11-22T12:03:50Z"
+      $0["status"]["phase"] = "Pending"
+    }
+    #expect(try await young.ask("pod", "web-1", namespace: "shop").status == .progressing)
+  }
+
   /// What its machine took with it isn't the program's fault; who did it stands in CloudTrail, if anywhere.
   @Test func aRebootEndsContainers() async throws {
     var f = Self.pod(status: Self.crashed(255, "Unknown", restarts: 2))

@@ -72,7 +72,9 @@ struct PodQuestion: Question {
       world.now - created < FargatePod.usual
     {
       waits = ("Fargate to make its machine, usually within 2m of the pod's creation", created + FargatePod.usual)
-    } else if let created = state.created, world.now - created < PodQuestion.usual {
+    } else if let created = state.created, world.now - created < PodQuestion.usual,
+      state.crashing(now: world.now) == nil
+    {
       let what =
         state.node == nil
         ? "the scheduler to place it" : "its images and network, usually ready within 1m of its creation"

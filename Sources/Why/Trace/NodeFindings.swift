@@ -94,11 +94,20 @@ struct NodeFindings: Sendable {
     return "not there: \(shown.joined(separator: "; "))\(rules.count > 3 ? " and \(rules.count - 3) more" : "")"
   }
 
+  /// Pods that lack something: those at the ends, or behind a Service the only one.
+  private func concerned(_ found: NodeDamage) -> [NodePlan.Pod] {
+    let lacking = plan.pods.filter { pod in
+      let (rules, routes) = found.missing(of: pod, in: plan)
+      return !rules.isEmpty || !routes.isEmpty
+    }
+    let own = lacking.filter { ends.contains("\($0.namespace)/\($0.name)") }
+    return own.isEmpty && lacking.count == 1 ? lacking : own
+  }
+
   private func missing(_ told: Exhibit) -> RootCause? {
     let found = damage
-    for pod in plan.pods where ends.contains("\(pod.namespace)/\(pod.name)") {
+    for pod in concerned(found) {
       let (rules, routes) = found.missing(of: pod, in: plan)
-      guard !rules.isEmpty || !routes.isEmpty else { continue }
       let isForgotten = files.assigned.map { !$0.contains("\(pod.address)") } ?? false
       let lines = routes.map(\.text) + rules.map { $0.text.replacing("\t", with: " ") }
       var evidence: [Exhibit] = []
